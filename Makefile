@@ -1,0 +1,31 @@
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: demo test lint bench docs clean
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[train,serve,dev]'
+	touch $@
+
+demo: $(VENV)/.installed          ## train, judge, index and search the sample, in a few minutes
+	$(BIN)/lookalike demo
+
+test: lint                        ## everything that must hold
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed         ## the figures of benchmarks/README.md, measured anew
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed          ## run every code block of README and docs, and draw README's picture anew
+	$(BIN)/python tools/draw_readme_picture.py
+	$(BIN)/python -m pytest tests/test_docs.py
+
+clean:
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,238 @@
+"""Frozen records that pass between the stages: what one room makes and the next one takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookalike.errors import SkipReason
+
+Floats = NDArray[np.float32]  # vectors and similarities
+Pixels = NDArray[np.uint8]  # [h, w, 3] or [n, h, w, 3], RGB
+Labels = NDArray[Any]  # [n] of any comparable type; lookalike's own tables give str
+
+Progress = Callable[[int, int], None]  # (done, total); total 0 = not known
+
+
+class Watcher(Protocol):
+    """Somebody who is told what goes on."""
+
+    def say(self, text: str) -> None:
+        """Take a sentence that a user should read."""
+
+    def stage(self, name: str, /) -> Progress:
+        """Begin a stage of work and give the callback that counts it."""
+
+
+class Silent:
+    """A watcher that tells nobody."""
+
+    def say(self, text: str) -> None:
+        """Drop the sentence."""
+
+    def stage(self, _name: str) -> Progress:
+        """Count for nobody."""
+        return lambda _done, _total: None
+
+
+SILENT = Silent()
+
+UNIT_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A picture that was left out, with the reason."""
+
+    path: str
+    reason: SkipReason
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Vectors with the ids of what they stand for.
+
+    Attributes:
+        ids: [n] str or int64, one per row, unique.
+        vectors: [n, d] float32, rows of unit length (checked here).
+    """
+
+    ids: Labels
+    vectors: Floats
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or self.vectors.dtype != np.float32:
+            raise ValueError(f"vectors must be [n, d] float32, got {self.vectors.shape} {self.vectors.dtype}")
+        if len(self.ids) != len(self.vectors):
+            raise ValueError(f"{len(self.ids)} ids for {len(self.vectors)} vectors")
+        lengths = np.linalg.norm(self.vectors, axis=1)
+        if not np.all(np.abs(lengths - 1.0) < UNIT_TOLERANCE):
+            worst = int(np.argmax(np.abs(lengths - 1.0)))
+            raise ValueError(f"vector {worst} has length {lengths[worst]:.4f}, wanted 1")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measured number with its 95 % interval, beside the same number of the untrained baseline."""
+
+    value: float
+    low: float
+    high: float
+    baseline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A similarity that means "the same", and what was measured for it.
+
+    Attributes:
+        similarity: a pair matches when its similarity >= this; cosine, in [-1, 1].
+        target: what was asked for: "f1", "precision=0.99", "false-match-rate=0.001".
+        precision, recall, f1, false_match_rate: measured on the calibration pairs, in [0, 1].
+        confidence: of the promise, for example 0.95; None when the target promises nothing (f1).
+        bound: the confidence bound that was compared with the target (lower for precision, upper for
+            the rate); None when the target promises nothing.
+        same_pairs, different_pairs, images, classes: what it was measured on.
+        split: the split of the table the pairs came from.
+    """
+
+    similarity: float
+    target: str
+    precision: float
+    recall: float
+    f1: float
+    false_match_rate: float
+    confidence: float | None
+    bound: float | None
+    same_pairs: int
+    different_pairs: int
+    images: int
+    classes: int
+    split: str = "val"
+
+    @property
+    def promise(self) -> str:
+        """One sentence that says what the threshold promises and on what it rests."""
+        basis = (
+            f"measured on {self.same_pairs:,} same and {self.different_pairs:,} different pairs "
+            f"of {self.images:,} {self.split} images of {self.classes:,} classes"
+        )
+        name, _, value = self.target.partition("=")
+        sure = f"({self.confidence:.0%} confidence; {basis})" if self.confidence else f"({basis})"
+        if name == "precision":
+            return f"at least {float(value):.1%} of matches are right {sure}"
+        if name == "false-match-rate":
+            return f"at most {float(value):.3%} of different pairs match {sure}"
+        return (
+            f"best F1: {self.precision:.1%} of matches are right, {self.recall:.1%} of same pairs are found "
+            f"(no promise beyond these pairs; {basis})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PairHistogram:
+    """How alike the same-label and the different-label pairs of a set are, over all its pairs.
+
+    Attributes:
+        same, different: [b] int64, pairs per bin; b equal bins over the cosine range [-1, 1], rising.
+    """
+
+    same: NDArray[np.int64]
+    different: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class RankedAnswer:
+    """One picture in a ranked row; `right` says whether it carries the query's label."""
+
+    path: Path
+    label: str
+    similarity: float
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RankedRow:
+    """A query with its answers, most alike first, and the query's own average precision."""
+
+    query: Path
+    label: str
+    answers: tuple[RankedAnswer, ...]
+    average_precision: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer of a search. `match` is None where the model has no threshold."""
+
+    rank: int
+    id: int
+    path: str
+    label: str | None
+    similarity: float
+    match: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The answers to one query, most alike first."""
+
+    query: str
+    hits: tuple[Hit, ...]
+    threshold: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The verdict on two pictures."""
+
+    a: str
+    b: str
+    similarity: float
+    threshold: Threshold
+
+    @property
+    def match(self) -> bool:
+        """Whether the two count as the same."""
+        return self.similarity >= self.threshold.similarity
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How good a model is on one split.
+
+    Attributes:
+        figures: name to Figure: recall@k, precision@k, map, r_precision, map@r, roc_auc; all in [0, 1],
+            higher is better.
+        queries: number of queries judged; a query without another image of its label is left out
+            (`without_partner`).
+        seen: how many of the judged pictures the model was trained on; figures on them flatter.
+        baseline: what the baseline figures are of, for example "efficientnet_lite0, untrained"; empty
+            where the model carries none.
+    """
+
+    figures: Mapping[str, Figure]
+    split: str
+    queries: int
+    gallery: int
+    classes: int
+    without_partner: int
+    skipped: tuple[Skipped, ...]
+    model: str
+    fingerprint: str
+    baseline: str = ""
+    seen: int = 0
+    threshold: Threshold | None = None
+    at_threshold: Mapping[str, float] = field(default_factory=dict)

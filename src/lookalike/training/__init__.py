@@ -1,0 +1,1 @@
+"""The only room that knows torch: from labelled pictures to an exported model."""
