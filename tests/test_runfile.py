@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lookalike.config import RunConfig, dump_config, known_keys, load_config, parse_config
+from lookalike.config import RunConfig
 from lookalike.errors import ConfigError
+from lookalike.runfile import dump_config, known_keys, load_config, parse_config
 
 ROOT = Path(__file__).parent.parent
 
