@@ -1,0 +1,298 @@
+"""Look at a table of pictures before training: what is there, and what will make trouble.
+
+Enters: a table. Leaves: a Description, as numbers, as JSON or as lines of text. Every file is opened and
+decoded to its end, so a truncated one is found here and not in the middle of a run. No pixels are kept. Not
+done here: likeness; duplicates are files that are byte for byte the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lookalike.errors import ImageError
+from lookalike.images import open_image, open_picture, read_image
+from lookalike.images import skipped as skipped_by
+from lookalike.records import Pixels, Progress, Skipped
+from lookalike.table import ImageTable
+
+_CHUNK = 16
+_TARGET = 64  # shorter side to which JPEGs are decoded: all their data is read all the same
+_SHOWN = 10  # entries of a list in the text; JSON has all
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The least, the middle and the greatest of some numbers."""
+
+    min: int
+    median: float
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Files with the same content.
+
+    Attributes:
+        images: two or more, as the table names them.
+        labels, splits: those of their rows, sorted.
+    """
+
+    images: tuple[str, ...]
+    labels: tuple[str, ...]
+    splits: tuple[str, ...]
+
+    @property
+    def across_labels(self) -> bool:
+        """Whether the same content stands under two labels: one of them is wrong."""
+        return len(self.labels) > 1
+
+    @property
+    def across_splits(self) -> bool:
+        """Whether the same content is in two splits: what is measured there is not new to the model."""
+        return len(self.splits) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is in a table.
+
+    Attributes:
+        images: rows of the table.
+        usable: rows whose file can be decoded; all that follows counts these.
+        unlabelled: rows without a label.
+        images_per_class: label to number of pictures, by label; 0 where none of a class can be used.
+        splits: split to (pictures, classes).
+        width, height: of the upright pictures in pixels; None where none can be used.
+        formats, modes: Pillow's names to number of files, most frequent first.
+        skipped: files that cannot be used, those that reading the table left out first.
+        duplicates: groups of equal files, those across splits first, then those across labels.
+        blank: pictures of one colour.
+        notes: what reading the table put right.
+    """
+
+    images: int
+    usable: int
+    unlabelled: int
+    images_per_class: Mapping[str, int]
+    splits: Mapping[str, tuple[int, int]]
+    width: Spread | None
+    height: Spread | None
+    formats: Mapping[str, int]
+    modes: Mapping[str, int]
+    skipped: tuple[Skipped, ...]
+    duplicates: tuple[Duplicate, ...]
+    blank: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def single(self) -> tuple[str, ...]:
+        """The classes with one picture."""
+        return tuple(label for label, count in self.images_per_class.items() if count == 1)
+
+    @property
+    def imbalance(self) -> float | None:
+        """How many times the largest class is as large as the smallest that is not empty."""
+        counts = [count for count in self.images_per_class.values() if count]
+        return max(counts) / min(counts) if counts else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values under stable keys."""
+        per_class = _spread(list(self.images_per_class.values()))
+        return {
+            "images": self.images,
+            "usable": self.usable,
+            "unlabelled": self.unlabelled,
+            "classes": len(self.images_per_class),
+            "images_per_class": asdict(per_class) if per_class else None,
+            "counts": dict(self.images_per_class),
+            "single": list(self.single),
+            "imbalance": self.imbalance,
+            "splits": {name: {"images": n, "classes": c} for name, (n, c) in self.splits.items()},
+            "width": asdict(self.width) if self.width else None,
+            "height": asdict(self.height) if self.height else None,
+            "formats": dict(self.formats),
+            "modes": dict(self.modes),
+            "skipped": [{"path": e.path, "reason": str(e.reason), "detail": e.detail} for e in self.skipped],
+            "duplicates": [
+                {**asdict(group), "across_labels": group.across_labels, "across_splits": group.across_splits}
+                for group in self.duplicates
+            ],
+            "blank": list(self.blank),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    size: tuple[int, int]
+    format: str
+    mode: str
+    digest: bytes
+    blank: bool
+
+
+def describe(table: ImageTable, *, progress: Progress | None = None) -> Description:
+    """Open every picture of a table and tell what is there.
+
+    Args:
+        table: labelled or not.
+        progress: called with (done, total) files.
+    """
+    images = table.frame["image"].unique(maintain_order=True).to_list()
+    seen: dict[str, _Seen] = {}
+    left_out: list[Skipped] = []
+    for done, (image, result) in enumerate(_look_at_all(table.root, images), start=1):
+        if isinstance(result, Skipped):
+            left_out.append(result)
+        else:
+            seen[image] = result
+        if progress is not None:
+            progress(done, len(images))
+    usable = table.filter(np.array([image in seen for image in table.frame["image"]], dtype=np.bool_))
+    return Description(
+        images=len(table),
+        usable=len(usable),
+        unlabelled=usable.frame["label"].null_count(),
+        images_per_class=_per_class(table, usable),
+        splits={name: (len(p), len(p.classes)) for name in usable.splits for p in [usable.select(name)]},
+        width=_spread([entry.size[0] for entry in seen.values()]),
+        height=_spread([entry.size[1] for entry in seen.values()]),
+        formats=dict(Counter(entry.format for entry in seen.values()).most_common()),
+        modes=dict(Counter(entry.mode for entry in seen.values()).most_common()),
+        skipped=(*table.skipped, *left_out),
+        duplicates=_duplicates(usable, seen),
+        blank=tuple(image for image, entry in seen.items() if entry.blank),
+        notes=table.notes,
+    )
+
+
+def lines(description: Description) -> list[str]:
+    """A description as text, one statement a line; long lists are cut, their length is said."""
+    return [*_overview(description), *_trouble(description), *(f"note: {note}" for note in description.notes)]
+
+
+def _overview(found: Description) -> list[str]:
+    per_class = _spread(list(found.images_per_class.values()))
+    text = [_pictures(found.images, len(found.images_per_class))]
+    if per_class is not None:
+        ratio = f"; the largest class is {found.imbalance:,.1f} x the smallest" if found.imbalance else ""
+        text.append(f"pictures in a class: {_range(per_class)}{ratio}")
+    if found.unlabelled:
+        text.append(f"{_count(found.unlabelled, 'picture')} without a label")
+    text += [f"{name}: {_pictures(*sizes)}" for name, sizes in found.splits.items()]
+    if found.width is not None and found.height is not None:
+        text.append(f"width: {_range(found.width)}; height: {_range(found.height)} pixels")
+        text.append(f"formats: {_tally(found.formats)}; modes: {_tally(found.modes)}")
+    return text
+
+
+def _trouble(found: Description) -> list[str]:
+    reasons = Counter(str(entry.reason) for entry in found.skipped).most_common()
+    files = [
+        f"{entry.path}: {entry.reason}{f' ({entry.detail})' if entry.detail else ''}"
+        for entry in found.skipped
+    ]
+    groups = [_group_line(group) for group in found.duplicates]
+    return [
+        *_listed("class with a single picture", "classes with a single picture", found.single),
+        *_listed("file that cannot be used", "files that cannot be used", files, aside=_tally(dict(reasons))),
+        *_listed("picture of one colour", "pictures of one colour", found.blank),
+        *_listed("group of equal files", "groups of equal files", groups),
+    ]
+
+
+def _look_at_all(root: Path, images: Sequence[str]) -> Iterator[tuple[str, _Seen | Skipped]]:
+    chunks = [images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for chunk, results in zip(
+            chunks, pool.map(lambda part: [_look_at(root, i) for i in part], chunks), strict=True
+        ):
+            yield from zip(chunk, results, strict=True)
+
+
+def _look_at(root: Path, image: str) -> _Seen | Skipped:
+    try:
+        content = read_image(root / image)
+        picture = open_picture(content, target=_TARGET)
+        blank = _is_blank(picture.pixels) and _is_blank(open_image(content))
+    except ImageError as error:
+        return skipped_by(error, image)
+    digest = hashlib.blake2b(content, digest_size=16).digest()
+    return _Seen(picture.size, picture.format, picture.mode, digest, blank)
+
+
+def _is_blank(pixels: Pixels) -> bool:
+    return bool((pixels == pixels[0, 0]).all())
+
+
+def _per_class(table: ImageTable, usable: ImageTable) -> dict[str, int]:
+    counts = Counter(label for label in usable.frame["label"] if label is not None)
+    return {label: counts[label] for label in table.classes}
+
+
+def _duplicates(table: ImageTable, seen: Mapping[str, _Seen]) -> tuple[Duplicate, ...]:
+    groups: defaultdict[bytes, list[str]] = defaultdict(list)
+    for image, entry in seen.items():
+        groups[entry.digest].append(image)
+    equal = [group for group in groups.values() if len(group) > 1]
+    labels, splits = _values(table, "label", equal), _values(table, "split", equal)
+    found = [Duplicate(tuple(group), _union(labels, group), _union(splits, group)) for group in equal]
+    return tuple(sorted(found, key=lambda group: (not group.across_splits, not group.across_labels)))
+
+
+def _values(table: ImageTable, column: str, groups: Sequence[Sequence[str]]) -> dict[str, set[str]]:
+    """Image to the values that its rows have; several where a picture has several boxes."""
+    values: dict[str, set[str]] = {image: set() for group in groups for image in group}
+    if column in table.frame.columns:
+        for image, value in zip(table.frame["image"], table.frame[column], strict=True):
+            if image in values and value is not None:
+                values[image].add(value)
+    return values
+
+
+def _union(values: Mapping[str, set[str]], images: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(set().union(*(values[image] for image in images))))
+
+
+def _spread(numbers: Sequence[int]) -> Spread | None:
+    return Spread(min(numbers), float(np.median(numbers)), max(numbers)) if numbers else None
+
+
+def _range(spread: Spread) -> str:
+    return f"{spread.min:,} to {spread.max:,}, median {spread.median:,g}"
+
+
+def _tally(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def _pictures(pictures: int, classes: int) -> str:
+    return f"{_count(pictures, 'picture')}, {_count(classes, 'class', 'classes')}"
+
+
+def _count(number: int, one: str, several: str = "") -> str:
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def _listed(one: str, several: str, entries: Sequence[str], *, aside: str = "") -> list[str]:
+    if not entries:
+        return []
+    more = [f"  and {len(entries) - _SHOWN:,} more"] if len(entries) > _SHOWN else []
+    head = _count(len(entries), one, several) + (f" ({aside})" if aside else "")
+    return [f"{head}:", *(f"  {entry}" for entry in entries[:_SHOWN]), *more]
+
+
+def _group_line(group: Duplicate) -> str:
+    marks = [f"in {' and '.join(group.splits)}"] if group.across_splits else []
+    marks += [f"labelled {' and '.join(group.labels)}"] if group.across_labels else []
+    return " = ".join(group.images) + (f" ({'; '.join(marks)})" if marks else "")

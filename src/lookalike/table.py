@@ -1,0 +1,275 @@
+"""A table of pictures: one row per picture, with what is known of it.
+
+Enters: a folder tree, an unlabelled folder, a manifest, a picture, or several of these. Leaves: an ImageTable
+whose rows stand in a fixed order. Not done here: opening pictures (images), dividing a table (splits).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lookalike.errors import TableError
+from lookalike.files import write_atomically
+from lookalike.finding import Found, find_images, looks_like_image, printable
+from lookalike.images import Box
+from lookalike.manifest import EXTENSIONS, ROOT, SPLITS, read_manifest
+from lookalike.records import Labels, Skipped
+
+SPLIT_ORDER = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """Pictures with what is known of them.
+
+    Attributes:
+        root: the folder that relative paths start from, absolute.
+        frame: columns image (path, with forward slashes) and label (null: not known), and where they are
+            known split (train, val or test), group and box (left, top, right, bottom); others are attributes.
+        skipped: what reading the table left out already.
+        notes: what reading put right, one sentence each.
+    """
+
+    root: Path
+    frame: pl.DataFrame
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, source: str | Path | Sequence[str | Path]) -> ImageTable:
+        """Read a folder, a manifest, a picture, or several of these.
+
+        A folder tree `<label>/<file>`, or `<train|val|test>/<label>/<file>` where every first folder has the
+        name of a split ("valid" and "validation" mean val). The label is the first folder's name, however
+        deep the file lies. Pictures that lie in no label's folder have the label null, so an unlabelled
+        folder is one of null labels. A manifest is a .csv, .tsv, .parquet, .jsonl or .ndjson file with a
+        column image, relative to the manifest, and optional columns label, split, group and box (left, top,
+        right, bottom); all others are attributes. Pictures of a manifest that are not there are left for
+        the reader of the pictures to report. Several sources make one table below their common folder.
+
+        Raises:
+            TableError: there is no such file or folder, no picture in it, or it cannot mean one thing only.
+        """
+        if not isinstance(source, (str, Path)):
+            return _join([cls.read(part) for part in source])
+        path = Path(source)
+        if printable(path.absolute()) != str(path.absolute()):
+            do = "rename the folder; its name is stored with the results"
+            raise _error("the path is not UTF-8", printable(path), saw="other bytes", do=do)
+        if path.is_dir():
+            return _read_folder(path)
+        if not _is_there(path):
+            raise _error("there is no such file or folder", path, saw="nothing", do="check the path")
+        if path.suffix.lower() in EXTENSIONS:
+            return _read_manifest(path)
+        if looks_like_image(path):
+            return cls(path.absolute().parent, _frame([path.name], [None]))
+        wanted = "a folder, a picture or a manifest: " + ", ".join(sorted(EXTENSIONS))
+        raise _error(
+            "this is no table of pictures", path, saw=path.suffix or "no extension", do=f"name {wanted}"
+        )
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The n files, absolute."""
+        return [self.root / image for image in self.frame["image"]]
+
+    @property
+    def ids(self) -> Labels:
+        """[n] str, unique: the image column; "#left,top,right,bottom" tells boxes of one picture apart."""
+        ids = self.frame["image"]
+        if "box" in self.frame.columns and ids.is_duplicated().any():
+            box = pl.col("box").cast(pl.List(pl.String)).list.join(",")
+            several = pl.col("image").is_duplicated() & box.is_not_null()
+            named = pl.when(several).then(pl.col("image") + "#" + box).otherwise(pl.col("image"))
+            ids = self.frame.select(named).to_series()
+        return np.array(ids.to_list(), dtype=np.str_)
+
+    @property
+    def boxes(self) -> list[Box | None]:
+        """For each of the n rows the part to look at, or None."""
+        if "box" not in self.frame.columns:
+            return [None] * len(self)
+        return [tuple(box) if box is not None else None for box in self.frame["box"].to_list()]
+
+    @property
+    def labels(self) -> Labels:
+        """[n] str.
+
+        Raises:
+            TableError: a row has no label.
+        """
+        missing = self.frame["label"].null_count()
+        if missing == len(self):
+            do = "put each thing's pictures in a folder of its own, or add a column label to the manifest"
+            raise _error(
+                "the table has no labels", self.root, saw=f"{len(self):,} pictures without one", do=do
+            )
+        if missing:
+            first = self.frame.filter(pl.col("label").is_null())["image"][0]
+            saw = f"{missing:,} of {len(self):,}, the first: {first}"
+            raise _error("some pictures have no label", self.root, saw=saw, do="label them or take them out")
+        return np.array(self.frame["label"].to_list(), dtype=np.str_)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels that occur, sorted."""
+        return tuple(sorted(self.frame["label"].drop_nulls().unique().to_list()))
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether every row belongs to train, val or test."""
+        return "split" in self.frame.columns
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that occur, in the order train, val, test."""
+        present = set(self.frame["split"]) if self.has_splits else set()
+        return tuple(name for name in SPLIT_ORDER if name in present)
+
+    def select(self, split: str) -> ImageTable:
+        """The rows of a split; "all" is the whole table.
+
+        Raises:
+            TableError: the table has no such split.
+        """
+        if split == "all":
+            return self
+        if split not in self.splits:
+            there = ", ".join(self.splits) or "a table without splits"
+            do = f"name one of {there}, or all" if self.has_splits else "name all, or add a column split"
+            raise _error(f"there is no split {split}", self.root, saw=there, do=do)
+        return self._with(self.frame.filter(pl.col("split") == split))
+
+    def filter(self, mask: NDArray[np.bool_]) -> ImageTable:
+        """The rows where the [n] bool mask is true."""
+        return self._with(self.frame.filter(pl.Series(mask)))
+
+    def take(self, rows: NDArray[np.int64]) -> ImageTable:
+        """The rows at the given positions, in that order."""
+        return self._with(self.frame[rows])
+
+    def with_splits(self, splits: Labels) -> ImageTable:
+        """The same rows, each in the split that the [n] array of "train", "val" and "test" says."""
+        unknown = set(splits.tolist()) - set(SPLIT_ORDER)
+        if unknown or len(splits) != len(self):
+            raise ValueError(f"wanted {len(self)} of {SPLIT_ORDER}, got {len(splits)} with {sorted(unknown)}")
+        return self._with(self.frame.with_columns(pl.Series("split", splits.tolist(), dtype=pl.String)))
+
+    def save(self, path: Path) -> None:
+        """Write a Parquet file that `read` reads back, root and all; skipped and notes are not kept.
+
+        Raises:
+            LookalikeError: the file cannot be written.
+        """
+        content = io.BytesIO()
+        self.frame.with_columns(pl.lit(str(self.root)).alias(ROOT)).write_parquet(content)
+        write_atomically(path, content.getvalue())
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the rows, in hex: the same for any order of rows and columns, and wherever root lies."""
+        columns = sorted(self.frame.columns)
+        texts = self.frame.select(pl.struct(columns).struct.json_encode()).to_series()
+        digest = hashlib.sha256()
+        for text in texts.sort():
+            digest.update(text.encode() + b"\n")
+        return digest.hexdigest()
+
+    def _with(self, frame: pl.DataFrame) -> ImageTable:
+        return replace(self, frame=frame)
+
+
+def _frame(images: Sequence[str], labels: Sequence[str | None], **more: Sequence[str]) -> pl.DataFrame:
+    columns: Mapping[str, Any] = {"image": images, "label": labels, **more}
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+
+
+def _read_folder(folder: Path) -> ImageTable:
+    found = find_images(folder)
+    if not found.paths:
+        saw = f"{len(found.skipped)} that cannot be used" if found.skipped else "none"
+        do = "put pictures in it, one folder for each thing"
+        raise _error("there are no pictures in the folder", folder, saw=saw, do=do)
+    parts = [path.split("/") for path in found.paths]
+    first = {part[0] for part in parts if len(part) > 1}
+    if first and all(name.lower() in SPLITS for name in first):
+        frame = _split_tree(found, parts)
+    else:
+        frame = _frame(found.paths, [part[0] if len(part) > 1 else None for part in parts])
+    loose = frame["label"].null_count()
+    notes = (f"pictures of {folder} that lie in no label's folder, so without a label: {loose:,}",)
+    return ImageTable(folder.absolute(), frame, found.skipped, notes if 0 < loose < len(frame) else ())
+
+
+def _split_tree(found: Found, parts: Sequence[Sequence[str]]) -> pl.DataFrame:
+    loose = [path for path, part in zip(found.paths, parts, strict=True) if len(part) == 1]
+    if loose:
+        saw = f"{len(loose)}, the first: {loose[0]}"
+        do = "move them into train, val or test"
+        raise _error("pictures lie beside the folders of the splits", found.root, saw=saw, do=do)
+    labels = [part[1] if len(part) > 2 else None for part in parts]
+    return _frame(found.paths, labels, split=[SPLITS[part[0].lower()] for part in parts])
+
+
+def _read_manifest(path: Path) -> ImageTable:
+    root, frame, notes = read_manifest(path)
+    table = ImageTable(root, frame, notes=notes)
+    if not any(_is_there(root / image) for image in frame["image"]):
+        raise _error(
+            "none of the pictures is there",
+            path,
+            saw=f"{len(table):,} paths such as {frame['image'][0]}",
+            do=f"make the paths relative to {root}",
+        )
+    return table
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # may not be looked at, or no path at all
+        return False
+
+
+def _join(tables: Sequence[ImageTable]) -> ImageTable:
+    if len(tables) == 1:
+        return tables[0]
+    if not tables:
+        raise _error("there is no table", "sources", saw="an empty list", do="name a folder or a manifest")
+    if len({table.has_splits for table in tables}) > 1:
+        saw = ", ".join(f"{table.root} {'with' if table.has_splits else 'without'}" for table in tables)
+        do = "give all of them splits or none"
+        raise _error("some sources have splits and others not", "sources", saw=saw, do=do)
+    root = Path(os.path.commonpath([table.root for table in tables]))
+    frames = [_below(root, table) for table in tables]
+    frame = pl.concat(frames, how="diagonal_relaxed")
+    once = pl.concat([part.select("image").unique() for part in frames])["image"]  # boxes may share a picture
+    if once.is_duplicated().any():
+        twice = once.filter(once.is_duplicated()).min()
+        raise _error("a picture is in two sources", "sources", saw=str(twice), do="name each picture once")
+    skipped = tuple(entry for table in tables for entry in table.skipped)
+    return ImageTable(root, frame, skipped, tuple(note for table in tables for note in table.notes))
+
+
+def _below(root: Path, table: ImageTable) -> pl.DataFrame:
+    inner = table.root.relative_to(root).as_posix()
+    prefix = "" if inner == "." else f"{inner}/"
+    image = pl.when(pl.col("image").str.starts_with("/")).then("image").otherwise(prefix + pl.col("image"))
+    return table.frame.with_columns(image.alias("image"))
+
+
+def _error(what: str, where: object, *, saw: str, do: str) -> TableError:
+    return TableError(what, where=where, saw=saw, do=do)

@@ -1,0 +1,244 @@
+"""Splits: nothing leaks, the shares are right, the seed decides, and what cannot be done is said."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lookalike.config import SplitConfig
+from lookalike.errors import TableError
+from lookalike.splits import check_trainable, folds, split_table
+from lookalike.table import ImageTable
+
+RATIO, CLASS, GROUP = (SplitConfig(by=by) for by in ("ratio", "class", "group"))
+
+
+def table_of(sizes: dict[str, int] | list[int], **columns: Sequence[str | None]) -> ImageTable:
+    named = sizes if isinstance(sizes, dict) else {f"c{place:03d}": size for place, size in enumerate(sizes)}
+    labels = [label for label, size in named.items() for _ in range(size)]
+    images = [f"{label}/{place}.png" for label, size in named.items() for place in range(size)]
+    return ImageTable(Path("/data"), pl.DataFrame({"image": images, "label": labels, **columns}))
+
+
+def counts(table: ImageTable) -> dict[str, dict[str, int]]:
+    """Label to split to number of pictures."""
+    rows = zip(table.frame["label"], table.frame["split"], strict=True)
+    result: dict[str, dict[str, int]] = {}
+    for label, split in rows:
+        result.setdefault(label, {"train": 0, "val": 0, "test": 0})[split] += 1
+    return result
+
+
+def totals(table: ImageTable) -> tuple[int, ...]:
+    return tuple(int((table.frame["split"] == name).sum()) for name in ("train", "val", "test"))
+
+
+# by ratio
+
+
+def test_ten_of_each_class_are_seven_two_and_one() -> None:
+    split = split_table(table_of([10] * 6), RATIO, seed=0)
+    assert all(shares == {"train": 7, "val": 2, "test": 1} for shares in counts(split.table).values())
+    assert split.notes == ("test has 6 classes of 6 with a single picture",)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.lists(st.integers(1, 40), min_size=2, max_size=40),
+    st.integers(0, 2**32),
+    st.sampled_from([(0.7, 0.2, 0.1), (0.5, 0.5, 0.0), (0.34, 0.33, 0.33), (1.0, 0.0, 0.0), (0.1, 0.1, 0.8)]),
+)
+def test_every_class_is_within_one_of_its_share(
+    sizes: list[int], seed: int, shares: tuple[float, float, float]
+) -> None:
+    config = SplitConfig(train=shares[0], val=shares[1], test=shares[2])
+    table = split_table(table_of(sizes), config, seed=seed).table
+    for label, size in zip(table.classes, sizes, strict=True):
+        found = counts(table)[label]
+        assert sum(found.values()) == size
+        assert found["train"] >= 1
+        for name, share in zip(("train", "val", "test"), shares, strict=True):
+            assert abs(found[name] - share * size) < 1 + 1e-9
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 7, 9, 11])
+def test_the_whole_has_the_shares_even_where_a_class_cannot(size: int) -> None:
+    table = split_table(table_of([size] * 200), RATIO, seed=3).table
+    for found, share in zip(totals(table), (0.7, 0.2, 0.1), strict=True):
+        assert abs(found - share * 200 * size) <= 2
+
+
+def test_a_single_picture_goes_to_train() -> None:
+    table = split_table(table_of([1] * 30 + [10] * 3), RATIO, seed=1).table
+    found = counts(table)
+    assert all(found[f"c{place:03d}"]["train"] == 1 for place in range(30))
+
+
+# by class and by group
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=60), st.integers(0, 2**32))
+def test_no_label_is_on_two_sides(sizes: list[int], seed: int) -> None:
+    table = split_table(table_of(sizes), CLASS, seed=seed).table
+    sides = [sum(1 for found in shares.values() if found) for shares in counts(table).values()]
+    assert sides == [1] * len(sizes)
+    per_split = [
+        len(table.select(name).classes) if name in table.splits else 0 for name in ("train", "val", "test")
+    ]
+    assert sum(per_split) == len(sizes)
+    for found, share in zip(per_split, (0.7, 0.2, 0.1), strict=True):
+        assert abs(found - share * len(sizes)) < 1
+
+
+def test_the_sample_by_class(sample: Path) -> None:
+    table = split_table(ImageTable.read(sample), CLASS, seed=0).table
+    assert [len(table.select(name).classes) for name in ("train", "val", "test")] == [210, 60, 30]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 12), min_size=30, max_size=90), st.integers(0, 2**32))
+def test_no_group_is_on_two_sides(groups: list[int], seed: int) -> None:
+    names = [f"g{group}" for group in groups]
+    half = len(groups) // 2
+    table = split_table(table_of([half, len(groups) - half], group=names), GROUP, seed=seed).table
+    sides = table.frame.group_by("group").agg(pl.col("split").n_unique())["split"]
+    assert sides.to_list() == [1] * len(set(groups))
+
+
+def test_groups_come_near_the_shares() -> None:
+    names = [f"g{place // 5}" for place in range(200)]
+    assert totals(split_table(table_of([100, 100], group=names), GROUP, seed=0).table) == (140, 40, 20)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_large_groups_are_placed_first(seed: int) -> None:
+    names = ["big"] * 70 + [f"g{place}" for place in range(30)]
+    assert totals(split_table(table_of([50, 50], group=names), GROUP, seed=seed).table) == (70, 20, 10)
+
+
+def test_rows_without_a_group_are_refused() -> None:
+    with pytest.raises(TableError, match=r"pictures have no group - /data - saw 1 of 4"):
+        split_table(table_of([2, 2], group=["a", None, "b", "c"]), GROUP, seed=0)
+    with pytest.raises(TableError, match="saw 4 of 4"):
+        split_table(table_of([2, 2]), GROUP, seed=0)
+
+
+# seeds
+
+
+@pytest.mark.parametrize("config", [RATIO, CLASS, GROUP])
+def test_the_seed_and_the_rows_decide_and_not_their_order(config: SplitConfig) -> None:
+    names = [f"g{place % 17}" for place in range(120)]
+    table = table_of([6] * 20, group=names)
+    shuffled = table.take(np.random.default_rng(5).permutation(len(table)))
+    first = split_table(table, config, seed=1).table
+    assert split_table(shuffled, config, seed=1).table.fingerprint() == first.fingerprint()
+    assert split_table(table, config, seed=2).table.fingerprint() != first.fingerprint()
+
+
+# splits that are there already
+
+
+def test_own_splits_win() -> None:
+    table = table_of([2, 2], split=["train", "val", "train", "test"])
+    split = split_table(table, CLASS, seed=0)
+    assert split.table is table
+    assert split.notes == ("the table's own splits are used: train, val, test",)
+
+
+@pytest.mark.parametrize("config", [RATIO, CLASS, GROUP])
+def test_val_is_taken_out_of_train_where_it_is_lacking(config: SplitConfig) -> None:
+    own = (["train"] * 9 + ["test"]) * 20
+    names = [f"g{place % 40}" for place in range(200)]
+    table = table_of([10] * 20, split=own, group=names)
+    split = split_table(table, config, seed=0)
+    assert split.table.frame.filter(pl.Series(own) == "test")["split"].unique().to_list() == ["test"]
+    val = split.table.select("val")
+    assert len(val) == pytest.approx(180 * 2 / 9, abs=5)
+    assert f"{len(val)} of 180 train pictures became val, by {config.by}" in split.notes[1]
+    if config.by != "ratio":
+        key = "label" if config.by == "class" else "group"
+        assert not set(val.frame[key]) & set(split.table.select("train").frame[key])
+
+
+def test_no_val_is_made_where_none_is_wanted_or_no_train_is_there() -> None:
+    table = table_of([2, 2], split=["train", "test", "train", "test"])
+    config = SplitConfig(train=0.9, val=0.0, test=0.1)
+    assert split_table(table, config, seed=0).table is table
+    table = table_of([2, 2], split=["test"] * 4)
+    assert split_table(table, RATIO, seed=0).table is table
+
+
+# what is said and what is refused
+
+
+def test_an_empty_split_is_said() -> None:
+    notes = split_table(table_of([2, 2, 2]), CLASS, seed=0).notes
+    assert "nothing is left for test: too few pictures or classes for 10%" in notes
+
+
+def test_shares_that_are_missed_are_said() -> None:
+    names = ["big"] * 9 + ["small"]
+    notes = split_table(table_of([5, 5], group=names), GROUP, seed=0).notes
+    assert "train has 90% of the pictures, 70% was asked" in notes
+
+
+@pytest.mark.parametrize("config", [RATIO, CLASS, GROUP])
+def test_fewer_than_two_classes_are_refused(config: SplitConfig) -> None:
+    with pytest.raises(
+        TableError, match="there are too few classes - /data - saw 1 class: cat, wanted two or more"
+    ):
+        split_table(table_of({"cat": 9}, group=["g"] * 9), config, seed=0)
+
+
+def test_a_table_without_labels_is_refused() -> None:
+    table = ImageTable(Path("/data"), pl.DataFrame({"image": ["a"], "label": [None]}))
+    with pytest.raises(TableError, match="the table has no labels"):
+        split_table(table, RATIO, seed=0)
+
+
+def test_check_trainable() -> None:
+    assert check_trainable(np.array(["a", "a", "b", "b"])) == ()
+    assert check_trainable(np.array(["a", "a", "b", "b", "c", "d"])) == (
+        "2 classes with a single picture: c, d",
+    )
+    with pytest.raises(TableError, match="saw 1 class: a, wanted two or more"):
+        check_trainable(np.array(["a", "a"]))
+    with pytest.raises(TableError, match="saw 0 classes, wanted"):
+        check_trainable(np.array([], dtype=str))
+
+
+@pytest.mark.parametrize("labels", [list("abcdefg"), list("abcdefgg")])
+def test_classes_with_a_single_picture_alone_are_refused(labels: list[str]) -> None:
+    with pytest.raises(
+        TableError, match=r"classes with a single picture: a, b, c, d, e and \d more, wanted at least"
+    ):
+        check_trainable(np.array(labels))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=200), st.integers(2, 8), st.integers(0, 2**32))
+def test_folds_deal_whole_classes_evenly(numbers: list[int], k: int, seed: int) -> None:
+    labels = np.array([f"c{number}" for number in numbers])
+    classes = len(set(numbers))
+    if classes < k:
+        with pytest.raises(TableError, match="there are too few classes"):
+            folds(labels, k, seed)
+        return
+    dealt = folds(labels, k, seed)
+    fold_of = {label: set(dealt[labels == label].tolist()) for label in set(labels.tolist())}
+    assert all(len(found) == 1 for found in fold_of.values())
+    sizes = [sum(found == {fold} for found in fold_of.values()) for fold in range(k)]
+    assert sum(sizes) == classes
+    assert max(sizes) - min(sizes) <= 1
+    assert np.array_equal(dealt, folds(labels, k, seed))
+
+
+def test_one_fold_is_none() -> None:
+    with pytest.raises(ValueError, match="k must be at least 2"):
+        folds(np.array(["a", "b"]), 1, 0)
