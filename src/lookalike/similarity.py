@@ -1,0 +1,189 @@
+"""Exact similarities, block by block: unit vectors enter, whole numbers that rise with the cosine leave.
+
+The last bit of a float32 matrix product depends on where a row stands in its block, so equal vectors would
+not have equal similarities, and ties would be a matter of luck. Here coordinates are rounded to 2^-25 (finer
+than the noise of any network), which makes every float64 product and sum exact, in any order of addition.
+What the similarities are used for is decided by the callers.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookalike.errors import EvaluationError
+from lookalike.records import UNIT_TOLERANCE, Floats, Labels, Progress
+
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Part = TypeVar("Part")
+
+LEFT_OUT = 0  # the code of what is left out of a comparison; no real similarity has it
+GAP = 2.0**-7  # room below -1 and above 1 for vectors that are not quite of unit length
+
+_GRID = 2.0**25
+_BLOCK_BYTES = 2**28  # of all blocks under way together
+_MOST_ROWS = 1024  # of a block
+_MOST_WORKERS = 8
+_memory = threading.local()
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Which rows are one and the same thing, found by code.
+
+    Attributes:
+        order: [g] int64, rows in the order of their codes.
+        codes: [g] int64, rising.
+    """
+
+    order: Ints
+    codes: Ints
+
+    @classmethod
+    def of(cls, identity: Ints) -> Identities:
+        """Make the lookup of [g] codes."""
+        order = np.argsort(identity, kind="stable")
+        return cls(order, identity[order])
+
+    def find(self, identity: Ints) -> tuple[Ints, Ints]:
+        """Return all (position in `identity`, row) pairs that have one code."""
+        first = np.searchsorted(self.codes, identity, side="left")
+        counts = np.searchsorted(self.codes, identity, side="right") - first
+        position = np.repeat(np.arange(len(identity)), counts)
+        within = np.arange(len(position)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return position, self.order[np.repeat(first, counts) + within]
+
+
+def right_factor(vectors: Floats) -> Doubles:
+    """Return [n, d + 1] whose products with a `left_factor` have no rounding error.
+
+    Coordinates are multiples of 2^-25, so products are multiples of 2^-50, and no sum of them reaches 2^3:
+    float64 holds each exactly. The last column is 1 and meets the offset of the left factor.
+    """
+    rounded = np.rint(vectors.astype(np.float64) * _GRID) / _GRID
+    return np.concatenate([rounded, np.ones((len(vectors), 1))], axis=1)
+
+
+def left_factor(vectors: Floats, *, steps: int, offset: float) -> Doubles:
+    """Return [n, d + 1] whose product with a `right_factor` is (similarity + offset) * steps.
+
+    Args:
+        steps: a power of two.
+        offset: a multiple of 2^-50, below 2.
+    """
+    factor = right_factor(vectors)
+    factor[:, -1] = offset
+    return factor * float(steps)
+
+
+def compare(left: Doubles, right: Doubles, kind: type[np.integer[Any]]) -> NDArray[Any]:
+    """Return the codes of all pairs, [b, g] of `kind`: their exact similarities as whole steps, rounded down.
+
+    The memory is the calling thread's own and is used again by its next call.
+    """
+    shape = (len(left), len(right))
+    products = np.matmul(left, right.T, out=_buffer(np.float64, shape))
+    codes = _buffer(kind, shape)
+    np.copyto(codes, products, casting="unsafe")
+    return codes
+
+
+def class_codes(*labels: Labels) -> tuple[Ints, ...]:
+    """Number the labels of several arrays from 0; equal labels get one number, none changes its type."""
+    known: dict[Any, int] = {}
+    coded = []
+    for array in map(np.asarray, labels):
+        if array.dtype == object:
+            coded.append(np.array([known.setdefault(value, len(known)) for value in array], dtype=np.int64))
+            continue
+        values, inverse = np.unique(array, return_inverse=True)
+        codes = [known.setdefault(value, len(known)) for value in values.tolist()]
+        coded.append(np.array(codes, dtype=np.int64)[inverse])
+    return tuple(coded)
+
+
+def run_blocks(
+    work: Callable[[slice], Part],
+    rows: int,
+    *,
+    row_bytes: int,
+    take: Callable[[Part], None] | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Do `work` on blocks of rows, on a few threads and in bounded memory.
+
+    Args:
+        row_bytes: memory that one row of a block needs.
+        take: called in the caller's thread with what each block gave, in the order of the blocks.
+        progress: called with (rows done, rows).
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(_MOST_WORKERS, cpus)
+    size = max(1, min(_MOST_ROWS, _BLOCK_BYTES // (workers * row_bytes)))
+    blocks = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+    with ThreadPoolExecutor(workers) as pool:
+        for block, part in zip(blocks, pool.map(work, blocks), strict=True):
+            if take:
+                take(part)
+            if progress:
+                progress(block.stop, rows)
+
+
+def _buffer(kind: type[np.generic], shape: tuple[int, int]) -> NDArray[Any]:
+    """Memory of this thread: fresh pages for every block would cost as much as the product."""
+    size = shape[0] * shape[1]
+    kept = getattr(_memory, kind.__name__, None)
+    if kept is None or kept.size < size:
+        kept = np.empty(size, dtype=kind)
+        setattr(_memory, kind.__name__, kept)
+    return kept[:size].reshape(shape)
+
+
+def check_vectors(vectors: Floats, labels: Labels, *, where: str = "vectors") -> None:
+    """Refuse what is not [n, d] finite rows of unit length with n labels.
+
+    Raises:
+        EvaluationError: as said.
+    """
+    if vectors.ndim != 2 or len(vectors) != len(labels) or not len(vectors):
+        raise EvaluationError(
+            "vectors and labels do not match",
+            where=where,
+            saw=f"{list(vectors.shape)} vectors and {len(labels)} labels",
+            wanted="[n, d] and [n], n >= 1",
+            do="give one label for every row",
+        )
+    lengths = np.linalg.norm(vectors, axis=1)
+    off = np.flatnonzero(~(np.abs(lengths - 1.0) < UNIT_TOLERANCE))  # also finds NaN
+    if len(off):
+        raise EvaluationError(
+            "vectors are not of unit length",
+            where=f"{where}, row {off[0]}",
+            saw=f"length {lengths[off[0]]:.4g} ({len(off):,} such rows)",
+            wanted="1",
+            do="embed the pictures again, or divide every row by its length",
+        )
+
+
+def check_identity(identity: Ints | None, rows: int, *, where: str = "identity") -> None:
+    """Refuse codes that are not one int for every row.
+
+    Raises:
+        EvaluationError: as said.
+    """
+    if identity is not None and (identity.shape != (rows,) or identity.dtype.kind not in "iu"):
+        raise EvaluationError(
+            "identity codes and vectors do not match",
+            where=where,
+            saw=f"{list(identity.shape)} {identity.dtype} for {rows} rows",
+            wanted=f"[{rows}] int64",
+            do="give one whole number for every row",
+        )
