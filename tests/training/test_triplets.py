@@ -1,0 +1,301 @@
+"""Mining and counting against triple loops written from the definitions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lookalike.errors import BatchError, ConfigError
+from lookalike.training import triplets
+from lookalike.training.triplets import (
+    Distance,
+    Triplets,
+    mine_batch_hard,
+    mine_semi_hard,
+    pairwise_distances,
+    positives_of,
+    triplet_kinds,
+)
+
+DISTANCES: tuple[Distance, ...] = ("euclidean", "squared", "cosine")
+labels_with_pairs = st.lists(st.integers(0, 4), min_size=3, max_size=14).filter(
+    lambda labels: len(labels) > len(set(labels)) > 1
+)
+batches = st.tuples(labels_with_pairs, st.integers(0, 10_000))
+
+
+def embed(labels: list[int], seed: int, *, dims: int = 3) -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    rows = torch.randn(len(labels), dims, generator=random, dtype=torch.float64)
+    return torch.nn.functional.normalize(rows, dim=1), torch.tensor(labels)
+
+
+def distance_by_hand(a: Tensor, b: Tensor, distance: str) -> float:
+    first, second = a.tolist(), b.tolist()
+    if distance == "cosine":
+        dot = sum(x * y for x, y in zip(first, second, strict=True))
+        lengths = math.sqrt(sum(x * x for x in first) * sum(y * y for y in second))
+        return float(1 - dot / lengths)
+    squared: float = sum((x - y) ** 2 for x, y in zip(first, second, strict=True))
+    return squared if distance == "squared" else math.sqrt(squared)
+
+
+def semi_hard_by_hand(rows: Tensor, labels: Tensor) -> set[tuple[int, int, int]]:
+    found = set()
+    for a in range(len(labels)):
+        negatives = [n for n in range(len(labels)) if labels[n] != labels[a]]
+        for p in range(len(labels)):
+            if p == a or labels[p] != labels[a]:
+                continue
+            reach = distance_by_hand(rows[a], rows[p], "euclidean")
+            far = {n: distance_by_hand(rows[a], rows[n], "euclidean") for n in negatives}
+            beyond = [n for n in negatives if far[n] > reach]
+            found.add(
+                (a, p, min(beyond, key=far.__getitem__) if beyond else max(negatives, key=far.__getitem__))
+            )
+    return found
+
+
+def batch_hard_by_hand(rows: Tensor, labels: Tensor) -> set[tuple[int, int, int]]:
+    found = set()
+    for a in range(len(labels)):
+        far = [distance_by_hand(rows[a], row, "euclidean") for row in rows]
+        positives = [p for p in range(len(labels)) if p != a and labels[p] == labels[a]]
+        negatives = [n for n in range(len(labels)) if labels[n] != labels[a]]
+        if positives:
+            found.add((a, max(positives, key=far.__getitem__), min(negatives, key=far.__getitem__)))
+    return found
+
+
+def as_set(mined: Triplets) -> set[tuple[int, ...]]:
+    rows = list(zip(*(part.tolist() for part in mined), strict=True))
+    assert len(rows) == len(set(rows)), "no triplet is mined twice"
+    assert list(mined.anchor) == sorted(mined.anchor)
+    return set(rows)
+
+
+@settings(deadline=None, max_examples=60)
+@given(batches)
+def test_semi_hard_is_what_three_loops_find(batch: tuple[list[int], int]) -> None:
+    rows, labels = embed(*batch)
+    assert as_set(mine_semi_hard(rows, labels)) == semi_hard_by_hand(rows, labels)
+
+
+@settings(deadline=None, max_examples=40)
+@given(batches)
+def test_batch_hard_is_what_two_loops_find(batch: tuple[list[int], int]) -> None:
+    rows, labels = embed(*batch)
+    assert as_set(mine_batch_hard(rows, labels)) == batch_hard_by_hand(rows, labels)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sorting_and_blocks_find_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, labels = embed([0] * 9 + [1] * 2 + [2] * 6 + [3], seed)
+    semi_hard, batch_hard = mine_semi_hard(rows, labels), mine_batch_hard(rows, labels)
+    kinds = triplet_kinds(rows, labels, margin=0.3)
+    monkeypatch.setattr(triplets, "_BLOCK_ELEMENTS", 50)  # blocks of 2 rows of 18, the last one included
+    assert as_set(mine_semi_hard(rows, labels)) == as_set(semi_hard)
+    assert as_set(mine_batch_hard(rows, labels)) == as_set(batch_hard)
+    assert triplet_kinds(rows, labels, margin=0.3) == kinds
+    monkeypatch.setattr(triplets, "_WIDEST_PASSES", 0)
+    assert as_set(mine_semi_hard(rows, labels)) == as_set(semi_hard)
+
+
+def test_planted_triplets() -> None:
+    """On a line: anchor 0 has its positive at 2 and negatives at 1, 3, 7; the lone row 9 is no anchor."""
+    rows = torch.tensor([[0.0], [2.0], [1.0], [3.0], [7.0], [9.0]])
+    labels = torch.tensor([5, 5, 6, 6, 6, 7])
+    mined = dict(zip(*_pairs_and_negatives(mine_semi_hard(rows, labels)), strict=True))
+    assert mined[0, 1] == 3, "the nearest beyond 2, not the nearest"
+    assert mined[2, 4] == 5, "at 6 from row 2 lies its positive, beyond it only row 5"
+    assert mined[4, 2] == 0, "no negative of row 4 is farther than 6 but the one at 7"
+    assert mined[3, 4] == 5, "none is farther than 4 but the lone row at 6"
+    hard = {a: (p, n) for a, p, n in as_set(mine_batch_hard(rows, labels))}
+    assert hard[0] == (1, 2)
+    assert hard[2][0] == 4
+    assert set(hard) == {0, 1, 2, 3, 4}
+
+
+def test_farthest_negative_where_none_is_farther() -> None:
+    rows = torch.tensor([[0.0], [10.0], [1.0], [4.0]])
+    mined = dict(zip(*_pairs_and_negatives(mine_semi_hard(rows, torch.tensor([0, 0, 1, 2]))), strict=True))
+    assert mined == {(0, 1): 3, (1, 0): 2}
+
+
+@pytest.mark.parametrize("widest", [64, 0])
+def test_an_equally_far_negative_is_not_farther(widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triplets, "_WIDEST_PASSES", widest)
+    rows = torch.tensor([[0.0], [2.0], [-2.0], [5.0]])
+    mined = dict(zip(*_pairs_and_negatives(mine_semi_hard(rows, torch.tensor([0, 0, 1, 2]))), strict=True))
+    assert mined == {(0, 1): 3, (1, 0): 3}
+
+
+def _pairs_and_negatives(mined: Triplets) -> tuple[list[tuple[int, int]], list[int]]:
+    pairs = list(zip(mined.anchor.tolist(), mined.positive.tolist(), strict=True))
+    return pairs, mined.negative.tolist()
+
+
+def test_labels_agree_and_counts_are_combinatorial() -> None:
+    labels = torch.tensor([3, 3, 3, 7, 7, 9, 3])
+    rows, _ = embed([0] * 7, seed=1)
+    mined = mine_semi_hard(rows, labels)
+    assert len(mined.anchor) == 4 * 3 + 2 * 1
+    assert (labels[mined.anchor] == labels[mined.positive]).all()
+    assert (labels[mined.anchor] != labels[mined.negative]).all()
+    assert (mined.anchor != mined.positive).all()
+    assert len(mine_batch_hard(rows, labels).anchor) == 6, "the row labelled 9 has no positive"
+
+
+def test_positives_are_filled_up_with_the_row_itself() -> None:
+    found = positives_of(torch.tensor([4, 9, 4, 4, 9, 1]))
+    assert [sorted(row) for row in found.tolist()] == [[2, 3], [1, 4], [0, 3], [0, 2], [1, 4], [5, 5]]
+
+
+@pytest.mark.parametrize("mine", [mine_semi_hard, mine_batch_hard])
+def test_mining_ignores_scale_dtype_and_gradient(mine: Any) -> None:
+    rows, labels = embed([0, 0, 1, 1, 2, 2, 2], seed=4, dims=8)
+    expected = as_set(mine(rows, labels))
+    assert as_set(mine(rows.float(), labels)) == expected
+    assert as_set(mine((rows * 1e3).float().requires_grad_(), labels.int())) == expected
+
+
+def test_labels_may_be_a_column_of_a_table() -> None:
+    rows, labels = embed([0, 0, 1, 1, 2, 2], seed=4)
+    column = torch.stack([labels, labels + 1], dim=1)[:, 0]
+    assert as_set(mine_semi_hard(rows, column)) == as_set(mine_semi_hard(rows, labels))
+
+
+def test_mining_under_autocast_is_not_in_half_precision() -> None:
+    rows, labels = embed([i // 4 for i in range(200)], seed=0, dims=16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = mine_batch_hard(rows.float(), labels)
+    assert as_set(inside) == as_set(mine_batch_hard(rows.float(), labels))
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_distances_by_hand(distance: Distance) -> None:
+    rows = torch.randn(6, 4, dtype=torch.float64)
+    found = pairwise_distances(rows, distance=distance)
+    for i in range(6):
+        for j in range(6):
+            assert found[i, j].item() == pytest.approx(distance_by_hand(rows[i], rows[j], distance), abs=1e-6)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_gradient_of_distances(distance: Distance) -> None:
+    rows = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    apart = ~torch.eye(5, dtype=torch.bool)
+    assert torch.autograd.gradcheck(
+        lambda z: pairwise_distances(z, distance=distance)[apart], rows, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_gradient_of_distances_is_finite(distance: Distance) -> None:
+    rows = torch.tensor([[1.0, 0], [1, 0], [-1, 0], [0, 0], [0, 0]], requires_grad=True)
+    distances = pairwise_distances(rows, distance=distance)
+    distances.sum().backward()
+    assert distances.isfinite().all()
+    assert cast(Tensor, rows.grad).isfinite().all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(batches, st.floats(0, 1.5), st.sampled_from(DISTANCES))
+def test_kinds_by_three_loops(batch: tuple[list[int], int], margin: float, distance: Distance) -> None:
+    rows, labels = embed(*batch)
+    n = len(labels)
+    counts = dict.fromkeys(("easy", "semi_hard", "hard"), 0)
+    for a in range(n):
+        for p in (p for p in range(n) if p != a and labels[p] == labels[a]):
+            for negative in (k for k in range(n) if labels[k] != labels[a]):
+                near = distance_by_hand(rows[a], rows[p], distance)
+                far = distance_by_hand(rows[a], rows[negative], distance)
+                counts["easy" if far > near + margin else "semi_hard" if far > near else "hard"] += 1
+    kinds = triplet_kinds(rows, labels, margin=margin, distance=distance)
+    assert kinds.triplets == sum(counts.values())
+    for name, count in counts.items():
+        assert getattr(kinds, name) == pytest.approx(count / kinds.triplets)
+
+
+def test_kinds_on_their_borders() -> None:
+    """In whole numbers: from row 0, d_ap is 2, so 2 is hard, 3 = 2 + 1 semi-hard and 4 easy."""
+    rows = torch.tensor([[0.0], [2.0], [-2.0], [-3.0], [-4.0]])
+    kinds = triplet_kinds(rows, torch.tensor([0, 0, 1, 2, 3]), margin=1.0)
+    # seen from row 1 all three are at 4, 5, 6: easy
+    assert kinds.triplets == 6
+    assert [kinds.hard, kinds.semi_hard, kinds.easy] == pytest.approx([1 / 6, 1 / 6, 4 / 6])
+
+
+def test_collapsed_embeddings_are_all_hard() -> None:
+    rows = torch.nn.functional.normalize(torch.randn(1, 64), dim=1).repeat(40, 1)
+    kinds = triplet_kinds(rows, torch.arange(40) // 4, margin=0.2)
+    assert (kinds.hard, kinds.easy) == (1.0, 0.0)
+
+
+def test_perfect_clusters_are_all_easy() -> None:
+    rows = torch.eye(10).repeat_interleave(4, dim=0)
+    kinds = triplet_kinds(rows, torch.arange(40) // 4, margin=1.0)
+    assert (kinds.easy, kinds.triplets) == (1.0, 40 * 3 * 36)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Watches every operation for the most elements in a result."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for part in result if isinstance(result, list | tuple) else (result,):
+            if isinstance(part, Tensor):
+                self.elements = max(self.elements, part.numel())
+        return result
+
+
+@pytest.mark.parametrize("per_class", [4, 150])
+def test_no_tensor_is_larger_than_n_squared(per_class: int) -> None:
+    n = 300
+    rows, labels = embed([i // per_class for i in range(n)], seed=0, dims=8)
+    with LargestTensor() as largest:  # type: ignore[no-untyped-call]
+        mine_semi_hard(rows, labels)
+        mine_batch_hard(rows, labels)
+        triplet_kinds(rows, labels, margin=0.2)
+    assert n < largest.elements <= n * n
+
+
+@pytest.mark.parametrize("function", [mine_semi_hard, mine_batch_hard])
+@pytest.mark.parametrize(
+    ("labels", "saw"), [([1, 2, 3], "no label twice"), ([1, 1, 1], "all of one label"), ([], "0 rows")]
+)
+def test_batches_without_a_pair(function: Any, labels: list[int], saw: str) -> None:
+    with pytest.raises(BatchError, match=f"without a pair to learn from.*{saw}.*P x K"):
+        function(torch.randn(len(labels), 2), torch.tensor(labels, dtype=torch.int64))
+    with pytest.raises(BatchError, match=saw):
+        triplet_kinds(torch.randn(len(labels), 2), torch.tensor(labels, dtype=torch.int64), margin=0.1)
+
+
+@pytest.mark.parametrize(("shape", "count"), [((4, 2), 3), ((4,), 4), ((2, 2, 2), 2)])
+def test_shapes_that_do_not_fit(shape: tuple[int, ...], count: int) -> None:
+    with pytest.raises(BatchError, match=r"do not fit together.*\[n, d\] and \[n\]"):
+        mine_semi_hard(torch.zeros(shape), torch.zeros(count, dtype=torch.int64))
+
+
+def test_misspelt_distance() -> None:
+    with pytest.raises(ConfigError, match=r"unknown distance.*'euclidian'.*did you mean euclidean\?"):
+        pairwise_distances(torch.eye(2), distance=cast(Any, "euclidian"))
+    with pytest.raises(ConfigError, match="choose one of these"):
+        pairwise_distances(torch.eye(2), distance=cast(Any, "x"))
+
+
+def test_nan_does_not_stop_the_mining() -> None:
+    rows, labels = embed([0, 0, 1, 1], seed=0)
+    rows[1] = math.nan
+    assert len(mine_semi_hard(rows, labels).anchor) == 4
+    assert np.isfinite(mine_batch_hard(rows, labels).negative.numpy()).all()
