@@ -1,0 +1,265 @@
+"""The model folder: what training leaves behind and everything after it runs.
+
+A folder holds model.onnx (pixels to unit vectors, preprocessing's normalisation inside), model.json (what
+it is, how pictures are prepared, its thresholds), weights.safetensors (the same weights for torch),
+README.md (the model card) and seen.npy (which pictures it was trained on). Running it needs onnxruntime only;
+how a folder is made is training's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from lookalike.errors import MissingExtraError, ModelError
+from lookalike.files import write_atomically
+from lookalike.preprocess import Preprocess
+from lookalike.records import Floats, Pixels, Threshold
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+FORMAT = 1
+DEFAULT = "default"
+DEFAULT_BACKBONE = "efficientnet_lite0"
+GRAPH, FACTS, WEIGHTS = "model.onnx", "model.json", "weights.safetensors"
+CARD, SEEN = "README.md", "seen.npy"
+
+Output = Literal["embedding", "feature"]
+
+
+class Model:
+    """An exported model: uint8 pixels in, unit vectors out. Opening is cheap; the graph loads on first use.
+
+    Attributes:
+        folder: where it lies.
+        name: the run's name, or the backbone's for an untrained one.
+        dim: d, the length of an embedding.
+        fingerprint: sha256 of graph and preprocessing; an index remembers it.
+        preprocess: how pictures become pixels.
+        thresholds: named match thresholds, "default" first among them where there is one.
+        facts: the whole of model.json.
+    """
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.facts = facts
+        self.name: str = facts["name"]
+        self.dim: int = facts["dim"]
+        self.fingerprint: str = facts["fingerprint"]
+        self.preprocess = Preprocess.from_json(facts["preprocess"])
+        self.thresholds = {name: Threshold(**value) for name, value in facts["thresholds"].items()}
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Open a model folder, or the untrained default model with the word "default".
+
+        Raises:
+            ModelError: no model lies there, its files are damaged, or its format is of another version.
+        """
+        if str(path) == DEFAULT:
+            return untrained()
+        folder = Path(path)
+        facts = _read_facts(folder)
+        model = cls(folder, facts)
+        seen = fingerprint_of(folder / GRAPH, facts["preprocess"])
+        if seen != model.fingerprint:
+            raise ModelError(
+                "the model's graph was changed or damaged",
+                where=folder / GRAPH,
+                saw=f"fingerprint {seen[:12]}",
+                wanted=model.fingerprint[:12],
+                do="copy the folder again from where it was made, or train it again",
+            )
+        return model
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """The default match threshold; None before calibration."""
+        return self.thresholds.get("default")
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether the graph also gives the feature of its untrained backbone."""
+        return "feature" in self.facts["outputs"]
+
+    def require_threshold(self) -> Threshold:
+        """The default match threshold.
+
+        Raises:
+            ModelError: the model has none.
+        """
+        if self.threshold is None:
+            raise ModelError(
+                "the model has no match threshold",
+                where=self.folder,
+                saw="no calibration",
+                wanted="a similarity that means the same",
+                do=f"lookalike calibrate {self.folder} DATA",
+            )
+        return self.threshold
+
+    def embed_pixels(self, pixels: Pixels, *, output: Output = "embedding") -> Floats:
+        """Turn prepared pictures into unit vectors. Safe to call from several threads at once.
+
+        Args:
+            pixels: [n, size, size, 3] uint8 RGB, as `preprocess.prepare` makes them; n >= 1.
+            output: "feature" asks for the untrained backbone's vector instead.
+
+        Returns:
+            [n, d] float32, rows of unit length.
+        """
+        return self.run(pixels, (output,))[0]
+
+    def run(self, pixels: Pixels, outputs: tuple[Output, ...]) -> tuple[Floats, ...]:
+        """Like `embed_pixels`, for several outputs of one pass over the graph."""
+        return tuple(self.session.run(list(outputs), {"images": pixels}))
+
+    @cached_property
+    def session(self) -> onnxruntime.InferenceSession:
+        """The graph in onnxruntime: one thread per call, because callers run several calls at once."""
+        return open_session(self.folder / GRAPH)
+
+    def set_threshold(self, threshold: Threshold, *, name: str = "default") -> None:
+        """Store a threshold under a name, in model.json and here."""
+        thresholds = {**self.facts["thresholds"], name: asdict(threshold)}
+        self.facts = {**self.facts, "thresholds": thresholds}
+        write_facts(self.folder, self.facts)
+        self.thresholds = {**self.thresholds, name: threshold}
+
+    def count_seen(self, hashes: Sequence[bytes]) -> int:
+        """How many of these pictures (by content hash) the model was trained on."""
+        path = self.folder / SEEN
+        if not path.exists() or not hashes:
+            return 0
+        return int(np.isin(_short(hashes), np.load(path, allow_pickle=False)).sum())
+
+
+def open_session(graph: Path) -> onnxruntime.InferenceSession:
+    """Open an ONNX graph on the GPU where onnxruntime has one, else on the processor.
+
+    Raises:
+        ModelError: onnxruntime cannot read the file.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+    try:
+        return onnxruntime.InferenceSession(str(graph), options, providers=providers)
+    except Exception as error:
+        raise ModelError(
+            "onnxruntime cannot open the graph",
+            where=graph,
+            saw=str(error)[:200],
+            do="copy the model folder again, or update onnxruntime: pip install -U onnxruntime",
+        ) from error
+
+
+def fingerprint_of(graph: Path, preprocess: Mapping[str, Any]) -> str:
+    """Sha256 of a graph file and its preprocessing: equal fingerprints give equal embeddings."""
+    with graph.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(json.dumps(preprocess, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def write_seen(folder: Path, hashes: Sequence[bytes]) -> None:
+    """Keep the content hashes a model was trained on: [n] sorted uint64, the first 8 bytes of each."""
+    np.save(folder / SEEN, np.unique(_short(hashes)), allow_pickle=False)
+
+
+def _short(hashes: Sequence[bytes]) -> NDArray[np.uint64]:
+    return np.frombuffer(b"".join(digest[:8] for digest in hashes), dtype="<u8").astype(np.uint64)
+
+
+def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write model.json so that a reader sees the old one or the new one, never half of it."""
+    write_atomically(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False).encode())
+
+
+def cache_folder() -> Path:
+    """Where untrained models and features are kept; the variable LOOKALIKE_CACHE moves it."""
+    moved = os.environ.get("LOOKALIKE_CACHE")
+    return Path(moved) if moved else Path(platformdirs.user_cache_dir("lookalike", appauthor=False))
+
+
+def untrained(spec: Mapping[str, Any] | None = None) -> Model:
+    """The pretrained backbone as a model of its own: made on first use, then opened from the cache.
+
+    Args:
+        spec: backbone, pretrained, pooling and preprocess keys as `training.export` takes them; None
+            asks for the default one.
+
+    Raises:
+        MissingExtraError: it has to be made and torch is not installed.
+        ModelError: it could not be made, for example because there is no network to load weights from.
+    """
+    spec = {"backbone": DEFAULT_BACKBONE, **(spec or {})}
+    key = hashlib.sha256(json.dumps({"format": FORMAT, **spec}, sort_keys=True).encode()).hexdigest()[:12]
+    folder = cache_folder() / "models" / f"{spec['backbone'].replace('/', '_')}-{key}"
+    if not (folder / FACTS).exists():
+        _make_untrained(spec, folder)
+    return Model.load(folder)
+
+
+def _make_untrained(spec: Mapping[str, Any], folder: Path) -> None:
+    """Export in a process of its own, so that the caller never loads torch."""
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("torch", extra="train")
+    command = [sys.executable, "-m", "lookalike.training.export", json.dumps(spec), str(folder)]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    if child.returncode:
+        complaint = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ModelError(
+            "the untrained model could not be made",
+            where=f"backbone {spec['backbone']}",
+            saw=complaint,
+            do=f"use --set network.backbone={DEFAULT_BACKBONE}, whose weights come with lookalike[train]",
+        )
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    try:
+        facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        version = facts["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            "no model lies here",
+            where=folder,
+            saw=f"{FACTS}: {getattr(error, 'strerror', None) or error!r}",
+            wanted=f"a folder with {GRAPH} and {FACTS}",
+            do='name the folder runs/NAME/model of a training, or the word "default"',
+        ) from error
+    if version != FORMAT:
+        raise ModelError(
+            "the model is of another format version",
+            where=folder / FACTS,
+            saw=f"format {version}",
+            wanted=f"format {FORMAT}",
+            do="update lookalike (pip install -U lookalike) or train the model again",
+        )
+    if not (folder / GRAPH).is_file():
+        raise ModelError(
+            "the model's graph is missing",
+            where=folder / GRAPH,
+            saw="no such file",
+            do="copy the whole model folder again, or train it again",
+        )
+    return facts
