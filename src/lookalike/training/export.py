@@ -1,0 +1,124 @@
+"""From a network to a model folder, checked: torch and onnxruntime must agree on real pictures.
+
+Run as a module it makes the untrained model of a backbone: `python -m lookalike.training.export SPEC
+FOLDER`, where SPEC is JSON. Anything that runs a model needs none of this.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from matplotlib.cbook import get_sample_data
+from safetensors.numpy import save
+from torch import nn
+
+from lookalike.config import NetworkConfig, PreprocessConfig
+from lookalike.errors import LookalikeError
+from lookalike.images import open_image
+from lookalike.model import GRAPH, WEIGHTS, write_facts
+from lookalike.preprocess import Preprocess, prepare
+from lookalike.records import Floats, Pixels
+from lookalike.training.backbones import Features
+from lookalike.training.folder import check_parity, making, model_facts
+
+OPSET = 20
+
+
+def export_features(features: Features, path: Path, *, pixels: Pixels) -> onnx.ModelProto:
+    """Write the features of a backbone as ONNX and check them against torch.
+
+    Args:
+        features: in evaluation mode.
+        pixels: [n, size, size, 3] uint8, real pictures, to compare on.
+
+    Returns:
+        The graph, whose one output is "embedding" [n, D].
+
+    Raises:
+        ModelError: torch and onnxruntime differ by more than a cosine of 0.9999 on a picture.
+    """
+    size = features.preprocess.size
+    example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns about its own internals
+        program = torch.onnx.export(
+            features,
+            (example,),
+            input_names=["images"],
+            output_names=["embedding"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None  # noqa: S101 - for the type checker: no file was asked for
+    graph: onnx.ModelProto = program.model_proto
+    onnx.save(graph, str(path))
+    with torch.inference_mode():
+        expected = features(torch.from_numpy(pixels)).numpy()
+    check_parity(path, pixels, expected)
+    return graph
+
+
+def make_untrained(spec: Mapping[str, Any], folder: Path) -> None:
+    """Make the model folder of a pretrained backbone, complete or not at all.
+
+    Args:
+        spec: backbone, and optionally pretrained, pooling, seed and preprocess (a mapping).
+    """
+    network = NetworkConfig.model_validate(
+        {key: spec[key] for key in ("backbone", "pretrained", "pooling") if key in spec}
+    )
+    torch.manual_seed(spec.get("seed", 0))
+    features = Features(network, PreprocessConfig.model_validate(spec.get("preprocess", {}))).eval()
+    with making(folder) as place:
+        export_features(features, place / GRAPH, pixels=sample_pixels(features.preprocess))
+        (place / WEIGHTS).write_bytes(save(named_weights(features)))
+        facts = model_facts(
+            name=f"{network.backbone}, untrained",
+            graph=place / GRAPH,
+            dim=features.dim,
+            preprocess=features.preprocess,
+            network=network,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        write_facts(place, facts)
+
+
+def sample_pixels(preprocess: Preprocess) -> Pixels:
+    """[8, size, size, 3] uint8: parts of a photograph that matplotlib ships, to compare graphs on."""
+    photo = open_image(Path(str(get_sample_data("grace_hopper.jpg", asfileobj=False))))
+    height, width = photo.shape[:2]
+    parts = [
+        photo[y : y + height // 2, x : x + width // 2] for y in (0, height // 2) for x in (0, width // 2)
+    ]
+    pictures = [photo, photo[:, ::-1], *parts, photo[::4, ::4], photo.transpose(1, 0, 2)]
+    return np.stack([prepare(np.ascontiguousarray(picture), preprocess) for picture in pictures])
+
+
+def named_weights(network: nn.Module) -> dict[str, Floats]:
+    """A network's weights under their torch names."""
+    return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+
+
+def main() -> int:
+    """Make an untrained model; the last line on stderr says what went wrong."""
+    try:
+        make_untrained(json.loads(sys.argv[1]), Path(sys.argv[2]))
+    except LookalikeError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""What is trained by gradient: a head on frozen features, or a whole network on pictures."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+
+from lookalike.config import RunConfig
+from lookalike.model import GRAPH
+from lookalike.records import Floats, Pixels, Watcher
+from lookalike.training.backbones import Features
+from lookalike.training.closed_form import LinearHead
+from lookalike.training.export import export_features, named_weights, sample_pixels
+from lookalike.training.network import Head, Network, make_head
+from lookalike.training.side import Side, Trained
+from lookalike.training.sources import FeatureSource, PictureSource
+from lookalike.training.trainer import Fitted, fit, history_columns
+
+
+def train_by_gradient(
+    config: RunConfig,
+    train: Side,
+    val: Side,
+    start: LinearHead | None,
+    folder: Path,
+    *,
+    resume: bool,
+    watcher: Watcher,
+) -> Trained:
+    """Train a head on cached features, or on pictures where they change (augmented or fine-tuned)."""
+    torch.manual_seed(config.seed)
+    head = make_head(config.network, inputs=train.features.shape[1], start=start)
+    if config.network.frozen and config.augment is None:
+        sources = FeatureSource(train.features, train.labels), FeatureSource(val.features, val.labels)
+        fitted = fit(head, config, train=sources[0], val=sources[1], folder=folder, resume=resume,
+                     progress=watcher.stage("train"))  # fmt: skip
+        tell(fitted, watcher)
+        return Trained(head.as_graph(), _prefixed("head", head), history=history_columns(fitted.history))
+    return _train_on_pictures(config, train, val, head, folder, resume=resume, watcher=watcher)
+
+
+def _train_on_pictures(
+    config: RunConfig, train: Side, val: Side, head: Head, folder: Path, *, resume: bool, watcher: Watcher
+) -> Trained:
+    features = Features(config.network, config.preprocess)
+    features.requires_grad_(not config.network.frozen)
+    network = Network(features, head)
+    fitted = fit(
+        network,
+        config,
+        train=_pictures(train, config, features, augmented=True),
+        val=_pictures(val, config, features, augmented=False),
+        folder=folder,
+        resume=resume,
+        progress=watcher.stage("train"),
+    )
+    tell(fitted, watcher)
+    history = history_columns(fitted.history)
+    if config.network.frozen:
+        return Trained(head.as_graph(), _prefixed("head", head), history=history)
+    with tempfile.TemporaryDirectory() as place:
+        graph = export_features(features, Path(place) / GRAPH, pixels=sample_pixels(features.preprocess))
+
+    def embed(pixels: Pixels) -> Floats:
+        with torch.inference_mode():
+            return network(torch.from_numpy(pixels)).numpy()  # type: ignore[no-any-return]
+
+    return Trained(head.as_graph(), named_weights(network), graph, embed, history)
+
+
+def _pictures(side: Side, config: RunConfig, features: Features, *, augmented: bool) -> PictureSource:
+    workers = config.training.workers
+    return PictureSource(
+        paths=side.table.paths,
+        boxes=side.table.boxes,
+        labels=side.labels,
+        preprocess=features.preprocess,
+        augment=config.augment if augmented else None,
+        workers=max((os.cpu_count() or 1) - 1, 0) if workers is None else workers,
+    )
+
+
+def _prefixed(prefix: str, head: Head) -> dict[str, Floats]:
+    return {f"{prefix}.{name}": value for name, value in named_weights(head).items()}
+
+
+def tell(fitted: Fitted, watcher: Watcher) -> None:
+    """Say in words what the training brought on validation."""
+    watcher.say(f"Trained {len(fitted.history)} epochs on {fitted.device}.")
+    if fitted.best > fitted.start:
+        watcher.say(f"Val MAP@R rose from {fitted.start:.3f} to {fitted.best:.3f}.")
+    else:
+        watcher.say(
+            f"No epoch was better on val than the start (MAP@R {fitted.start:.3f}): the start is kept."
+        )
