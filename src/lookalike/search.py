@@ -1,0 +1,84 @@
+"""Pictures as queries: each is embedded and answered from an index, or reported as unusable.
+
+Files or item ids enter, Hits leave in the same order. A query is never in its own answer: items with the same
+content as the query, and items of the query's own file, are left out by identity, not by rank. How hits are
+shown is the door's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from lookalike.embedding import Chunk, embed_chunks
+from lookalike.index import Index
+from lookalike.records import Hits, Skipped
+from lookalike.upkeep import Embed
+
+BATCH = 256  # queries searched at once
+
+
+def search_images(
+    index: Index, queries: Sequence[str | Path], *, k: int = 10, embed: Embed | None = None
+) -> Iterator[Hits | Skipped]:
+    """Answer each picture with the k most alike pictures of an index.
+
+    Copies of a query, byte for byte, are the same thing as the query: they are left out too.
+
+    Args:
+        queries: files, inside the index or not; one that the index knows is not decoded.
+        k: answers wanted, >= 1; an index with fewer items gives fewer.
+        embed: the embedder; None is the index's model.
+
+    Yields:
+        One entry per query, in input order: its Hits, or why it could not be used.
+
+    Raises:
+        StoreError: the index is damaged, or its model is not to be found.
+    """
+    files = [Path(query) for query in queries]
+    embed = embed if embed is not None else partial(embed_chunks, index.model)
+    held: list[Chunk] = []
+    for chunk in embed(files, boxes=[None] * len(files), memory=index.memory()):
+        held.append(chunk)
+        if sum(len(part.rows) for part in held) >= BATCH:
+            yield from _answer(index, files, held, k)
+            held = []
+    yield from _answer(index, files, held, k)
+
+
+def search_ids(index: Index, ids: Sequence[int], *, k: int = 10) -> list[Hits]:
+    """Answer each item with the k most alike other items; its copies are left out as well.
+
+    Raises:
+        StoreError: an id is not in the index.
+    """
+    if not ids:
+        return []
+    items = [index.item(number) for number in ids]
+    return index.search(
+        np.stack([vector for _, vector in items]),
+        k=k,
+        names=[facts.path for facts, _ in items],
+        leave_out=[index.same_content(facts.hash) for facts, _ in items],
+    )
+
+
+def _answer(index: Index, files: Sequence[Path], chunks: Sequence[Chunk], k: int) -> Iterator[Hits | Skipped]:
+    answers: dict[int, Hits | Skipped] = {row: entry for chunk in chunks for row, entry in chunk.skipped}
+    rows = [int(row) for chunk in chunks for row in chunk.rows]
+    if rows:
+        hashes = [content for chunk in chunks for content in chunk.hashes]
+        found = index.search(
+            np.concatenate([chunk.vectors for chunk in chunks]),
+            k=k,
+            names=[str(files[row]) for row in rows],
+            leave_out=[
+                index.same_content(content, files[row]) for row, content in zip(rows, hashes, strict=True)
+            ],
+        )
+        answers.update(zip(rows, found, strict=True))
+    return (answers[row] for row in sorted(answers))

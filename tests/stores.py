@@ -1,0 +1,36 @@
+"""Small stores, for tests of the store and of what lies below it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lookalike.errors import StoreError
+from lookalike.records import Floats
+from lookalike.schema import Changes, Item
+from lookalike.store import Store
+
+DIM = 4
+FACTS = {"dim": str(DIM), "fingerprint": "f", "model": "/m", "model_name": "m", "created": "2024-01-01"}
+
+
+def vector(seed: int) -> Floats:
+    values = np.random.default_rng(seed).standard_normal(DIM).astype(np.float32)
+    return values / np.linalg.norm(values)
+
+
+def item(name: str, *, root: int = 1, box: str = "", content: bytes | None = None) -> Item:
+    return Item(root, name, box, 10, 20, content or name.encode(), "cat", "{}")
+
+
+def put(store: Store, *items: Item, seed: int = 0) -> None:
+    with store.writing() as writer:
+        writer.apply(Changes(puts=[(entry, vector(seed + n)) for n, entry in enumerate(items)]))
+
+
+def four_beats(error: pytest.ExceptionInfo[StoreError], *parts: str) -> None:
+    message = str(error.value)
+    assert message.count(" - ") >= 3
+    assert "\n" not in message
+    for part in parts:
+        assert part in message

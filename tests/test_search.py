@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fake_embedder import BROKEN, FakeEmbedder, fake_model, vector_of
+from lookalike import search
+from lookalike.errors import SkipReason, StoreError
+from lookalike.index import Index
+from lookalike.model import Model
+from lookalike.records import Hits, Skipped
+from lookalike.search import search_ids, search_images
+from lookalike.table import ImageTable
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Twelve files, three of them with the same content."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n in range(12):
+        (folder / f"{n:02}.png").write_bytes(b"same" if n in (3, 5, 8) else str(n).encode())
+    return folder
+
+
+@pytest.fixture
+def index(root: Path, tmp_path: Path) -> Iterator[Index]:
+    made = Index.create(tmp_path / "a.idx", fake_model(tmp_path / "model"))
+    made.update(ImageTable.read(root), embed=FakeEmbedder())
+    yield made
+    made.close()
+
+
+def names(answer: Hits | Skipped) -> list[str]:
+    assert isinstance(answer, Hits)
+    return [Path(hit.path).name for hit in answer.hits]
+
+
+def answer_to(index: Index, query: Path, *, k: int = 100) -> Hits:
+    (answer,) = search_images(index, [query], k=k, embed=FakeEmbedder())
+    assert isinstance(answer, Hits)
+    return answer
+
+
+def test_every_query_gets_the_ranking_of_the_others(index: Index, root: Path) -> None:
+    query = root / "00.png"
+    wanted = sorted(range(1, 12), key=lambda n: (-_similarity(root, n), n))
+    assert names(answer_to(index, query)) == [f"{n:02}.png" for n in wanted]
+
+
+def _similarity(root: Path, n: int) -> float:
+    return round(float(vector_of(b"0") @ vector_of((root / f"{n:02}.png").read_bytes())), 6)
+
+
+def test_a_query_and_its_copies_are_left_out_wherever_they_rank(index: Index, root: Path) -> None:
+    answer = answer_to(index, root / "05.png")
+    assert len(answer) == 9
+    assert not {"03.png", "05.png", "08.png"} & set(names(answer))
+
+
+def test_a_copy_outside_the_index_is_the_same_query(index: Index, root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere.png"
+    shutil.copy(root / "07.png", copy)
+    answer = answer_to(index, copy)
+    assert names(answer) == names(answer_to(index, root / "07.png"))
+    assert answer.query == str(copy)
+
+
+def test_a_near_copy_is_answered_though_it_ranks_first(index: Index, root: Path, tmp_path: Path) -> None:
+    class Blind(FakeEmbedder):
+        """Sees the same in every file."""
+
+        def _vector(self, *_: object) -> np.ndarray:
+            return vector_of(b"7")
+
+    near = tmp_path / "near.png"
+    near.write_bytes(b"7 saved again")
+    (answer,) = search_images(index, [near], k=1, embed=Blind())
+    assert names(answer) == ["07.png"]
+    assert isinstance(answer, Hits)
+    assert answer.hits[0].similarity == pytest.approx(1.0)
+
+
+def test_a_query_whose_file_changed_since_is_not_answered_by_its_old_self(index: Index, root: Path) -> None:
+    (root / "07.png").write_bytes(b"new content")
+    assert "07.png" not in names(answer_to(index, root / ".." / "pictures" / "07.png"))
+
+
+def test_a_relative_path_is_the_same_file(index: Index, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "07.png").write_bytes(b"new content")
+    monkeypatch.chdir(root)
+    answer = answer_to(index, Path("07.png"))
+    assert "07.png" not in names(answer)
+    assert answer.query == "07.png"
+
+
+def test_answers_come_in_input_order_with_the_unusable_among_them(
+    index: Index, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "BATCH", 8)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(BROKEN)
+    queries = [broken, *sorted(root.iterdir()), tmp_path / "no.png", *sorted(root.iterdir()), broken]
+    answers = list(search_images(index, queries, k=2, embed=FakeEmbedder()))
+    assert [answer.query if isinstance(answer, Hits) else answer.path for answer in answers] == [
+        str(query) for query in queries
+    ]
+    reasons = {answer.reason for answer in answers if isinstance(answer, Skipped)}
+    assert reasons == {SkipReason.TRUNCATED, SkipReason.MISSING}
+    for query, answer in zip(queries, answers, strict=True):
+        if isinstance(answer, Hits):
+            assert names(answer) == names(answer_to(index, query, k=2))
+
+
+def test_only_unusable_queries_are_all_reported(index: Index, tmp_path: Path) -> None:
+    answers = list(search_images(index, [tmp_path / "no.png"] * 3, embed=FakeEmbedder()))
+    assert [type(answer) for answer in answers] == [Skipped] * 3
+
+
+def test_no_queries_no_answers(index: Index) -> None:
+    assert list(search_images(index, [], embed=FakeEmbedder())) == []
+    assert search_ids(index, []) == []
+
+
+def test_a_picture_that_the_index_knows_is_not_embedded(index: Index, root: Path) -> None:
+    embedder = FakeEmbedder()
+    list(search_images(index, sorted(root.iterdir()), embed=embedder))
+    assert embedder.embedded == []
+
+
+def test_items_are_answered_by_the_others(index: Index, root: Path) -> None:
+    ids = [1, 6]
+    by_id = search_ids(index, ids, k=4)
+    by_file = [answer_to(index, root / name, k=4) for name in ("00.png", "05.png")]
+    assert by_id == by_file
+
+
+def test_an_id_that_is_not_there_is_refused(index: Index) -> None:
+    with pytest.raises(StoreError) as error:
+        search_ids(index, [1, 99])
+    assert "there is no such item" in str(error.value)
+    assert "saw id 99" in str(error.value)
+
+
+def test_real_pictures_are_found_by_a_real_model(tiny: Model, few: Path, tmp_path: Path) -> None:
+    """The whole way without a fake: a shrunk copy finds its original, and the original not itself."""
+    with Index.create(tmp_path / "a.idx", tiny) as made:
+        done = made.update(ImageTable.read(few))
+        assert done.added == len(made) > 100
+        original = sorted(few.rglob("*.png"))[40]
+        small = tmp_path / "small.jpg"
+        Image.open(original).convert("RGB").resize((48, 48)).save(small, quality=90)
+    with Index.open(tmp_path / "a.idx", model=tiny) as opened:
+        near, same = search_images(opened, [small, original], k=3)
+    assert isinstance(near, Hits)
+    assert isinstance(same, Hits)
+    assert near.hits[0].path == str(original)
+    assert near.hits[0].label == original.parent.name
+    assert str(original) not in {hit.path for hit in same.hits}
