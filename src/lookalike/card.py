@@ -1,0 +1,64 @@
+"""The model card: README.md of a model folder, for whoever is handed the folder without the run."""
+
+from __future__ import annotations
+
+from lookalike.files import write_atomically
+from lookalike.model import CARD, Model
+from lookalike.records import Report, Threshold
+
+
+def write_card(model: Model, report: Report | None) -> None:
+    """Write what a model is, how good it is and how to use it, as Markdown, into its folder."""
+    write_atomically(model.folder / CARD, render_card(model, report).encode())
+
+
+def render_card(model: Model, report: Report | None) -> str:
+    """The card's text."""
+    parts = [
+        f"# {model.name}\n",
+        _about(model),
+        "## How good it is\n",
+        _figures(report) if report else "Not measured: `lookalike evaluate MODEL DATA --split test`.\n",
+        "## What counts as the same\n",
+        _threshold(model.threshold),
+        "## Use\n",
+        "```shell\nlookalike index photos.idx FOLDER --model MODEL\nlookalike search photos.idx PICTURE\n"
+        "lookalike match MODEL A B\n```\n",
+        "`MODEL` is this folder. Running it needs `pip install lookalike`, not torch.\n",
+    ]
+    return "\n".join(parts)
+
+
+def _about(model: Model) -> str:
+    training, network = model.facts["training"], model.facts["network"]
+    lines = [
+        f"An image similarity model of lookalike, made {model.facts['created'][:10]}. It turns a picture "
+        f"into {model.dim} numbers; the cosine of two such vectors says how alike the pictures are.\n",
+        f"- backbone: {network['backbone']}, {'frozen' if network['frozen'] else 'fine-tuned'}",
+        f"- head: {network['head'] or 'the default one'}",
+        f"- pictures: {model.preprocess.size} x {model.preprocess.size} pixels, {model.preprocess.resize}",
+        f"- fingerprint: `{model.fingerprint[:16]}`",
+    ]
+    if training:
+        lines.insert(1, f"- trained on: {training['images']:,} pictures of {training['classes']:,} classes")
+    return "\n".join(lines) + "\n"
+
+
+def _figures(report: Report) -> str:
+    head = (
+        f"On {report.split}: {report.queries:,} queries among {report.gallery:,} pictures of "
+        f"{report.classes:,} classes; 95 % intervals over classes.\n\n"
+        "| figure | value | interval | untrained |\n|---|---|---|---|\n"
+    )
+    rows = [
+        f"| {name} | {figure.value:.3f} | {figure.low:.3f} to {figure.high:.3f} | "
+        f"{'' if figure.baseline is None else f'{figure.baseline:.3f}'} |"
+        for name, figure in report.figures.items()
+    ]
+    return head + "\n".join(rows) + "\n"
+
+
+def _threshold(threshold: Threshold | None) -> str:
+    if threshold is None:
+        return "No threshold yet: `lookalike calibrate MODEL DATA --split val`.\n"
+    return f"Similarity {threshold.similarity:.4f} or more: {threshold.promise}.\n"

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from lookalike.card import render_card, write_card
+from lookalike.model import CARD, Model
+from lookalike.records import Figure, Report
+from some_records import threshold
+
+
+def report(model: Model) -> Report:
+    return Report(
+        figures={"recall@1": Figure(0.5, 0.4, 0.6, 0.3), "map": Figure(0.4, 0.3, 0.5)},
+        split="test", queries=10, gallery=12, classes=4, without_partner=2, skipped=(),
+        model=model.name, fingerprint=model.fingerprint, baseline="resnet, untrained",
+    )  # fmt: skip
+
+
+def test_card_has_figures_threshold_and_use(tiny: Model) -> None:
+    tiny.set_threshold(threshold("precision=0.95"))
+    write_card(tiny, report(tiny))
+    card = (tiny.folder / CARD).read_text()
+    assert "| recall@1 | 0.500 | 0.400 to 0.600 | 0.300 |" in card
+    assert "| map | 0.400 | 0.300 to 0.500 |  |" in card
+    assert "at least 95.0% of matches are right" in card
+    assert tiny.fingerprint[:16] in card
+
+
+def test_card_without_figures_says_how_to_get_them(tiny: Model) -> None:
+    card = render_card(tiny, None)
+    assert "lookalike evaluate" in card
+    assert "lookalike calibrate" in card

@@ -1,0 +1,167 @@
+"""The words a reader acts on are true to the figures, and the JSON keeps its contract."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from lookalike import wording
+from lookalike.errors import SkipReason
+from lookalike.records import Figure, Report, Skipped, Threshold
+
+PRECISE = Threshold(0.51234, "precision=0.95", 0.96, 0.4, 0.57, 0.0004, 0.95, 0.951, 20, 500, 60, 9)
+REPORT = Report(
+    figures={"recall@1": Figure(0.463, 0.41, 0.513, 0.369), "map@r": Figure(0.289, 0.25, 0.33, 0.21)},
+    split="test",
+    queries=1712,
+    gallery=1734,
+    classes=120,
+    without_partner=22,
+    skipped=(Skipped("cat/1.png", SkipReason.TRUNCATED, "ends early"),),
+    model="emoji",
+    fingerprint="ab" * 32,
+    baseline="efficientnet_lite0, untrained",
+)
+
+
+def with_recall(value: float, low: float, high: float, baseline: float | None) -> Report:
+    return replace(REPORT, figures={"recall@1": Figure(value, low, high, baseline)})
+
+
+@pytest.mark.parametrize(
+    ("figure", "verdict", "words"),
+    [
+        ((0.463, 0.41, 0.513, 0.369), "helped", "Without training it is 36.9%: training helped by 9.4"),
+        ((0.463, 0.41, 0.513, 0.41), "not measurably", "training did not help measurably"),
+        ((0.463, 0.41, 0.513, 0.45), "not measurably", "45.0%, which lies inside that interval"),
+        ((0.463, 0.41, 0.513, 0.463), "did not help", "training did not help. Keep the untrained model."),
+        ((0.463, 0.41, 0.513, 0.5), "did not help", "50.0%: training did not help."),
+        ((0.463, 0.41, 0.513, 0.6), "did not help", "did not help, it cost 13.7 percentage points. Keep"),
+        ((0.463, 0.41, 0.513, None), "no baseline", "There is no figure of the untrained backbone"),
+    ],
+)  # fmt: skip
+def test_whether_training_helped(
+    figure: tuple[float, float, float, float | None], verdict: str, words: str
+) -> None:
+    assert wording.verdict(Figure(*figure)) == verdict
+    said = wording.comparison(with_recall(*figure))
+    assert words in said
+    assert ("helped by" in said) == (verdict == "helped")
+
+
+def test_the_claim_and_how_sure_it_is() -> None:
+    assert wording.claim(REPORT) == "For 46.3% of the queries the most similar picture is the right one."
+    assert wording.interval(REPORT) == "The 95% interval is 41.0–51.3%."
+
+
+def test_without_the_headline_figure_nothing_is_claimed() -> None:
+    bare = replace(REPORT, figures={"map": Figure(0.1, 0.0, 0.2)})
+    assert wording.claim(bare) == "recall@1 was not measured."
+    assert wording.interval(bare) == ""
+    assert "no figure" in wording.comparison(bare)
+
+
+def test_the_basis_names_split_sizes_and_what_was_left_out() -> None:
+    assert wording.basis(REPORT) == (
+        "Measured on the split test: 1,712 queries among 1,734 pictures of 120 classes; "
+        "left out for want of a partner: 22; files that could not be used: 1."
+    )
+    assert wording.basis(replace(REPORT, split="all")).startswith("Measured on the whole data set: 1,712")
+
+
+def test_figures_on_pictures_that_were_trained_on_are_called_flattering() -> None:
+    assert wording.caution(REPORT) == ""
+    assert wording.caution(replace(REPORT, seen=1700)).startswith(
+        "1,700 of the 1,734 judged pictures were trained on"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "measured", "kept"),
+    [
+        ("precision=0.95", {"precision": 0.951}, True),
+        ("precision=0.95", {"precision": 0.95}, True),
+        ("precision=0.95", {"precision": 0.949}, False),
+        ("false-match-rate=0.001", {"false_match_rate": 0.0009}, True),
+        ("false-match-rate=0.001", {"false_match_rate": 0.0011}, False),
+        ("precision=0.95", {"precision": float("nan")}, None),
+        ("precision=0.95", {}, None),
+        ("f1", {"f1": 0.9}, None),
+    ],
+)
+def test_whether_a_threshold_keeps_its_promise_here(
+    target: str, measured: dict[str, float], kept: bool | None
+) -> None:
+    report = replace(REPORT, threshold=replace(PRECISE, target=target), at_threshold=measured)
+    assert wording.threshold_kept(report) is kept
+
+
+def test_no_threshold_promises_nothing() -> None:
+    assert wording.threshold_kept(REPORT) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("recall@1", "queries whose most similar picture is right"),
+        ("recall@16", "queries with a right picture among the first 16"),
+        ("precision@4", "right pictures among the first 4"),
+        ("map", "mean average precision: how early all right pictures come"),
+        ("something new", ""),
+    ],
+)
+def test_figures_are_explained(name: str, words: str) -> None:
+    assert wording.meaning(name) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "baseline", "shown"),
+    [(0.5, 0.4, "+10.0"), (0.4, 0.5, "−10.0"), (0.4, 0.4, "+0.0"), (0.4, None, "–")],
+)
+def test_a_difference_has_a_sign(value: float, baseline: float | None, shown: str) -> None:
+    assert wording.difference(Figure(value, 0.0, 1.0, baseline)) == shown
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    assert wording.percent(float("nan")) == "–"
+
+
+def test_summary_has_every_figure_in_straight_columns() -> None:
+    lines = wording.summary(replace(REPORT, threshold=PRECISE, seen=3))
+    assert lines[0] == wording.claim(REPORT)
+    assert "training helped" in lines[1]
+    assert lines[3].startswith("3 of the 1,734")
+    table = lines[5:8]
+    assert table[1:] == [
+        "recall@1     46.3     41.0–51.3       36.9        +9.4",
+        "map@r        28.9     25.0–33.0       21.0        +7.9",
+    ]
+    assert len({len(line) for line in table}) == 1
+    assert lines[-1].startswith("similarity >= 0.5123 means the same: at least 95.0% of matches are right")
+
+
+def test_summary_without_threshold_names_the_command_that_makes_one() -> None:
+    assert wording.summary(REPORT)[-1].endswith("lookalike calibrate MODEL DATA --split val makes one.")
+
+
+def test_json_keeps_its_contract() -> None:
+    report = replace(REPORT, threshold=PRECISE, at_threshold={"precision": 0.94})
+    found = json.loads(json.dumps(wording.report_json(report), allow_nan=False))
+    assert found["recall@1"] == {"value": 0.463, "low": 0.41, "high": 0.513, "baseline": 0.369}
+    assert found["map@r"]["value"] == 0.289
+    assert found["skipped"] == [{"path": "cat/1.png", "reason": "truncated", "detail": "ends early"}]
+    assert {key: found[key] for key in ("queries", "gallery", "classes", "without_partner", "seen")} == {
+        "queries": 1712, "gallery": 1734, "classes": 120, "without_partner": 22, "seen": 0,
+    }  # fmt: skip
+    assert (found["split"], found["model"], found["fingerprint"]) == ("test", "emoji", "ab" * 32)
+    assert found["threshold"]["similarity"] == 0.51234
+    assert found["at_threshold"] == {"precision": 0.94}
+
+
+def test_json_says_null_for_what_is_not_known() -> None:
+    nan = float("nan")
+    found = wording.report_json(replace(REPORT, figures={"map": Figure(0.1, nan, nan)}, baseline=""))
+    assert found["map"] == {"value": 0.1, "low": None, "high": None, "baseline": None}
+    assert (found["threshold"], found["at_threshold"], found["baseline"]) == (None, None, None)
