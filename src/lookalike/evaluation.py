@@ -1,0 +1,251 @@
+"""The protocol: a table and an exported model in, honest figures out.
+
+Self-retrieval within one split: every usable picture is a query, all others are its gallery; files that are
+byte for byte the query are left out of its answers. Each figure carries a 95 % interval (bootstrap over
+classes) and stands beside the same figure of the untrained backbone. Rendering is done elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookalike.calibration import choose_threshold, metrics_at
+from lookalike.embedding import Embedded, embed_table
+from lookalike.errors import EvaluationError
+from lookalike.intervals import bootstrap_figures, bootstrap_roc_auc
+from lookalike.metrics import Retrieval, retrieval, summarise
+from lookalike.model import Model
+from lookalike.pairs import pair_histogram, roc_auc
+from lookalike.records import (
+    Figure,
+    Floats,
+    Labels,
+    PairHistogram,
+    Progress,
+    RankedAnswer,
+    RankedRow,
+    Report,
+    Threshold,
+)
+from lookalike.table import ImageTable
+
+ANSWERS = 8
+ROWS = 12
+REPORTED = (
+    *(
+        "recall@1",
+        "recall@2",
+        "recall@4",
+        "recall@8",
+        "precision@1",
+        "precision@2",
+        "precision@4",
+        "precision@8",
+    ),
+    *("map", "r_precision", "map@r"),
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A report with what its plots and rows are drawn from.
+
+    Attributes:
+        pairs, baseline_pairs: similarities of all pairs, by the model and by the untrained backbone.
+        rows: a fair sample of queries with their answers; worst: the queries that did worst.
+    """
+
+    report: Report
+    pairs: PairHistogram
+    baseline_pairs: PairHistogram | None
+    rows: tuple[RankedRow, ...]
+    worst: tuple[RankedRow, ...]
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """Name to figure, as in the report."""
+        return self.report.figures
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """One set of vectors of a split, judged."""
+
+    found: Retrieval
+    pairs: PairHistogram
+
+    def values(self) -> dict[str, float]:
+        return {**summarise(self.found), "roc_auc": roc_auc(self.pairs)}
+
+
+def evaluate(
+    model: Model,
+    table: ImageTable,
+    *,
+    split: str = "test",
+    draws: int = 1000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Judge a model on one split of a table by retrieval and by pairs.
+
+    Args:
+        split: "test", "val", "train" or "all"; a table without splits is taken whole.
+        draws: of the bootstrap over classes.
+
+    Raises:
+        TableError: the table has no labels, or no such split.
+        EvaluationError: no picture could be used, or no label occurs twice.
+    """
+    part = part_of(table, split)
+    labels_of = part.labels
+    embedded, baseline = _embed_both(model, part, progress)
+    labels = labels_of[embedded.rows]
+    judged = _judge(embedded.embeddings.vectors, labels, embedded.identity)
+    untrained = None if baseline is None else _judge(baseline, labels, embedded.identity)
+    figures = _figures(judged, untrained, embedded, labels, draws=draws, seed=seed)
+    report = Report(
+        figures=figures,
+        split=split if table.has_splits else "all",
+        queries=int((judged.found.relevant > 0).sum()),
+        gallery=len(labels),
+        classes=len(np.unique(labels)),
+        without_partner=int((judged.found.relevant == 0).sum()),
+        skipped=embedded.skipped,
+        model=model.name,
+        fingerprint=model.fingerprint,
+        baseline=model.facts["baseline"] or "" if untrained else "",
+        seen=model.count_seen(embedded.hashes),
+        threshold=model.threshold,
+        at_threshold={} if model.threshold is None else metrics_at(judged.pairs, model.threshold.similarity),
+    )
+    paths = [part.paths[row] for row in embedded.rows]
+    rows = _sample(judged.found, seed=seed)
+    return Evaluation(
+        report,
+        judged.pairs,
+        untrained.pairs if untrained else None,
+        tuple(_ranked_row(judged.found, row, paths, labels) for row in rows),
+        tuple(_ranked_row(judged.found, row, paths, labels) for row in _worst(judged.found)),
+    )
+
+
+def calibrate(
+    model: Model,
+    table: ImageTable,
+    *,
+    split: str = "val",
+    target: str = "f1",
+    confidence: float = 0.95,
+    name: str = "default",
+    progress: Progress | None = None,
+) -> Threshold:
+    """Choose the similarity that means "the same" on labelled pairs, and store it in the model.
+
+    Args:
+        split: where the pairs come from; never the one you report on. A table without splits is taken
+            whole.
+        target: "f1", "precision=0.99" (of the matches) or "false-match-rate=0.001" (of different pairs).
+        confidence: with which the promise holds.
+        name: under which the model keeps it; "default" is the one that `match` and `search` use.
+
+    Raises:
+        CalibrationError: the target is not understood, or the pairs do not support it.
+        TableError, EvaluationError: as in `evaluate`.
+    """
+    part = part_of(table, split)
+    labels = part.labels
+    embedded = embed_table(model, part, progress=progress)
+    threshold = choose_threshold(
+        embedded.embeddings.vectors,
+        labels[embedded.rows],
+        target=target,
+        confidence=confidence,
+        identity=embedded.identity,
+        split=split if table.has_splits else "all",
+    )
+    model.set_threshold(threshold, name=name)
+    return threshold
+
+
+def part_of(table: ImageTable, split: str) -> ImageTable:
+    """The rows of a split; the whole table where it has no splits."""
+    return table.select(split) if table.has_splits else table
+
+
+def baseline_folder(model: Model) -> Path:
+    """Where a run keeps the untrained model when the graph does not give its feature."""
+    return model.folder.parent / "baseline"
+
+
+def _embed_both(model: Model, part: ImageTable, progress: Progress | None) -> tuple[Embedded, Floats | None]:
+    """The model's embeddings and, for the same rows, the untrained backbone's where it can be had."""
+    if model.has_baseline:
+        both = embed_table(model, part, outputs=("embedding", "feature"), progress=progress)
+        return both, both.features
+    embedded = embed_table(model, part, progress=progress)
+    if not (model.facts["baseline"] and baseline_folder(model).is_dir()):
+        return embedded, None
+    untrained = embed_table(Model.load(baseline_folder(model)), part, progress=progress)
+    return embedded, untrained.embeddings.vectors
+
+
+def _judge(vectors: Floats, labels: Labels, identity: NDArray[np.int64]) -> _Judged:
+    found = retrieval(vectors, labels, identity=identity, ks=(1, 2, 4, 8), neighbours=ANSWERS)
+    if not (found.relevant > 0).any():
+        raise EvaluationError(
+            "there is nothing to find",
+            where="labels",
+            saw=f"{len(labels)} pictures, no two of one label",
+            wanted="labels that occur at least twice",
+            do="judge a split with several pictures of a thing, or label more",
+        )
+    return _Judged(found, pair_histogram(vectors, labels, identity=identity))
+
+
+def _figures(
+    judged: _Judged, untrained: _Judged | None, embedded: Embedded, labels: Labels, *, draws: int, seed: int
+) -> dict[str, Figure]:
+    values = judged.values()
+    before = untrained.values() if untrained else {}
+
+    found = {name: judged.found.values[name] for name in REPORTED}
+    intervals = bootstrap_figures(found, labels, draws=draws, seed=seed)
+    intervals["roc_auc"] = bootstrap_roc_auc(
+        embedded.embeddings.vectors,
+        labels,
+        identity=embedded.identity,
+        histogram=judged.pairs,
+        draws=draws,
+        seed=seed,
+    )
+    return {
+        name: Figure(values[name], *interval, baseline=before.get(name))
+        for name, interval in intervals.items()
+    }
+
+
+def _sample(found: Retrieval, *, seed: int) -> NDArray[np.int64]:
+    judged = np.flatnonzero(found.relevant > 0)
+    chosen = np.random.default_rng(seed).choice(judged, size=min(ROWS, len(judged)), replace=False)
+    return np.sort(chosen)
+
+
+def _worst(found: Retrieval) -> NDArray[np.int64]:
+    precision = np.where(found.relevant > 0, found.values["map"], np.inf)
+    order = np.argsort(precision, kind="stable")[:ROWS]
+    return order[np.isfinite(precision[order])]
+
+
+def _ranked_row(found: Retrieval, row: int, paths: list[Path], labels: Labels) -> RankedRow:
+    answers = [
+        RankedAnswer(paths[other], str(labels[other]), float(similarity), bool(labels[other] == labels[row]))
+        for other, similarity in zip(found.neighbours[row], found.similarities[row], strict=True)
+        if other >= 0
+    ]
+    return RankedRow(paths[row], str(labels[row]), tuple(answers), float(found.values["map"][row]))

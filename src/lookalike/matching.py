@@ -1,0 +1,33 @@
+"""Two pictures, one verdict: MATCH or NO MATCH at a threshold that was calibrated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lookalike.embedding import embed_chunks
+from lookalike.errors import ImageError
+from lookalike.model import Model
+from lookalike.records import Match
+
+
+def match(model: Model, a: str | Path, b: str | Path) -> Match:
+    """Decide whether two pictures show the same, by the model's notion of the same.
+
+    Raises:
+        ModelError: the model has no threshold.
+        ImageError: one of the pictures cannot be used.
+    """
+    threshold = model.require_threshold()
+    paths = [Path(a), Path(b)]
+    chunk = next(embed_chunks(model, paths))
+    for _, skipped in chunk.skipped:
+        raise ImageError(
+            "a picture cannot be used",
+            reason=skipped.reason,
+            where=skipped.path,
+            saw=skipped.detail or skipped.reason,
+            do="give another picture",
+        )
+    first, second = chunk.vectors
+    similarity = min(1.0, float(first @ second))
+    return Match(a=str(a), b=str(b), similarity=similarity, threshold=threshold)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lookalike.errors import ImageError, ModelError, SkipReason
+from lookalike.matching import match
+from lookalike.model import Model
+from some_records import threshold
+
+
+def test_same_picture_matches_and_another_does_not(tiny: Model, few: Path) -> None:
+    first, second = sorted(few.rglob("noto.png"))[:2]
+    tiny.set_threshold(replace(threshold("f1"), similarity=0.999))
+    assert match(tiny, first, first).match
+    assert match(tiny, first, first).similarity == pytest.approx(1.0, abs=1e-5)
+    assert not match(tiny, first, second).match
+    assert match(tiny, first, second).similarity == pytest.approx(match(tiny, second, first).similarity)
+
+
+def test_needs_a_threshold(tiny: Model, few: Path) -> None:
+    picture = next(few.rglob("*.png"))
+    with pytest.raises(ModelError, match="lookalike calibrate"):
+        match(tiny, picture, picture)
+
+
+def test_bad_picture_is_named(tiny: Model, few: Path, tmp_path: Path) -> None:
+    tiny.set_threshold(threshold("f1"))
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"")
+    with pytest.raises(ImageError, match=r"bad\.png.*give another picture") as caught:
+        match(tiny, next(few.rglob("*.png")), bad)
+    assert caught.value.reason is SkipReason.EMPTY
