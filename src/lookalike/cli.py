@@ -1,0 +1,195 @@
+"""The command line: parse, one call, print. Exit codes: 0 yes or ok, 1 no match or nothing found, 2 error."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from lookalike import cli_search
+from lookalike.cli_search import ERROR, AsJson, ModelName
+from lookalike.errors import LookalikeError
+
+INTERRUPTED = 130
+Data = Annotated[
+    str, typer.Argument(help="Folder with one sub-folder per thing, or a CSV, Parquet or JSONL manifest.")
+]
+
+
+class Commands(TyperGroup):
+    """Turns what goes wrong into one line on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except LookalikeError as error:
+            typer.echo(f"error: {error}", err=True)
+        except KeyboardInterrupt:
+            typer.echo("stopped; what was finished is kept, run the command again to go on", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read our output went away: nobody is left to tell
+        except Exception as error:
+            if hasattr(error, "exit_code"):  # typer's own: usage errors and exits
+                raise
+            traceback.print_exc()
+            typer.echo(
+                "error: this is a fault of lookalike, not yours; please report the lines above", err=True
+            )
+        raise typer.Exit(ERROR)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Learned image similarity: train on your own notion of the same, then search and match.",
+)
+
+
+@app.command()
+def describe(
+    data: Data,
+    *,
+    as_json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the class distribution to this file.")] = None,
+) -> None:
+    """Look at a set of pictures before training."""
+    from lookalike.console import Talk, put, put_json
+    from lookalike.description import describe as look
+    from lookalike.description import lines
+    from lookalike.table import ImageTable
+
+    with Talk() as talk:
+        found = look(ImageTable.read(data), progress=talk.stage("open pictures"))
+        if plot is not None:
+            from lookalike.plots import class_distribution, save
+
+            save(class_distribution(found.images_per_class), plot)
+    if as_json:
+        put_json(found.to_json())
+    else:
+        put("\n".join(lines(found)))
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="Run file, for example recipes/emoji.yaml.")],
+    *,
+    data: Annotated[
+        str | None, typer.Option(help="Folder or manifest; wins over the run file's data.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/<name> if left out.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+) -> None:
+    """Train, calibrate on val, evaluate on test, and write a report."""
+    from lookalike.console import Talk, put, run_lines, tell_skipped
+    from lookalike.training.run import train as run_training
+
+    with Talk() as talk:
+        run = run_training(config, data, out=out, overrides=overrides or (), resume=resume, watcher=talk)
+        tell_skipped(talk, run.skipped)
+    put("\n".join(run_lines(run)))
+
+
+@app.command()
+def evaluate(
+    model: ModelName,
+    data: Data,
+    *,
+    split: Annotated[str, typer.Option(help="test, val, train or all.")] = "test",
+    as_json: AsJson = False,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")] = None,
+) -> None:
+    """Judge a model on pictures it has not seen."""
+    from datetime import UTC, datetime
+
+    from lookalike.console import Talk, put, put_json, tell_skipped
+    from lookalike.evaluation import evaluate as judge
+    from lookalike.model import Model
+    from lookalike.pages import report_page
+    from lookalike.report import report_json, summary, write_report
+    from lookalike.table import ImageTable
+
+    table = ImageTable.read(data)
+    with Talk() as talk:
+        opened = Model.load(model)
+        found = judge(opened, table, split=split, progress=talk.stage("embed"))
+        tell_skipped(talk, found.report.skipped)
+    if report is not None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        write_report(report_page(found, opened, table=table, created=now), report)
+    if as_json:
+        put_json(report_json(found.report))
+    else:
+        put("\n".join(summary(found.report)))
+
+
+@app.command()
+def calibrate(
+    model: ModelName,
+    data: Data,
+    *,
+    split: Annotated[str, typer.Option(help="Where the pairs come from: val, or all.")] = "val",
+    target: Annotated[str, typer.Option(help="f1, precision=0.99 or false-match-rate=0.001.")] = "f1",
+    confidence: Annotated[float, typer.Option(help="With which the promise holds.")] = 0.95,
+    name: Annotated[str, typer.Option(help="Under which the model keeps the threshold.")] = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Choose the similarity that means "the same", and store it in the model."""
+    from dataclasses import asdict
+
+    from lookalike.console import Talk, put, put_json
+    from lookalike.evaluation import calibrate as choose
+    from lookalike.model import Model
+    from lookalike.table import ImageTable
+
+    table = ImageTable.read(data)
+    with Talk() as talk:
+        opened = Model.load(model)
+        threshold = choose(
+            opened, table, split=split, target=target, confidence=confidence, name=name,
+            progress=talk.stage("embed"),
+        )  # fmt: skip
+    if as_json:
+        put_json({**asdict(threshold), "promise": threshold.promise})
+    else:
+        put(f"similarity >= {threshold.similarity:.4f} means the same: {threshold.promise}")
+
+
+@app.command()
+def demo(
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for what it makes; a new one in runs/ if left out.")
+    ] = None,
+) -> None:
+    """Go the whole way on the sample: describe, train, index, search, match."""
+    from lookalike.console import Talk
+    from lookalike.demo import plan
+
+    steps = plan(out)
+    talk = Talk()
+    for command in steps.commands:
+        talk.say(f"\n$ lookalike {shlex.join(command)}")
+        app(command, standalone_mode=False)
+    talk.say(f"\nDone. The report: {steps.report}\nThe answers as a page: {steps.answers}")
+
+
+for command in (cli_search.embed, cli_search.index, cli_search.search, cli_search.info):
+    app.command()(command)
+app.command(name="match")(cli_search.match_)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

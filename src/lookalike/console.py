@@ -1,0 +1,136 @@
+"""What the command line shows: data on stdout, talk and progress on stderr, bars only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import rich.console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from lookalike.records import Hit, Hits, Skipped
+from lookalike.records import Progress as Callback
+from lookalike.wording import summary
+
+if TYPE_CHECKING:
+    from lookalike.training.run import Run
+
+
+class Talk:
+    """Watcher on stderr. Use as a context, so that bars are taken down in the end."""
+
+    def __init__(self) -> None:
+        self._console = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+
+    def __enter__(self) -> Talk:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """Print a sentence, above the bars."""
+        self._console.print(text, markup=False)
+
+    def stage(self, name: str) -> Callback:
+        """Begin a bar."""
+        task = self._bars.add_task(name, total=None)
+
+        def count(done: int, total: int) -> None:
+            self._bars.update(task, completed=done, total=total or None, visible=not total or done < total)
+
+        return count
+
+
+def put(text: str) -> None:
+    """Print a line of data. Bytes of a file name that are not UTF-8 come out as they went in."""
+    data = text.encode("utf-8", "surrogateescape") + b"\n"
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+
+
+def put_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a value as JSON; never NaN, which is not JSON."""
+    put(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def tell_skipped(talk: Talk, skipped: Iterable[Skipped], *, show: int = 5) -> None:
+    """Say how many pictures were left out and why; the first few by name."""
+    entries = list(skipped)
+    if not entries:
+        return
+    talk.say(f"Left out {len(entries):,} of the pictures:")
+    for entry in entries[:show]:
+        talk.say(f"  {entry.path}: {entry.reason}" + (f" ({entry.detail})" if entry.detail else ""))
+    if len(entries) > show:
+        talk.say(f"  and {len(entries) - show:,} more")
+
+
+def put_answers(answer: Hits, *, style: str) -> None:
+    """Print one query's answers.
+
+    Args:
+        style: "text" for a table, "json", "jsonl", "paths", or "zero" for paths ended by a zero byte.
+    """
+    if style in ("json", "jsonl"):
+        put_json(asdict(answer), indent=2 if style == "json" else None)
+    elif style == "paths":
+        put("\n".join(hit.path for hit in answer.hits))
+    elif style == "zero":
+        sys.stdout.buffer.write(b"".join(os.fsencode(hit.path) + b"\0" for hit in answer.hits))
+    else:
+        put("\n".join([answer.query, *([_hit_line(hit) for hit in answer.hits] or ["  nothing found"])]))
+
+
+def _hit_line(hit: Hit) -> str:
+    verdict = {None: "", True: "match", False: "no match"}[hit.match]
+    return f"  {hit.rank:>3}  {hit.similarity:.4f}  {verdict:<8}  {hit.label or '':<20}  {hit.path}".rstrip()
+
+
+def run_lines(run: Run) -> list[str]:
+    """What a training brought, and where it lies."""
+    lines = summary(run.evaluation.report) if run.evaluation is not None else ["No figures: see above."]
+    lines += ["", f"model    {run.model.folder}"]
+    if run.evaluation is not None:
+        lines.append(f"report   {run.folder / 'report.html'}")
+    return [*lines, f"next     lookalike index photos.idx FOLDER --model {run.model.folder}"]
+
+
+def fact_lines(facts: Mapping[str, Any], indent: str = "") -> list[str]:
+    """Nested facts as indented text."""
+    lines: list[str] = []
+    for key, value in facts.items():
+        if isinstance(value, Mapping) and value:
+            lines += [f"{indent}{key}", *fact_lines(value, indent + "  ")]
+        elif isinstance(value, (list, tuple)) and value and isinstance(value[0], Mapping):
+            lines += [
+                line for entry in value for line in (f"{indent}{key}", *fact_lines(entry, indent + "  "))
+            ]
+        else:
+            lines.append(f"{indent}{key:<14} {value}")
+    return lines
