@@ -159,6 +159,16 @@ def test_a_box_at_reduced_size_covers_the_same_part(orientation: int) -> None:
     assert np.abs(part.astype(int) - np.asarray(expected)).max() <= 6
 
 
+def test_a_box_at_reduced_size_is_widened_to_whole_pixels() -> None:
+    data = content(smooth(400, 400), "JPEG")
+    assert open_image(data, box=(3, 3, 69, 69), target=33).shape == (34, 34, 3)
+
+
+def test_the_reduction_follows_from_the_upright_box() -> None:
+    data = content(smooth(960, 1280), "JPEG", exif=exif(6))
+    assert open_image(data, box=(100, 900, 500, 1272), target=90).shape == (93, 100, 3)
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     st.integers(-50, 250), st.integers(-50, 250), st.integers(2, 300), st.integers(2, 300), st.integers(1, 64)
