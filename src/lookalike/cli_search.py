@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lookalike.errors import LookalikeError
+from lookalike.errors import LookalikeError, TableError
 
 if TYPE_CHECKING:
     from lookalike.console import Talk
@@ -69,8 +69,13 @@ def index(
 
     with Talk() as talk, _open_or_create(index_file, model, talk) as opened:
         left_out: list[Skipped] = []
+        unread: list[LookalikeError] = []
         for source in data or opened.sources:
-            table = ImageTable.read(source)
+            try:
+                table = ImageTable.read(source)
+            except TableError as error:  # the other sources can still be brought up to date
+                unread.append(error)
+                continue
             done = opened.update(table, source=source, prune=prune, progress=talk.stage(f"index {source}"))
             left_out += [*table.skipped, *done.skipped]
             talk.say(_what_was_done(done))
@@ -78,6 +83,8 @@ def index(
         talk.say(f"{index_file} holds {len(opened):,} pictures")
     if skipped is not None:
         _write_skipped(left_out, skipped)
+    if unread:
+        raise unread[0]
 
 
 def search(

@@ -9,8 +9,8 @@ from pathlib import Path
 from lookalike.errors import TableError
 
 SAMPLE, RECIPE = Path("examples/emoji"), Path("recipes/emoji.yaml")
-SAME_THING = ("1f37e/noto.png", "1f37e/twemoji.png")
-OTHER_THING = "1f41d/noto.png"
+SAME_THING = ("1f42c/noto.png", "1f42c/twemoji.png")
+OTHER_THING = "1f420/noto.png"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,9 @@ from lookalike.images import Box, open_image, read_image, skipped
 from lookalike.model import Model, Output
 from lookalike.preprocess import prepare
 from lookalike.records import Embeddings, Floats, Pixels, Progress, Skipped
-from lookalike.table import ImageTable
+
+if TYPE_CHECKING:
+    from lookalike.table import ImageTable
 
 CHUNK = 8  # pictures a worker takes at once: larger batches are slower on a processor
 HASH_BYTES = 16

@@ -8,6 +8,7 @@ from lookalike.embedding import embed_chunks
 from lookalike.errors import ImageError
 from lookalike.model import Model
 from lookalike.records import Match
+from lookalike.similarity import cosine
 
 
 def match(model: Model, a: str | Path, b: str | Path) -> Match:
@@ -28,6 +29,5 @@ def match(model: Model, a: str | Path, b: str | Path) -> Match:
             saw=skipped.detail or skipped.reason,
             do="give another picture",
         )
-    first, second = chunk.vectors
-    similarity = min(1.0, float(first @ second))
+    similarity = float(cosine(chunk.vectors[:1], chunk.vectors[1:])[0])
     return Match(a=str(a), b=str(b), similarity=similarity, threshold=threshold)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.records import Floats
+from lookalike.similarity import cosine
 
 Rows = NDArray[np.int64]
 
@@ -65,17 +66,11 @@ def nearest(
     return answers
 
 
-def similarities(a: Floats, b: Floats) -> Floats:
-    """Dot products of a[..., d] and b[..., d]: the same bits for the same two vectors anywhere."""
-    exact: Floats = np.multiply(a, b, dtype=np.float64).sum(axis=-1).astype(np.float32)
-    return exact
-
-
 def _nearest_block(
     queries: Floats, gallery: Floats, left_out: Sequence[Rows], k: int, fetch: int
 ) -> list[Neighbours]:
     coarse, rows = faiss.knn(queries, gallery, fetch, metric=faiss.METRIC_INNER_PRODUCT)  # [q, f] both
-    exact = similarities(queries[:, None, :], gallery[rows])  # [q, f]
+    exact = cosine(queries[:, None, :], gallery[rows])  # [q, f]
     exact[_is_left_out(rows, left_out, len(gallery))] = -np.inf
     order = np.lexsort((rows, -exact), axis=-1)[:, :k]
     rows, exact = np.take_along_axis(rows, order, axis=1), np.take_along_axis(exact, order, axis=1)
@@ -102,7 +97,7 @@ def _nearest_one(query: Floats, gallery: Floats, left_out: Rows, k: int) -> Neig
     last = np.partition(coarse, -wanted)[-wanted]
     rows = np.flatnonzero(coarse >= last - 2 * _rounding(gallery.shape[1]))
     exact = np.concatenate(
-        [similarities(query, gallery[part]) for part in np.array_split(rows, 1 + len(rows) // BLOCK_QUERIES)]
+        [cosine(query, gallery[part]) for part in np.array_split(rows, 1 + len(rows) // BLOCK_QUERIES)]
     )
     order = np.lexsort((rows, -exact))[:wanted]
     return Neighbours(rows[order], np.clip(exact[order], -1.0, 1.0))

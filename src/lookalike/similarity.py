@@ -35,6 +35,13 @@ _MOST_WORKERS = 8
 _memory = threading.local()
 
 
+def cosine(a: Floats, b: Floats) -> Floats:
+    """Similarities of a[..., d] and b[..., d], in [-1, 1]: the same bits for two vectors anywhere."""
+    products: Doubles = np.multiply(a, b, dtype=np.float64).sum(axis=-1)
+    clipped: Floats = np.clip(products, -1.0, 1.0).astype(np.float32)
+    return clipped
+
+
 @dataclass(frozen=True)
 class Identities:
     """Which rows are one and the same thing, found by code.

@@ -190,6 +190,19 @@ def test_index_again_embeds_nothing(index: Path, few: Path) -> None:
     assert "added" not in again.stderr
 
 
+def test_one_unreadable_source_does_not_stop_the_others(few: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    sources = [tmp_path / name for name in ("a", "b", "c")]
+    for source in sources:
+        shutil.copytree(next(few.iterdir()), source)
+    index = tmp_path / "a.idx"
+    assert lookalike("index", index, *sources, "--model", tiny_folder).returncode == 0
+    shutil.rmtree(sources[0])
+    shutil.copy(sorted(few.rglob("*.png"))[60], sources[2] / "new.png")
+    done = lookalike("index", index)
+    fails(done, str(sources[0]))
+    assert f"{sources[2]}: 1 added" in done.stderr
+
+
 def test_embed_writes_parquet(run: Path, few: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"")
