@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -19,6 +20,7 @@ from lookalike.similarity import Doubles
 
 _FEW_ERRORS = 3.0  # fewer independent errors do not show in what clusters errors come
 _MOST_TRIALS = 1e7  # beyond which a bound gains nothing
+_MOST_TIMES = 1e4
 _MOST_TERMS = 20_000  # of a continued fraction; about the root of its arguments is needed
 
 
@@ -45,18 +47,29 @@ class ErrorShare:
         return _solve(lambda limit: float(one._certainty(limit)[0]) - confidence)
 
     def more_needed(self, limit: float, *, confidence: float) -> Doubles:
-        """How many times the trials would support `limit` at the same share of errors, [t]; inf: none."""
-        low, high = np.zeros(len(self.share)), np.full(len(self.share), math.log(_MOST_TRIALS))
-        for _ in range(40):
+        """How many times the trials would support `limit` at the same share of errors, [t].
+
+        Infinity where 10,000 times would not.
+        """
+        low, high = np.zeros(len(self.share)), np.full(len(self.share), math.log(_MOST_TIMES))
+        for _ in range(30):
             middle = (low + high) / 2
-            larger = ErrorShare(self.share, self.trials * np.exp(middle))
-            enough = larger.supports(limit, confidence=confidence)
+            enough = self._times(np.exp(middle)).supports(limit, confidence=confidence)
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        return np.where(self.share < limit, np.exp(high), np.inf)
+        possible = self._times(np.exp(high)).supports(limit, confidence=confidence)
+        return np.where(possible, np.exp(high), np.inf)
+
+    def _times(self, factor: Doubles) -> ErrorShare:
+        return ErrorShare(self.share, self.trials * factor)
 
     def _certainty(self, limit: float) -> Doubles:
-        errors = self.share * self.trials
-        return regularised_beta(limit, errors + 1.0, self.trials - errors)
+        """How sure it is that the true share is at most `limit`, [t]; 0 where what was seen is above."""
+        certainty = np.zeros(len(self.share))
+        below = self.share < limit
+        trials = self.trials[below]
+        errors = self.share[below] * trials
+        certainty[below] = regularised_beta(limit, errors + 1.0, trials - errors)
+        return certainty
 
 
 def error_share(errors: Doubles, trials: Doubles, pairs: Doubles, *, confidence: float) -> ErrorShare:
@@ -94,6 +107,7 @@ def error_share(errors: Doubles, trials: Doubles, pairs: Doubles, *, confidence:
     return ErrorShare(share, np.minimum(pairs / (effect * few), _MOST_TRIALS))
 
 
+@cache
 def student_quantile(confidence: float, degrees: int) -> float:
     """The value that Student's t stays below with a probability, 0.5 < confidence < 1."""
     a, b = np.array([degrees / 2]), np.array([0.5])
@@ -128,7 +142,7 @@ def _beta_fraction(x: Doubles, a: Doubles, b: Doubles) -> Doubles:
             lower = 1.0 / (1.0 + term * lower)
             upper = 1.0 + term / upper
             value *= lower * upper
-        if np.all(np.abs(lower * upper - 1.0) < 1e-13):
+        if np.all(np.abs(lower * upper - 1.0) < 1e-12):
             break
     return value
 
@@ -140,7 +154,7 @@ def _log_gamma(values: Doubles) -> Doubles:
 def _solve(rising: Callable[[float], float]) -> float:
     """Where a function that rises over (0, 1) is 0; 1 where it never is."""
     low, high = 0.0, 1.0
-    for _ in range(60):
+    for _ in range(50):
         middle = (low + high) / 2
         low, high = (middle, high) if rising(middle) < 0 else (low, middle)
     return high

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from lookalike.errors import EvaluationError
-from lookalike.pairs import ClassPairs, class_pairs, pair_histogram, quantile_edges
+from lookalike.pairs import ClassPairs, class_pairs, pair_histogram, quantile_edges, roc_auc
 from lookalike.records import Floats, Labels, PairHistogram
 from lookalike.similarity import Doubles, Ints, class_codes
 
@@ -114,7 +114,9 @@ def bootstrap_roc_auc(
     classes = len(np.unique(class_codes(labels)[0]))
     edges = quantile_edges(histogram, count=max(64, min(_AUC_EDGES, _MOST_CELLS // classes)))
     pairs = class_pairs(vectors, labels, edges=edges, identity=identity, bins=len(histogram.same))
-    return _percentiles(roc_auc_draws(pairs, draws=draws, seed=seed), confidence)
+    coarse = roc_auc(PairHistogram(pairs.same.sum(axis=0), pairs.different.sum(axis=0) // 2))
+    drawn = roc_auc_draws(pairs, draws=draws, seed=seed) + (roc_auc(histogram) - coarse)
+    return _percentiles(np.clip(drawn, 0.0, 1.0), confidence)
 
 
 def roc_auc_draws(pairs: ClassPairs, *, draws: int = 1000, seed: int = 0) -> Doubles:

@@ -159,7 +159,7 @@ def _retrieve(
             relevant[at] = len(ranks)
             if len(ranks):
                 figures[at] = _figures(ranks, ks)
-            nearest = _nearest(row, own, neighbours)
+            nearest = _nearest(row, own, gallery.order, neighbours)
             near[at, : len(nearest)] = gallery.order[nearest]
             similarities[at, : len(nearest)] = row[nearest] / STEPS - _OFFSET
 
@@ -233,12 +233,12 @@ def _figures(ranks: Ints, ks: tuple[int, ...]) -> list[float]:
     ]
 
 
-def _nearest(row: Codes, own: slice, count: int) -> Ints:
-    """Positions of the most similar items, at most `count`; of equals the irrelevant ones first."""
+def _nearest(row: Codes, own: slice, order: Ints, count: int) -> Ints:
+    """Positions of the most similar items, at most `count`; of equals the irrelevant, then the earlier."""
     at_least = _floor(row, count)
     candidates = np.flatnonzero(row >= max(at_least, LEFT_OUT + 1))
     relevant = (candidates >= own.start) & (candidates < own.stop)
-    return candidates[np.lexsort((candidates, relevant, -row[candidates]))[:count]]
+    return candidates[np.lexsort((order[candidates], relevant, -row[candidates]))[:count]]
 
 
 def _floor(row: Codes, count: int) -> int:

@@ -179,9 +179,9 @@ def roc_auc(histogram: PairHistogram) -> float:
     >>> roc_auc(PairHistogram(same=np.array([0, 1, 3]), different=np.array([4, 1, 0])))
     0.975
     """
-    same, different = (part / part.sum() for part in both_kinds(histogram))
-    below = np.cumsum(different) - different
-    return float(same @ (below + different / 2))
+    same, different = both_kinds(histogram)
+    below = np.cumsum(different) - different / 2  # with half of the bin
+    return min(1.0, float(same @ below / (same.sum() * different.sum())))
 
 
 def roc_auc_error(histogram: PairHistogram) -> float:

@@ -20,7 +20,6 @@ from lookalike.runfile import load_config, parse_config
 from lookalike.table import ImageTable
 from lookalike.training.run import Run
 
-
 ROOT = Path(__file__).parents[2]
 
 
