@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lookalike.console import Talk, fact_lines, put, put_answers, put_json, tell_skipped
+from lookalike.errors import SkipReason
+from lookalike.records import Hit, Hits, Skipped
+
+ANSWER = Hits(
+    "q.png", (Hit(1, 7, "a b.png", "cup", 0.5, match=True), Hit(2, 8, "c.png", None, 0.25, match=None))
+)
+
+
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("paths", "a b.png\nc.png\n"),
+        ("zero", "a b.png\0c.png\0"),
+        ("text", "q.png\n    1  0.5000  match     cup                   a b.png\n    2  0.2500"),
+    ],
+)
+def test_answers_in_each_style(capfdbinary: pytest.CaptureFixture[bytes], style: str, expected: str) -> None:
+    put_answers(ANSWER, style=style)
+    put_json("end")
+    assert capfdbinary.readouterr().out.decode().startswith(expected)
+
+
+def test_answers_as_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    put_answers(ANSWER, style="jsonl")
+    line = capfdbinary.readouterr().out.decode()
+    assert line.count("\n") == 1
+    assert json.loads(line)["hits"][0] == {
+        "rank": 1, "id": 7, "path": "a b.png", "label": "cup", "similarity": 0.5, "match": True,
+    }  # fmt: skip
+
+
+def test_no_answer_says_so(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    put_answers(Hits("q.png", ()), style="text")
+    assert b"nothing found" in capfdbinary.readouterr().out
+
+
+def test_odd_file_names_come_out_as_they_went_in(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    put("caf\udcff")
+    assert capfdbinary.readouterr().out == b"caf\xff\n"
+
+
+def test_json_is_never_nan() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        put_json(float("nan"))
+
+
+def test_talk_goes_to_stderr_without_bars_or_markup(capfd: pytest.CaptureFixture[str]) -> None:
+    with Talk() as talk:
+        count = talk.stage("work")
+        count(1, 2)
+        count(2, 2)
+        talk.say("a [bold]b[/bold]")
+        tell_skipped(talk, [])
+        tell_skipped(talk, [Skipped(f"{i}.png", SkipReason.EMPTY, "0 bytes") for i in range(7)])
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert "a [bold]b[/bold]" in shown.err
+    assert "Left out 7 of the pictures" in shown.err
+    assert "0.png: empty (0 bytes)" in shown.err
+    assert "and 2 more" in shown.err
+    assert "\x1b" not in shown.err
+
+
+def test_nested_facts_are_indented() -> None:
+    lines = fact_lines({"a": 1, "b": {"c": 2, "d": {}}, "e": ({"f": 3},)})
+    assert lines == [
+        "a              1",
+        "b",
+        "  c              2",
+        "  d              {}",
+        "e",
+        "  f              3",
+    ]
