@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lookalike.card import render_card, write_card
+from lookalike.card import refresh_threshold, render_card, write_card
 from lookalike.model import CARD, Model
 from lookalike.records import Figure, Report
 from some_records import threshold
@@ -22,6 +22,20 @@ def test_card_has_figures_threshold_and_use(tiny: Model) -> None:
     assert "| map | 0.400 | 0.300 to 0.500 |  |" in card
     assert "at least 95.0% of matches are right" in card
     assert tiny.fingerprint[:16] in card
+
+
+def test_calibration_brings_the_card_up_to_date(tiny: Model) -> None:
+    refresh_threshold(tiny)
+    assert not (tiny.folder / CARD).exists()
+    write_card(tiny, report(tiny))
+    before = (tiny.folder / CARD).read_text()
+    tiny.set_threshold(threshold("f1", similarity=0.4321))
+    refresh_threshold(tiny)
+    after = (tiny.folder / CARD).read_text()
+    assert "Similarity 0.4321 or more" in after
+    assert "No threshold yet" in before
+    assert "No threshold yet" not in after
+    assert after == render_card(tiny, report(tiny))
 
 
 def test_card_without_figures_says_how_to_get_them(tiny: Model) -> None:

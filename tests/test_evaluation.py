@@ -89,6 +89,19 @@ def test_pictures_of_the_training_are_counted(tiny: Model, painted: ImageTable) 
     assert evaluate(tiny, painted, draws=50).report.seen == 13
 
 
+def test_threshold_from_training_pictures_says_so(tiny: Model, painted: ImageTable) -> None:
+    write_seen(tiny.folder, embed_table(tiny, painted).hashes[:20])
+    threshold = calibrate(tiny, painted, split="all")
+    assert threshold.seen == 20
+    assert "20 of which the model was trained on" in threshold.promise
+    assert "of 60 images of 12 classes" in threshold.promise
+
+
+def test_misspelt_split_is_refused(tiny: Model, painted: ImageTable) -> None:
+    with pytest.raises(TableError, match=r"no such split.*tset.*train, val, test, all"):
+        evaluate(tiny, painted, split="tset")
+
+
 def test_unlabelled_and_unknown_split_are_refused(tiny: Model, painted: ImageTable, tmp_path: Path) -> None:
     flat = tmp_path / "flat"
     flat.mkdir()

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +82,16 @@ def test_broken_graph_is_explained(tiny: Model) -> None:
     (tiny.folder / GRAPH).write_bytes(b"no graph")
     with pytest.raises(ModelError, match="onnxruntime cannot open"):
         model_module.open_session(tiny.folder / GRAPH)
+
+
+def test_onnxruntime_is_told_to_send_nothing(tiny: Model) -> None:
+    code = (
+        "import os, sys; from lookalike.model import Model\n"
+        "Model.load(sys.argv[1]).session; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    free = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    command = [sys.executable, "-c", code, str(tiny.folder)]
+    assert subprocess.run(command, env=free, capture_output=True, text=True, check=True).stdout == "1\n"
 
 
 def test_counts_pictures_it_was_trained_on(tiny: Model) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lookalike.config import SplitConfig
 from lookalike.errors import TableError
-from lookalike.splits import check_trainable, folds, split_table
+from lookalike.splits import check_judgeable, check_trainable, folds, split_table
 from lookalike.table import ImageTable
 
 RATIO, CLASS, GROUP = (SplitConfig(by=by) for by in ("ratio", "class", "group"))
@@ -242,3 +242,13 @@ def test_folds_deal_whole_classes_evenly(numbers: list[int], k: int, seed: int) 
 def test_one_fold_is_none() -> None:
     with pytest.raises(ValueError, match="k must be at least 2"):
         folds(np.array(["a", "b"]), 1, 0)
+
+
+@pytest.mark.parametrize("labels", [[], ["a", "a", "a"], ["a", "b", "c"]])
+def test_split_that_cannot_be_judged_is_refused(labels: list[str]) -> None:
+    with pytest.raises(TableError, match=r"cannot be judged.*split test.*split\.by=class"):
+        check_judgeable(np.array(labels), split="test")
+
+
+def test_split_with_something_to_find_is_judgeable() -> None:
+    check_judgeable(np.array(["a", "a", "b"]), split="test")

@@ -41,6 +41,11 @@ def test_nothing_usable_gives_an_empty_file(tiny: Model, tmp_path: Path) -> None
     assert pl.read_parquet(out).shape == (0, 3)
 
 
+def test_other_endings_are_refused(tiny: Model, tmp_path: Path) -> None:
+    with pytest.raises(LookalikeError, match=r"written as Parquet.*'\.csv'"):
+        embed_to_parquet(tiny, [], tmp_path / "a.csv")
+
+
 def test_missing_folder_is_explained(tiny: Model, tmp_path: Path) -> None:
     with pytest.raises(LookalikeError, match=r"vectors cannot be written.*nowhere"):
         embed_to_parquet(tiny, [], tmp_path / "nowhere" / "a.parquet")

@@ -8,7 +8,6 @@ then chosen is not decided here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
@@ -39,12 +38,16 @@ class ErrorShare:
 
     def supports(self, limit: float, *, confidence: float) -> NDArray[np.bool_]:
         """Where the upper confidence bound is at most `limit`, [t]."""
-        return self._certainty(limit) >= confidence
+        return self._certainty(np.full(len(self.share), limit)) >= confidence
 
-    def bound(self, at: int, *, confidence: float) -> float:
-        """The upper confidence bound at one threshold (one-sided, Clopper and Pearson, 1934)."""
-        one = ErrorShare(self.share[at : at + 1], self.trials[at : at + 1])
-        return _solve(lambda limit: float(one._certainty(limit)[0]) - confidence)
+    def bounds(self, *, confidence: float) -> Doubles:
+        """The upper confidence bounds, [t] (one-sided; Clopper and Pearson, Biometrika 26(4), 1934)."""
+        low, high = self.share, np.ones(len(self.share))
+        for _ in range(40):
+            middle = (low + high) / 2
+            enough = self._certainty(middle) >= confidence
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return high
 
     def more_needed(self, limit: float, *, confidence: float) -> Doubles:
         """How many times the trials would support `limit` at the same share of errors, [t].
@@ -59,16 +62,20 @@ class ErrorShare:
         possible = self._times(np.exp(high)).supports(limit, confidence=confidence)
         return np.where(possible, np.exp(high), np.inf)
 
+    def at(self, index: int) -> ErrorShare:
+        """One of the thresholds alone."""
+        return ErrorShare(self.share[index : index + 1], self.trials[index : index + 1])
+
     def _times(self, factor: Doubles) -> ErrorShare:
         return ErrorShare(self.share, self.trials * factor)
 
-    def _certainty(self, limit: float) -> Doubles:
-        """How sure it is that the true share is at most `limit`, [t]; 0 where what was seen is above."""
+    def _certainty(self, limits: Doubles) -> Doubles:
+        """How sure it is that the true share is at most a limit, [t]; 0 where what was seen is above."""
         certainty = np.zeros(len(self.share))
-        below = self.share < limit
+        below = (self.share < limits) & (limits < 1.0)
         trials = self.trials[below]
         errors = self.share[below] * trials
-        certainty[below] = regularised_beta(limit, errors + 1.0, trials - errors)
+        certainty[below] = regularised_beta(limits[below], errors + 1.0, trials - errors)
         return certainty
 
 
@@ -111,13 +118,16 @@ def error_share(errors: Doubles, trials: Doubles, pairs: Doubles, *, confidence:
 def student_quantile(confidence: float, degrees: int) -> float:
     """The value that Student's t stays below with a probability, 0.5 < confidence < 1."""
     a, b = np.array([degrees / 2]), np.array([0.5])
-    beyond = 2.0 * (1.0 - confidence)  # both tails
-    x = _solve(lambda share: float(regularised_beta(share, a, b)[0]) - beyond)
-    return math.sqrt(degrees * (1.0 - x) / x)
+    low, high = 0.0, 1.0  # of degrees / (degrees + t²), by which the beta function gives both tails
+    for _ in range(60):
+        middle = (low + high) / 2
+        inside = regularised_beta(np.array([middle]), a, b)[0] < 2.0 * (1.0 - confidence)
+        low, high = (middle, high) if inside else (low, middle)
+    return math.sqrt(degrees * (1.0 - high) / high)
 
 
-def regularised_beta(x: float, a: Doubles, b: Doubles) -> Doubles:
-    """The regularised incomplete beta function I_x(a, b), [t], 0 < x < 1; 0 where b is not positive.
+def regularised_beta(x: Doubles, a: Doubles, b: Doubles) -> Doubles:
+    """The regularised incomplete beta function I_x(a, b), [t], for 0 < x < 1; 0 where b is not positive.
 
     Reference:
         Press et al., Numerical Recipes, 3rd ed., section 6.4: a continued fraction by Lentz's method.
@@ -149,15 +159,6 @@ def _beta_fraction(x: Doubles, a: Doubles, b: Doubles) -> Doubles:
 
 def _log_gamma(values: Doubles) -> Doubles:
     return np.array([math.lgamma(value) for value in values])
-
-
-def _solve(rising: Callable[[float], float]) -> float:
-    """Where a function that rises over (0, 1) is 0; 1 where it never is."""
-    low, high = 0.0, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
-    return high
 
 
 def _drawn_variance(sums: Doubles) -> Doubles:

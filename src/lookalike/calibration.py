@@ -9,6 +9,7 @@ is so rare that no two classes here show it. Nothing is stored here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,10 @@ _NAMES = ("precision", "false-match-rate")
 @dataclass(frozen=True)
 class Target:
     """What is asked of a threshold.
+
+    f1: the best balance of precision and recall; nothing is promised. precision=x: at least x of the matches
+    are right. false-match-rate=x: at most x of the different pairs match. For these two the worse end of the
+    (two-sided) confidence interval must keep x: a refusal is better than a wrong promise.
 
     Attributes:
         name: "f1", "precision" or "false-match-rate".
@@ -79,50 +84,35 @@ def choose_threshold(
     identity: Ints | None = None,
     split: str = "val",
 ) -> Threshold:
-    """Choose the lowest similarity that keeps a target, from all pairs of labelled pictures.
-
-    f1 takes the threshold with the best F1 and promises nothing. The others take the lowest threshold whose
-    upper confidence bound on the share of errors holds the target; a refusal is better than a wrong promise.
+    """Choose the lowest similarity that keeps a target (see `Target`) on all pairs of labelled pictures.
 
     Args:
-        vectors: [n, d] float32, rows of unit length.
-        labels: [n] of any type.
-        target: "f1"; "precision=x": at least x of the matches are right; "false-match-rate=x": at most x
-            of the different pairs match.
+        vectors, labels: [n, d] float32, rows of unit length, and [n] of any type.
         confidence: of the promise, in (0.5, 1).
         identity: [n] int64; pairs with one code (the same file content) are left out.
         split: where the vectors come from, for the record.
 
     Raises:
-        CalibrationError: a target that is not understood, vectors that are not finite rows of unit length,
-            no same or no different pairs, similarities that are all equal, or too little to support the
-            target; the message then says how many pairs it would take.
+        CalibrationError: a wrong target, vectors that are not finite rows of unit length, no same or no
+            different pairs, similarities that are all equal, or too little to support the target.
     """
     wanted = Target.parse(target)
     _check_confidence(confidence)
-    try:
-        histogram = pair_histogram(vectors, labels, identity=identity, bins=BINS)
-        curve = threshold_curve(histogram)
-    except EvaluationError as error:
-        raise _as_calibration_error(error) from error
-    _check_spread(curve)
-    if wanted.value is None:
-        similarity, bound = float(curve.similarity[np.argmax(curve.f1)]), None
-    else:
-        edges = _candidates(curve, classes=len(np.unique(class_codes(labels)[0])))
+    histogram, curve = _count(vectors, labels, identity)
+    classes = int(class_codes(labels)[0].max()) + 1
+    similarity, bound = float(curve.similarity[np.argmax(curve.f1)]), None
+    if wanted.name != "f1":
+        edges = _candidates(curve, classes)
         pairs = class_pairs(vectors, labels, edges=edges, identity=identity, bins=BINS)
         similarity, bound = _promised(pairs, wanted, confidence)
-    measured = metrics_at(histogram, similarity)
     return Threshold(
-        similarity=similarity,
-        target=target.strip(),
-        **{name: measured[name] for name in ("precision", "recall", "f1", "false_match_rate")},
+        similarity,
+        target.strip(),
+        **_measured(histogram, similarity),
         confidence=None if bound is None else confidence,
         bound=bound,
-        same_pairs=int(histogram.same.sum()),
-        different_pairs=int(histogram.different.sum()),
         images=len(vectors),
-        classes=len(np.unique(class_codes(labels)[0])),
+        classes=classes,
         split=split,
     )
 
@@ -158,7 +148,33 @@ def metrics_at(histogram: PairHistogram, similarity: float) -> dict[str, float]:
     }
 
 
-def _candidates(curve: Curve, *, classes: int) -> Doubles:
+def _count(vectors: Floats, labels: Labels, identity: Ints | None) -> tuple[PairHistogram, Curve]:
+    try:
+        histogram = pair_histogram(vectors, labels, identity=identity, bins=BINS)
+        curve = threshold_curve(histogram)
+    except EvaluationError as error:
+        raise CalibrationError(
+            error.what, where=error.where, saw=error.saw, wanted=error.wanted, do=error.do
+        ) from error
+    if curve.similarity[0] - curve.similarity[-1] <= 2.0 / BINS:
+        raise CalibrationError(
+            "no threshold can tell anything apart",
+            where="vectors",
+            saw=f"all pairs with a similarity of {curve.similarity[0]:.4f}",
+            wanted="pairs that are more and less alike",
+            do="train again: this model gives every picture the same embedding",
+        )
+    return histogram, curve
+
+
+def _measured(histogram: PairHistogram, similarity: float) -> dict[str, Any]:
+    every = metrics_at(histogram, similarity)
+    shares = {name: every[name] for name in ("precision", "recall", "f1", "false_match_rate")}
+    counts = {"same_pairs": histogram.same, "different_pairs": histogram.different}
+    return {**shares, **{name: int(part.sum()) for name, part in counts.items()}}
+
+
+def _candidates(curve: Curve, classes: int) -> Doubles:
     """Thresholds to try, rising from -1; where they lie does not depend on which pairs are right."""
     matches = curve.same + curve.different
     count = max(_FEWEST_CANDIDATES, min(_CANDIDATES, _MOST_CELLS // classes))
@@ -169,40 +185,49 @@ def _candidates(curve: Curve, *, classes: int) -> Doubles:
 def _promised(pairs: ClassPairs, wanted: Target, confidence: float) -> tuple[float, float]:
     """The lowest threshold whose bound keeps the target, and that bound."""
     falling = pairs.edges[::-1]
+    sure = _one_sided(confidence)
     same, wrong = (
         np.cumsum(part[:, ::-1], axis=1, dtype=np.float64) for part in (pairs.same, pairs.different)
     )
     if wanted.name == "precision":
-        shares = error_share(wrong, same + wrong, (same + wrong / 2).sum(axis=0), confidence=confidence)
+        shares = error_share(wrong, same + wrong, (same + wrong / 2).sum(axis=0), confidence=sure)
     else:
         every = np.broadcast_to(wrong[:, -1:], wrong.shape)
-        shares = error_share(wrong, every, every.sum(axis=0) / 2, confidence=confidence)
-    supported = np.flatnonzero(shares.supports(wanted.limit, confidence=confidence))
+        shares = error_share(wrong, every, every.sum(axis=0) / 2, confidence=sure)
+    supported = np.flatnonzero(shares.supports(wanted.limit, confidence=sure))
     if not len(supported):
         raise _refusal(pairs, shares, wanted, confidence)
     chosen = int(supported[-1])
-    bound = shares.bound(chosen, confidence=confidence)
+    bound = float(shares.at(chosen).bounds(confidence=sure)[0])
     return float(falling[chosen]), 1.0 - bound if wanted.name == "precision" else bound
 
 
+def _one_sided(confidence: float) -> float:
+    """That of one end of the two-sided interval; the spare half pays for choosing among thresholds."""
+    return (1.0 + confidence) / 2
+
+
 def _refusal(pairs: ClassPairs, shares: ErrorShare, wanted: Target, confidence: float) -> CalibrationError:
-    more = shares.more_needed(wanted.limit, confidence=confidence)
-    nearest = int(np.argmin(more) if np.isfinite(more).any() else np.argmin(shares.share))
-    share, bound = float(shares.share[nearest]), shares.bound(nearest, confidence=confidence)
+    bounds = shares.bounds(confidence=_one_sided(confidence))
+    more = float(shares.more_needed(wanted.limit, confidence=_one_sided(confidence)).min())
+    nearest = int(np.argmin(bounds))
+    seen, bound = float(shares.share[nearest]), float(bounds[nearest])
     counts = {"same": int(pairs.same.sum()), "different": int(pairs.different.sum()) // 2}
-    kind = "same" if wanted.name == "precision" else "different"
-    floor = wanted.name == "precision"
-    reached = f"{1 - share:.4g}, for sure {1 - bound:.4g}" if floor else f"{share:.3g}, for sure {bound:.3g}"
-    if np.isfinite(more[nearest]):
-        needed = f"label more pictures of more things: about {counts[kind] * more[nearest]:,.0f} {kind} pairs"
+    if wanted.name == "precision":
+        kind, side, seen, bound = "same", "at least", 1.0 - seen, 1.0 - bound
     else:
-        needed = "train further, as more pictures alone would not help"
+        kind, side = "different", "at most"
+    needed = (
+        f"label more pictures of more things, about {counts[kind] * more:,.0f} {kind} pairs"
+        if np.isfinite(more)
+        else "train further, as more pictures alone would not help"
+    )
     return CalibrationError(
         "the labelled pairs do not support the target",
         where=f"{wanted.name}={wanted.value:g}",
-        saw=f"{reached} at best, on {counts['same']:,} same and {counts['different']:,} different pairs "
-        f"of {len(pairs.same):,} classes",
-        wanted=f"{'at least' if floor else 'at most'} {wanted.value:g} with {confidence:.0%} confidence",
+        saw=f"{seen:.4g} at best, which shows {side} {bound:.4g}, on {counts['same']:,} same and "
+        f"{counts['different']:,} different pairs of {len(pairs.same):,} classes",
+        wanted=f"{side} {wanted.value:g} with {confidence:.0%} confidence",
         do=f"{needed}; or ask for less, for example --target f1",
     )
 
@@ -216,18 +241,3 @@ def _check_confidence(confidence: float) -> None:
             wanted="between 0.5 and 1",
             do="for example --confidence 0.95",
         )
-
-
-def _check_spread(curve: Curve) -> None:
-    if curve.similarity[0] - curve.similarity[-1] <= 2.0 / BINS:
-        raise CalibrationError(
-            "no threshold can tell anything apart",
-            where="vectors",
-            saw=f"all pairs with a similarity of {curve.similarity[0]:.4f}",
-            wanted="pairs that are more and less alike",
-            do="train again: this model gives every picture the same embedding",
-        )
-
-
-def _as_calibration_error(error: EvaluationError) -> CalibrationError:
-    return CalibrationError(error.what, where=error.where, saw=error.saw, wanted=error.wanted, do=error.do)

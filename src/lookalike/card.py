@@ -6,10 +6,23 @@ from lookalike.files import write_atomically
 from lookalike.model import CARD, Model
 from lookalike.records import Report, Threshold
 
+SAME, USE = "## What counts as the same\n", "## Use\n"
+
 
 def write_card(model: Model, report: Report | None) -> None:
     """Write what a model is, how good it is and how to use it, as Markdown, into its folder."""
     write_atomically(model.folder / CARD, render_card(model, report).encode())
+
+
+def refresh_threshold(model: Model) -> None:
+    """Bring the card's word on what counts as the same up to date, after a calibration."""
+    path = model.folder / CARD
+    if not path.exists():
+        return
+    before, _, rest = path.read_text(encoding="utf-8").partition(SAME)
+    _, use, after = rest.partition(USE)
+    if use:
+        write_atomically(path, f"{before}{SAME}\n{_threshold(model.threshold)}\n{use}{after}".encode())
 
 
 def render_card(model: Model, report: Report | None) -> str:
@@ -19,9 +32,9 @@ def render_card(model: Model, report: Report | None) -> str:
         _about(model),
         "## How good it is\n",
         _figures(report) if report else "Not measured: `lookalike evaluate MODEL DATA --split test`.\n",
-        "## What counts as the same\n",
+        SAME,
         _threshold(model.threshold),
-        "## Use\n",
+        USE,
         "```shell\nlookalike index photos.idx FOLDER --model MODEL\nlookalike search photos.idx PICTURE\n"
         "lookalike match MODEL A B\n```\n",
         "`MODEL` is this folder. Running it needs `pip install lookalike`, not torch.\n",

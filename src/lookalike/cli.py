@@ -31,7 +31,10 @@ class Commands(TyperGroup):
         except LookalikeError as error:
             typer.echo(f"error: {error}", err=True)
         except KeyboardInterrupt:
-            typer.echo("stopped; what was finished is kept, run the command again to go on", err=True)
+            typer.echo(
+                "stopped; what was finished is kept: run the same command to go on (train: add --resume)",
+                err=True,
+            )
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             sys.stderr.close()  # whoever read our output went away: nobody is left to tell
@@ -68,14 +71,14 @@ def describe(
 
     with Talk() as talk:
         found = look(ImageTable.read(data), progress=talk.stage("open pictures"))
-        if plot is not None:
-            from lookalike.plots import class_distribution, save
-
-            save(class_distribution(found.images_per_class), plot)
     if as_json:
         put_json(found.to_json())
     else:
         put("\n".join(lines(found)))
+    if plot is not None:
+        from lookalike.plots import class_distribution, save
+
+        save(class_distribution(found.images_per_class), plot)
 
 
 @app.command()

@@ -67,7 +67,7 @@ def index(
     from lookalike.console import Talk, tell_skipped
     from lookalike.table import ImageTable
 
-    with Talk() as talk, _open_or_create(index_file, model, talk) as opened:
+    with Talk() as talk, _open_or_create(index_file, model, data or [], talk) as opened:
         left_out: list[Skipped] = []
         unread: list[LookalikeError] = []
         for source in data or opened.sources:
@@ -212,12 +212,21 @@ def _expand(names: Iterable[str]) -> Iterable[str]:
             yield name
 
 
-def _open_or_create(path: Path, model: str | None, talk: Talk) -> Index:
+def _open_or_create(path: Path, model: str | None, data: Sequence[str], talk: Talk) -> Index:
     from lookalike.index import Index
     from lookalike.model import DEFAULT, Model
+    from lookalike.table import ImageTable
 
     if path.exists():
         return Index.open(path, model=None if model is None else Model.load(model))
+    if not data:
+        raise LookalikeError(
+            "there is no index to bring up to date",
+            where=path,
+            saw="no such file, and no DATA",
+            do=f"lookalike index {path} FOLDER --model MODEL",
+        )
+    ImageTable.read(data[0])  # a mistyped folder leaves no empty index behind
     if model is None:
         talk.say('No --model: using "default", the untrained backbone')
     return Index.create(path, Model.load(model or DEFAULT))

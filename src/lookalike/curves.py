@@ -61,7 +61,6 @@ def threshold_curve(histogram: PairHistogram, *, points: int | None = None) -> C
     kept = np.arange(len(filled))
     if points is not None and points < len(filled):
         kept = np.unique(np.searchsorted(recall + rate, np.linspace(recall[0] + rate[0], 2.0, points)))
-        kept = kept[kept < len(filled)]
     similarity = lower_edges(len(same))[filled[kept]]
     return Curve(similarity, right[kept], wrong[kept], recall[kept], rate[kept])
 

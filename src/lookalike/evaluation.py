@@ -8,15 +8,16 @@ classes) and stands beside the same figure of the untrained backbone. Rendering 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.calibration import choose_threshold, metrics_at
+from lookalike.card import refresh_threshold
 from lookalike.embedding import Embedded, embed_table
-from lookalike.errors import EvaluationError
+from lookalike.errors import EvaluationError, TableError
 from lookalike.intervals import bootstrap_figures, bootstrap_roc_auc
 from lookalike.metrics import Retrieval, retrieval, summarise
 from lookalike.model import Model
@@ -34,6 +35,7 @@ from lookalike.records import (
 )
 from lookalike.table import ImageTable
 
+SPLITS = ("train", "val", "test", "all")
 ANSWERS = 8
 ROWS = 12
 REPORTED = (
@@ -169,12 +171,26 @@ def calibrate(
         identity=embedded.identity,
         split=split if table.has_splits else "all",
     )
+    threshold = replace(threshold, seen=model.count_seen(embedded.hashes))
     model.set_threshold(threshold, name=name)
+    refresh_threshold(model)
     return threshold
 
 
 def part_of(table: ImageTable, split: str) -> ImageTable:
-    """The rows of a split; the whole table where it has no splits."""
+    """The rows of a split; the whole table where it has no splits.
+
+    Raises:
+        TableError: no such split, or no split's name at all.
+    """
+    if split not in SPLITS:
+        raise TableError(
+            "there is no such split",
+            where="split",
+            saw=split,
+            wanted=", ".join(SPLITS),
+            do="name one of them",
+        )
     return table.select(split) if table.has_splits else table
 
 

@@ -42,6 +42,11 @@ _FEW = 48  # for up to so many relevant items counting is faster than sorting
 class Retrieval:
     """What every query found.
 
+    >>> z = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1]], dtype=np.float32)
+    >>> retrieval(z, np.array(["cup", "cup", "hat", "cup"])).values["map"].round(3)
+    array([0.833, 0.583,   nan, 0.583])
+
+    The first finds cups at ranks 1 and 3, (1/1 + 2/3) / 2; the others find the hat first, (1/2 + 2/3) / 2.
     With R relevant items at ranks r_1 < ... < r_R: recall@k = [r_1 <= k]; precision@k = #{r_i <= k} / k,
     also where the gallery has fewer than k items; map = mean of i / r_i; r_precision = #{r_i <= R} / R;
     map@r = (sum of i / r_i over r_i <= R) / R; mrr = 1 / r_1.
@@ -55,8 +60,8 @@ class Retrieval:
         similarities: [q, m] float32 in [-1, 1], of the neighbours, to 1e-6; NaN where there are fewer.
 
     Reference:
-        r_precision, map@r: Musgrave et al., A Metric Learning Reality Check, ECCV 2020 (arXiv:2003.08505),
-        section 4.4; recall@k: the share of queries with a hit, as in Jegou et al., TPAMI 33(1), 2011.
+        r_precision, map@r: Musgrave et al., A Metric Learning Reality Check, ECCV 2020 (arXiv:2003.08505);
+        recall@k: the share of queries with a hit, as in Jegou et al., TPAMI 33(1), 2011.
     """
 
     values: dict[str, Doubles]
@@ -69,7 +74,7 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class _Side:
-    """The queries or the gallery, as they were given."""
+    """The queries, or the gallery, as given."""
 
     vectors: Floats
     labels: Labels
@@ -120,8 +125,8 @@ def retrieval(
         progress: called with (queries done, q).
 
     Raises:
-        EvaluationError: vectors that are not finite rows of unit length, labels or codes that do not fit
-            them, fewer than two labels in the gallery, or no query with a relevant item.
+        EvaluationError: vectors that are not finite rows of unit length, sides that do not fit together,
+            fewer than two labels in the gallery, or no query with a relevant item.
     """
     if gallery is None:
         identity = np.arange(len(vectors)) if identity is None else identity
@@ -131,6 +136,7 @@ def retrieval(
         items = _Side(gallery, np.array([]) if gallery_labels is None else gallery_labels, gallery_identity)
     _check(queries, where="vectors")
     _check(items, where="gallery")
+    _check_fit(queries, items)
     return _retrieve(queries, items, ks=tuple(ks), neighbours=neighbours, progress=progress)
 
 
@@ -253,6 +259,23 @@ def _floor(row: Codes, count: int) -> int:
 def _check(side: _Side, *, where: str) -> None:
     check_vectors(side.vectors, side.labels, where=where)
     check_identity(side.identity, len(side.vectors), where=f"identity of {where}")
+
+
+def _check_fit(queries: _Side, items: _Side) -> None:
+    if queries.vectors.shape[1] != items.vectors.shape[1]:
+        raise EvaluationError(
+            "queries and gallery cannot be compared",
+            where="gallery",
+            saw=f"{queries.vectors.shape[1]} and {items.vectors.shape[1]} dimensions",
+            do="embed both with one model",
+        )
+    if (queries.identity is None) != (items.identity is None):
+        raise EvaluationError(
+            "identity codes are given for one side only",
+            where="identity",
+            saw="queries without" if queries.identity is None else "gallery without",
+            do="pass identity and gallery_identity",
+        )
 
 
 def _check_classes(gallery_codes: Ints) -> None:

@@ -154,6 +154,7 @@ def open_session(graph: Path) -> onnxruntime.InferenceSession:
     Raises:
         ModelError: onnxruntime cannot read the file.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: nothing leaves this machine
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

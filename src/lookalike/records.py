@@ -103,6 +103,7 @@ class Threshold:
             the rate); None when the target promises nothing.
         same_pairs, different_pairs, images, classes: what it was measured on.
         split: the split of the table the pairs came from.
+        seen: how many of the images the model was trained on; a promise from those flatters.
     """
 
     similarity: float
@@ -118,14 +119,18 @@ class Threshold:
     images: int
     classes: int
     split: str = "val"
+    seen: int = 0
 
     @property
     def promise(self) -> str:
         """One sentence that says what the threshold promises and on what it rests."""
+        place = "images" if self.split == "all" else f"{self.split} images"
         basis = (
             f"measured on {self.same_pairs:,} same and {self.different_pairs:,} different pairs "
-            f"of {self.images:,} {self.split} images of {self.classes:,} classes"
+            f"of {self.images:,} {place} of {self.classes:,} classes"
         )
+        if self.seen:
+            basis += f", {self.seen:,} of which the model was trained on: this flatters"
         name, _, value = self.target.partition("=")
         sure = f"({self.confidence:.0%} confidence; {basis})" if self.confidence else f"({basis})"
         if name == "precision":

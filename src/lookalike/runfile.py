@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -147,9 +148,15 @@ def _explain(error: ValidationError, *, where: object) -> ConfigError:
         "a value does not fit",
         where=f"{where}: {key}",
         saw=repr(first.get("input")),
-        wanted=str(first["msg"]),
+        wanted=_plainly(str(first["msg"])),
         do="see docs/config.md for what the key takes",
     )
+
+
+def _plainly(message: str) -> str:
+    """A validator's message without its own dialect."""
+    text = re.sub(r"^Value error, |^Input should be |, unable to parse .*$", "", message)
+    return re.sub(r"a valid dictionary or instance of \w+", "a section: keys of its own", text)
 
 
 def _nearest(key: str) -> str | None:

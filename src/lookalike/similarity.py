@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -137,11 +138,26 @@ def run_blocks(
     size = max(1, min(_MOST_ROWS, _BLOCK_BYTES // (workers * row_bytes)))
     blocks = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
     with ThreadPoolExecutor(workers) as pool:
-        for block, part in zip(blocks, pool.map(work, blocks), strict=True):
+        parts = _few_ahead(pool, work, blocks, ahead=workers) if len(blocks) > 1 else map(work, blocks)
+        for block, part in zip(blocks, parts, strict=True):
             if take:
                 take(part)
             if progress:
                 progress(block.stop, rows)
+    _memory.__dict__.clear()
+
+
+def _few_ahead(
+    pool: ThreadPoolExecutor, work: Callable[[slice], Part], blocks: list[slice], *, ahead: int
+) -> Iterator[Part]:
+    """Results in order; work runs only a little ahead of their taking, or they would pile up."""
+    waiting: deque[Future[Part]] = deque()
+    for block in blocks:
+        waiting.append(pool.submit(work, block))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _buffer(kind: type[np.generic], shape: tuple[int, int]) -> NDArray[Any]:

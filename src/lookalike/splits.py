@@ -91,6 +91,27 @@ def check_trainable(labels: Labels) -> tuple[str, ...]:
     return (f"{_classes(len(single))} with a single picture: {_some(single)}",) if single else ()
 
 
+def check_judgeable(labels: Labels, *, split: str) -> None:
+    """Look whether a split can be judged: something to find, and something to mistake it for.
+
+    Args:
+        labels: [n] of the split's rows.
+
+    Raises:
+        TableError: fewer than two classes, or none with two pictures.
+    """
+    names, counts = np.unique(labels, return_counts=True)
+    if len(names) >= 2 and counts.max() >= 2:
+        return
+    raise TableError(
+        "a split cannot be judged",
+        where=f"split {split}",
+        saw=f"{len(labels):,} pictures of {_classes(len(names))}, at most {counts.max(initial=0)} of one",
+        wanted="two classes, and one of them with two pictures",
+        do="add --set split.by=class, which keeps a class together, or give the split a larger share",
+    )
+
+
 def folds(labels: Labels, k: int, seed: int) -> Codes:
     """Deal the classes out to k folds, as evenly as their number allows.
 

@@ -30,6 +30,13 @@ def embed_to_parquet(
     Raises:
         LookalikeError: the file cannot be written.
     """
+    if out.suffix != ".parquet":
+        raise LookalikeError(
+            "vectors are written as Parquet",
+            where=out,
+            saw=f"the ending {out.suffix!r}",
+            do="end it in .parquet",
+        )
     skipped: list[Skipped] = []
     try:
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".embedding-") as name:

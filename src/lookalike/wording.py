@@ -17,6 +17,7 @@ from lookalike.records import Figure, Report
 Verdict = Literal["helped", "not measurably", "did not help", "no baseline"]
 
 HEADLINE = "recall@1"
+FEW = 10  # classes: below, a bootstrap over them has too little to draw from
 MEANINGS = (  # the first that fits a figure's name explains it; {k} is the number behind the @
     (r"recall@1$", "queries whose most similar picture is right"),
     (r"recall@(?P<k>\d+)$", "queries with a right picture among the first {k}"),
@@ -49,7 +50,10 @@ def claim(report: Report) -> str:
 def interval(report: Report) -> str:
     """How sure the claim is, in one sentence; empty where there is no claim."""
     figure = report.figures.get(HEADLINE)
-    return f"The 95% interval is {percent(figure.low)}–{percent(figure.high)}%." if figure else ""
+    if figure is None:
+        return ""
+    few = f" {report.classes} classes are too few to be sure of it." if report.classes < FEW else ""
+    return f"The 95% interval is {percent(figure.low)}–{percent(figure.high)}%.{few}"
 
 
 def comparison(report: Report) -> str:
@@ -116,7 +120,17 @@ def summary(report: Report) -> list[str]:
         f"similarity >= {threshold.similarity:.4f} means the same: {threshold.promise}"
         if threshold
         else "No match threshold: lookalike calibrate MODEL DATA --split val makes one.",
+        *([f"here: {at_threshold(report)}"] if threshold and report.at_threshold else []),
     ]
+
+
+def at_threshold(report: Report) -> str:
+    """What the threshold does on the pictures that were judged."""
+    here = report.at_threshold
+    return (
+        f"{percent(here['precision'])}% of matches are right, {percent(here['recall'])}% of same pairs "
+        f"match, {percent(here['false_match_rate'], 3)}% of different pairs match"
+    )
 
 
 def report_json(report: Report) -> dict[str, Any]:

@@ -203,6 +203,29 @@ def test_one_unreadable_source_does_not_stop_the_others(few: Path, tiny_folder: 
     assert f"{sources[2]}: 1 added" in done.stderr
 
 
+def test_failed_index_leaves_nothing_behind(few: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    index = tmp_path / "a.idx"
+    fails(lookalike("index", index, tmp_path / "nowhere", "--model", tiny_folder), "nowhere")
+    fails(lookalike("index", index), "no index to bring up to date", "lookalike index")
+    assert not index.exists()
+
+
+def test_failed_training_leaves_the_folder_free(few: Path, tmp_path: Path, cache: Path) -> None:
+    recipe, out = tmp_path / "a.yaml", tmp_path / "run"
+    recipe.write_text(RECIPE)
+    fails(lookalike("train", recipe, "--data", tmp_path / "nowhere", "--out", out), "nowhere")
+    unknown = lookalike("train", recipe, "--data", few, "--out", out, "--set", "network.backbone=resnet19")
+    fails(unknown, "unknown backbone")
+    assert lookalike("train", recipe, "--data", few, "--out", out).returncode == 0
+
+
+def test_default_split_of_small_classes_says_what_to_do(few: Path, tmp_path: Path, cache: Path) -> None:
+    recipe = tmp_path / "a.yaml"
+    recipe.write_text("name: a")
+    done = lookalike("train", recipe, "--data", few, "--out", tmp_path / "run")
+    fails(done, "split test", "split.by=class")
+
+
 def test_embed_writes_parquet(run: Path, few: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"")

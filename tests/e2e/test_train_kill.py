@@ -71,3 +71,13 @@ def test_killed_training_resumes_to_the_same_end(
     assert before.keys() == after.keys()
     assert all((before[name] == after[name]).all() for name in before)
     assert epochs_done(cut) == 40
+
+
+def test_interrupted_training_says_how_to_go_on(recipe: Path, few: Path, cache: Path, tmp_path: Path) -> None:
+    process = start(recipe, few, tmp_path / "run")
+    wait_for(lambda: epochs_done(tmp_path / "run") >= 1, process)
+    process.send_signal(signal.SIGINT)
+    shown = process.communicate()[1].decode()
+    assert process.returncode == 130
+    assert "add --resume" in shown
+    assert "Traceback" not in shown

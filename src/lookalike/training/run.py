@@ -22,12 +22,13 @@ from lookalike.pages import installed, report_page
 from lookalike.records import SILENT, Skipped, Threshold, Watcher
 from lookalike.report import write_report
 from lookalike.runfile import apply_overrides, dump_config, load_config, parse_config
-from lookalike.splits import check_trainable, split_table
+from lookalike.splits import check_judgeable, check_trainable, split_table
 from lookalike.table import ImageTable
-from lookalike.training.build import Built, build
+from lookalike.training.build import MODEL, Built, build
 from lookalike.training.closed_form import Candidate
 
 CONFIG, SPLIT, VERSIONS, REPORT = "config.yaml", "split.parquet", "versions.json", "report.html"
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,13 @@ def train(
     """
     settings = _settings(config, overrides)
     folder = Path(out) if out is not None else Path("runs") / settings.name
-    _claim(folder, settings, resume=resume)
-    table = _split(folder, settings, data, watcher)
+    if resume and (folder / CONFIG).exists():
+        _check_same(load_config(folder / CONFIG), settings, folder)
+        table = ImageTable.read(folder / SPLIT)
+    else:
+        _check_free(folder)
+        table = _split(settings, data, watcher)
+        _claim(folder, settings, table)
     built = build(table, settings, folder=folder, resume=resume, created=_now(), watcher=watcher)
     threshold = _calibrate(built.model, table, settings, watcher)
     evaluation = _evaluate(built.model, table, watcher)
@@ -90,19 +96,19 @@ def _settings(config: RunConfig | str | Path, overrides: Sequence[str]) -> RunCo
     return parse_config(apply_overrides(config.model_dump(mode="json"), overrides))
 
 
-def _claim(folder: Path, settings: RunConfig, *, resume: bool) -> None:
-    """Make the run folder, or check that it holds this very run."""
-    stored = folder / CONFIG
-    if stored.exists() and not resume:
+def _check_free(folder: Path) -> None:
+    """Refuse a folder in which something was trained already."""
+    if any((folder / name).exists() for name in (MODEL, CHECKPOINTS)):
         raise ConfigError(
             "the folder holds a run already",
             where=folder,
-            saw=f"a {CONFIG}",
+            saw="a model or checkpoints",
             do="add --resume to go on with it, or give another folder with --out",
         )
-    if stored.exists():
-        _check_same(load_config(stored), settings, folder)
-        return
+
+
+def _claim(folder: Path, settings: RunConfig, table: ImageTable) -> None:
+    """Write what the run is, once its settings and its data are known to be good."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -113,7 +119,8 @@ def _claim(folder: Path, settings: RunConfig, *, resume: bool) -> None:
             do="give a folder that can be written with --out",
         ) from error
     write_atomically(folder / VERSIONS, json.dumps(installed(), indent=2).encode())
-    write_atomically(stored, dump_config(settings).encode())
+    table.save(folder / SPLIT)
+    write_atomically(folder / CONFIG, dump_config(settings).encode())
 
 
 def _check_same(stored: RunConfig, asked: RunConfig, folder: Path) -> None:
@@ -140,13 +147,8 @@ def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def _split(
-    folder: Path, settings: RunConfig, data: ImageTable | str | Path | None, watcher: Watcher
-) -> ImageTable:
-    """The table with its splits: read back where the run has them, else made and stored."""
-    stored = folder / SPLIT
-    if stored.exists():
-        return ImageTable.read(stored)
+def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: Watcher) -> ImageTable:
+    """The table with its splits, each of them fit for its job."""
     source = data if data is not None else settings.data
     if source is None:
         raise TableError(
@@ -161,7 +163,9 @@ def _split(
         watcher.say(note)
     for note in check_trainable(split.table.select("train").labels):
         watcher.say(note)
-    split.table.save(stored)
+    for name in ("val", "test") if settings.split.test or table.has_splits else ("val",):
+        if name in split.table.splits:
+            check_judgeable(split.table.select(name).labels, split=name)
     return split.table
 
 

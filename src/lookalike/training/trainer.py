@@ -124,7 +124,7 @@ def fit(
     checkpoints = folder / "checkpoints"
     last = checkpoints / "last.ckpt"
     going_on = resume and last.exists()
-    with quiet():
+    with quiet(), interruptible():
         trainer = _make_trainer(config.training, folder, progress)
         trainer.fit(learner, ckpt_path=str(last) if going_on else None, weights_only=True)
     best = max((row[MONITOR] for row in learner.history), default=-1.0)
@@ -152,6 +152,17 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C come out as what it is: Lightning turns it into a silent exit with code 1."""
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _make_trainer(training: TrainingConfig, folder: Path, progress: Progress) -> lightning.Trainer:
