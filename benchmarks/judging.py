@@ -1,6 +1,11 @@
-"""Judging: all-pairs ROC AUC and exact retrieval, their time, memory and exactness.
+"""Judging: all-pairs ROC AUC and exact retrieval, their time, memory and exactness; whether promises hold.
 
-python -m benchmarks.judging [--quick]
+    python -m benchmarks.judging [--quick]
+
+The promises are tried on simulated calibration sets: classes of pictures around random centres, drawn anew
+each time ("even": spread alike; "uneven": some classes spread wide and are confused with many). A promise
+holds when the true precision, or false-match rate, of a large population keeps the target. "Usual rule" is
+the lowest similarity at which the pairs at hand reach the target.
 """
 
 from __future__ import annotations
@@ -12,13 +17,23 @@ from collections.abc import Callable
 from multiprocessing import get_context
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from lookalike.calibration import Target, choose_threshold
+from lookalike.curves import threshold_curve
+from lookalike.errors import CalibrationError
+from lookalike.intervals import bootstrap_figures, bootstrap_roc_auc
 from lookalike.metrics import retrieval
 from lookalike.pairs import pair_histogram, roc_auc, roc_auc_error
-from lookalike.records import Floats, Labels
+from lookalike.records import Floats, Labels, PairHistogram
 
 DIMS = 128
+BY_SORTING = ("recall@1", "recall@8", "map", "map@r")
+CLASSES, IMAGES = 60, 5  # of a simulated calibration set
+POPULATION = 1500  # classes
+KINDS = {"even": (0.7, 0.0), "uneven": (0.35, 0.8)}  # spread, and how unevenly it is spread
+TARGETS = ("precision=0.95", "false-match-rate=0.01", "false-match-rate=0.001")
 
 
 def embeddings(count: int, classes: int) -> tuple[Floats, Labels]:
@@ -35,12 +50,15 @@ def peak_mb() -> float:
 
 
 def all_pairs(count: int) -> None:
-    """ROC AUC over all pairs, against scikit-learn on all pairs of a part."""
+    """ROC AUC over all pairs, against scikit-learn on all pairs of a part; then its interval."""
     vectors, labels = embeddings(count, count // 20)
     start = time.perf_counter()
     histogram = pair_histogram(vectors, labels)
     area = roc_auc(histogram)
     seconds, peak = time.perf_counter() - start, peak_mb()
+    start = time.perf_counter()
+    low, high = bootstrap_roc_auc(vectors, labels, histogram=histogram)
+    drawing = time.perf_counter() - start
     part, own = vectors[:2000], labels[:2000]
     upper = np.triu_indices(len(part), k=1)
     exact = roc_auc_score((own[:, None] == own)[upper], (part.astype(float) @ part.astype(float).T)[upper])
@@ -48,39 +66,109 @@ def all_pairs(count: int) -> None:
     print(
         f"all-pairs ROC AUC, {count} x {DIMS}, {count * (count - 1) // 2:,} pairs: {area:.6f} "
         f"in {seconds:.1f} s, peak {peak:.0f} MB; stated error {roc_auc_error(histogram):.1e}, "
-        f"gap to scikit-learn on 2000: {gap:.1e}"
+        f"gap to scikit-learn on 2000: {gap:.1e}; 95 % interval {low:.4f} to {high:.4f} "
+        f"(1000 draws) in {drawing:.1f} s",
+        flush=True,
     )
 
 
 def all_queries(count: int) -> None:
-    """Every figure of retrieval over all pictures, against a plain sort for some queries."""
+    """Every figure of retrieval over all pictures, against a plain sort for some queries; then intervals."""
     vectors, labels = embeddings(count, count // 20)
     start = time.perf_counter()
     found = retrieval(vectors, labels)
     seconds, peak = time.perf_counter() - start, peak_mb()
-    rows = np.random.default_rng(1).choice(count, size=200, replace=False)
+    start = time.perf_counter()
+    bootstrap_figures(found.values, labels)
+    drawing = time.perf_counter() - start
+    rows = np.random.default_rng(1).choice(count, size=min(300, count), replace=False)
     gaps = [
-        np.abs(_by_sorting(vectors, labels, row) - [found.values[n][row] for n in NAMES]).max()
+        np.abs(_by_sorting(vectors, labels, row) - [found.values[name][row] for name in BY_SORTING]).max()
         for row in rows
     ]
     print(
         f"retrieval, {count} x {count} x {DIMS}: {seconds:.1f} s, peak {peak:.0f} MB; "
-        f"200 queries by plain sorting: largest gap {max(gaps):.1e}"
+        f"{len(rows)} queries by plain sorting: largest gap {max(gaps):.1e}; intervals of "
+        f"{len(found.values)} figures (1000 draws) in {drawing:.1f} s",
+        flush=True,
     )
 
 
-NAMES = ("recall@1", "recall@8", "map", "map@r")
-
-
-def _by_sorting(vectors: Floats, labels: Labels, row: int) -> Floats:
-    similarity = vectors.astype(np.float64) @ vectors[row].astype(np.float64)
+def _by_sorting(vectors: Floats, labels: Labels, row: int) -> NDArray[np.float64]:
+    rounded = np.rint(vectors.astype(np.float64) * 2**25) / 2**25  # as documented, and so are the steps
+    similarity = np.floor(rounded @ rounded[row] * 2**20 + 0.5)
     similarity[row] = -np.inf
-    right = (labels == labels[row])[np.argsort(-similarity)][:-1]
+    same = labels == labels[row]
+    right = same[np.lexsort((same, -similarity))][:-1]  # of equals the wrong ones first
     precision = np.cumsum(right) / np.arange(1, len(right) + 1)
     wanted = int(right.sum())
     return np.array(
         [right[0], right[:8].any(), precision[right].mean(), (precision * right)[:wanted].sum() / wanted]
     )
+
+
+def promises(count: int) -> None:
+    """How often a promise is broken in truth, by us and by the usual rule."""
+    for kind in KINDS:
+        truth = pair_histogram(*_simulated(kind, classes=POPULATION, seed=10**9))
+        for text in TARGETS:
+            _promise(kind, text, truth, count)
+
+
+def _promise(kind: str, text: str, truth: PairHistogram, count: int) -> None:
+    target = Target.parse(text)
+    broken = {"ours": 0, "usual": 0}
+    refused, recalls, start = 0, [], time.perf_counter()
+    for seed in range(count):
+        vectors, labels = _simulated(kind, classes=CLASSES, seed=seed)
+        pairs = pair_histogram(vectors, labels, bins=2**18)
+        broken["usual"] += _true_errors(truth, pairs, target, _usual(pairs, target))[0] > target.limit
+        try:
+            chosen = choose_threshold(vectors, labels, target=text).similarity
+        except CalibrationError:
+            refused += 1
+            continue
+        errors, recall = _true_errors(truth, pairs, target, chosen)
+        broken["ours"] += errors > target.limit
+        recalls.append(recall)
+    print(
+        f"promise {text}, {kind}, {count} calibrations of {CLASSES} x {IMAGES}: broken in truth "
+        f"{broken['ours'] / max(1, len(recalls)):.1%} of {len(recalls)}, refused {refused}, true recall "
+        f"{np.mean(recalls) if recalls else 0:.2f}; usual rule broken {broken['usual'] / count:.1%} "
+        f"({time.perf_counter() - start:.0f} s)",
+        flush=True,
+    )
+
+
+def _simulated(kind: str, *, classes: int, seed: int) -> tuple[Floats, Labels]:
+    spread, uneven = KINDS[kind]
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(classes), IMAGES)
+    reach = spread * (1 + uneven * rng.exponential(size=classes))[labels, None]
+    rows = _unit(rng.normal(size=(classes, 32)))[labels] + reach * _unit(rng.normal(size=(len(labels), 32)))
+    return _unit(rows).astype(np.float32), labels
+
+
+def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def _usual(pairs: PairHistogram, target: Target) -> float:
+    curve = threshold_curve(pairs)
+    errors = 1.0 - curve.precision if target.name == "precision" else curve.false_match_rate
+    kept = np.flatnonzero(errors <= target.limit)
+    return float(curve.similarity[kept[-1]]) if len(kept) else 1.0
+
+
+def _true_errors(
+    truth: PairHistogram, pairs: PairHistogram, target: Target, similarity: float
+) -> tuple[float, float]:
+    """The true share of errors, at the mix of pairs that was calibrated on, and the true recall."""
+    first = int((similarity + 1.0) * len(truth.same) / 2)
+    recall = truth.same[first:].sum() / truth.same.sum()
+    rate = truth.different[first:].sum() / truth.different.sum()
+    right, wrong = recall * pairs.same.sum(), rate * pairs.different.sum()
+    return float(wrong / max(right + wrong, 1e-9) if target.name == "precision" else rate), float(recall)
 
 
 def _alone(work: Callable[[int], None], count: int) -> None:
@@ -92,11 +180,12 @@ def _alone(work: Callable[[int], None], count: int) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rows and of the trials")
     quick = parser.parse_args().quick
-    _alone(all_pairs, 1000 if quick else 10_000)
+    _alone(all_pairs, 2000 if quick else 10_000)
     _alone(all_queries, 6000 if quick else 60_000)
+    _alone(promises, 100 if quick else 1000)
 
 
 if __name__ == "__main__":
