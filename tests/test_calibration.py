@@ -142,7 +142,7 @@ def test_bound_keeps_the_target_and_confidence_costs() -> None:
     assert 0.9 <= usual.bound < usual.precision
     assert usual.confidence == 0.95
     assert sure.similarity > usual.similarity
-    assert "at least 90.0% of matches are right (95% confidence" in usual.promise
+    assert "at least 90% of matches are right (95% confidence, for things" in usual.promise
     rate = choose_threshold(vectors, labels, target="false-match-rate=0.01")
     assert rate.bound is not None
     assert rate.false_match_rate < rate.bound <= 0.01

@@ -20,7 +20,7 @@ def test_card_has_figures_threshold_and_use(tiny: Model) -> None:
     card = (tiny.folder / CARD).read_text()
     assert "| recall@1 | 0.500 | 0.400 to 0.600 | 0.300 |" in card
     assert "| map | 0.400 | 0.300 to 0.500 |  |" in card
-    assert "at least 95.0% of matches are right" in card
+    assert "at least 95% of matches are right" in card
     assert tiny.fingerprint[:16] in card
 
 

@@ -4,9 +4,12 @@ import json
 
 import pytest
 
-from lookalike.console import Talk, fact_lines, put, put_answers, put_json, tell_skipped
+from lookalike.console import Talk, index_lines, model_lines, put, put_answers, put_json, tell_skipped
 from lookalike.errors import SkipReason
+from lookalike.model import Model
 from lookalike.records import Hit, Hits, Skipped
+from lookalike.store import IndexInfo, RootInfo
+from some_records import threshold
 
 ANSWER = Hits(
     "q.png", (Hit(1, 7, "a b.png", "cup", 0.5, match=True), Hit(2, 8, "c.png", None, 0.25, match=None))
@@ -62,19 +65,27 @@ def test_talk_goes_to_stderr_without_bars_or_markup(capfd: pytest.CaptureFixture
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "a [bold]b[/bold]" in shown.err
-    assert "Left out 7 of the pictures" in shown.err
+    assert "Left out 7 pictures" in shown.err
     assert "0.png: empty (0 bytes)" in shown.err
     assert "and 2 more" in shown.err
     assert "\x1b" not in shown.err
 
 
-def test_nested_facts_are_indented() -> None:
-    lines = fact_lines({"a": 1, "b": {"c": 2, "d": {}}, "e": ({"f": 3},)})
-    assert lines == [
-        "a              1",
-        "b",
-        "  c              2",
-        "  d              {}",
-        "e",
-        "  f              3",
-    ]
+def test_a_model_is_told_in_words(tiny: Model) -> None:
+    lines = model_lines(tiny)
+    assert lines[0] == "tiny: 48 numbers a picture"
+    assert "trained on   nothing of yours: pretrained weights as they came" in lines
+    assert lines[-1].startswith("no match threshold")
+    tiny.set_threshold(threshold("f1"))
+    tiny.set_threshold(threshold("precision=0.9"), name="strict")
+    told = model_lines(tiny)
+    assert [line.split(":")[0] for line in told[-2:]] == ["threshold default", "threshold strict"]
+
+
+def test_an_index_is_told_in_words() -> None:
+    roots = (RootInfo("/a", 3, 1), RootInfo("/b", 1, 0))
+    info = IndexInfo("a.idx", 4, 1, roots, "tiny", "/m", "f" * 64, 48, 2_000_000, "2026")
+    lines = index_lines(info)
+    assert lines[0] == "a.idx: 4 pictures, 1 that cannot be used"
+    assert lines[-2:] == ["3 from /a", "1 from /b"]
+    assert "size         2.0 MB, 48 numbers a picture" in lines

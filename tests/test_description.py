@@ -106,7 +106,7 @@ def test_nothing_can_be_used(tmp_path: Path) -> None:
     found = describe(ImageTable.read(tmp_path))
     assert (found.width, found.height, found.imbalance, found.usable) == (None, None, None, 0)
     assert found.to_json()["width"] is None
-    assert told(found).startswith("1 picture, 1 class\npictures in a class: 0 to 0")
+    assert told(found).startswith("0 pictures, 1 class\npictures in a class: 0 to 0")
 
 
 def test_classes_with_one_picture_and_imbalance(tmp_path: Path) -> None:

@@ -26,6 +26,16 @@ def test_needs_a_threshold(tiny: Model, few: Path) -> None:
         match(tiny, picture, picture)
 
 
+def test_another_threshold_is_taken_by_its_name(tiny: Model, few: Path) -> None:
+    first, second = sorted(few.rglob("noto.png"))[:2]
+    tiny.set_threshold(replace(threshold("f1"), similarity=0.999))
+    tiny.set_threshold(replace(threshold("f1"), similarity=-1.0), name="loose")
+    assert not match(tiny, first, second).match
+    assert match(tiny, first, second, threshold="loose").match
+    with pytest.raises(ModelError, match=r"saw default, loose, wanted strict - .*--name strict"):
+        match(tiny, first, second, threshold="strict")
+
+
 def test_bad_picture_is_named(tiny: Model, few: Path, tmp_path: Path) -> None:
     tiny.set_threshold(threshold("f1"))
     bad = tmp_path / "bad.png"

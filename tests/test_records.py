@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,8 +32,11 @@ def test_embeddings_keep_ids_with_rows() -> None:
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("precision=0.95", "at least 95.0% of matches are right (95% confidence"),
-        ("false-match-rate=0.001", "at most 0.100% of different pairs match (95% confidence"),
+        (
+            "precision=0.95",
+            "at least 95% of matches are right (95% confidence, for things",
+        ),
+        ("false-match-rate=0.001", "at most 0.1% of different pairs match (95% confidence"),
         ("f1", "no promise beyond these pairs"),
     ],
 )
@@ -39,6 +44,12 @@ def test_promise_says_what_it_rests_on(target: str, words: str) -> None:
     promise = threshold(target).promise
     assert words in promise
     assert "1,000 same and 50,000 different pairs of 320 val images of 40 classes" in promise
+
+
+def test_a_promise_from_few_classes_says_so() -> None:
+    few, many = (replace(threshold("precision=0.95"), classes=classes) for classes in (199, 200))
+    assert "199 classes are few" in few.promise
+    assert "are few" not in many.promise
 
 
 @pytest.mark.parametrize(("similarity", "same"), [(0.69, False), (0.7, True), (0.71, True)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from fake_embedder import BROKEN, FakeEmbedder, fake_model, vector_of
 from lookalike import search
-from lookalike.errors import SkipReason, StoreError
+from lookalike.errors import ModelError, SkipReason, StoreError
 from lookalike.index import Index
 from lookalike.model import Model
 from lookalike.records import Hits, Skipped
@@ -61,6 +62,30 @@ def test_a_query_and_its_copies_are_left_out_wherever_they_rank(index: Index, ro
     answer = answer_to(index, root / "05.png")
     assert len(answer) == 9
     assert not {"03.png", "05.png", "08.png"} & set(names(answer))
+
+
+def test_copies_are_answered_on_request_but_never_the_query_itself(index: Index, root: Path) -> None:
+    (answer,) = search_images(index, [root / "05.png"], k=100, copies=True, embed=FakeEmbedder())
+    assert len(names(answer)) == 11
+    assert names(answer)[:2] == ["03.png", "08.png"]
+    assert "05.png" not in names(answer)
+
+
+def test_matches_follow_the_threshold_that_is_named(root: Path, tmp_path: Path) -> None:
+    model = fake_model(tmp_path / "other", threshold=1.0)
+    assert model.threshold is not None
+    model.set_threshold(replace(model.threshold, similarity=-1.0), name="loose")
+    with Index.create(tmp_path / "b.idx", model) as made:
+        made.update(ImageTable.read(root), embed=FakeEmbedder())
+        (strict,) = search_images(made, [root / "00.png"], embed=FakeEmbedder())
+        (loose,) = search_images(made, [root / "00.png"], threshold="loose", embed=FakeEmbedder())
+        with pytest.raises(ModelError, match="calibrate"):
+            list(search_images(made, [root / "00.png"], threshold="absent", embed=FakeEmbedder()))
+    assert isinstance(strict, Hits)
+    assert isinstance(loose, Hits)
+    assert (strict.threshold, loose.threshold) == (1.0, -1.0)
+    assert not any(hit.match for hit in strict.hits)
+    assert all(hit.match for hit in loose.hits)
 
 
 def test_a_copy_outside_the_index_is_the_same_query(index: Index, root: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_search_page_shows_answers_with_label_similarity_and_verdict() -> None:
     words = found.words()
     assert "Two <queries>" in words
     assert "similarity is at least 0.700" in words
-    assert "one.png 0.900 cat match 0.800 2.png no match" in words
+    assert "one.png 0.900 cat 1.png match 0.800 2.png no match" in words
     assert "two.png Nothing was found." in words
     kinds = [str(attrs["class"]).strip() for attrs in found.all("figure")]
     assert kinds == ["tile query", "tile right", "tile", "tile query"]

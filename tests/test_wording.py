@@ -139,7 +139,7 @@ def test_summary_has_every_figure_in_straight_columns() -> None:
         "map@r        28.9     25.0–33.0       21.0        +7.9",
     ]
     assert len({len(line) for line in table}) == 1
-    assert lines[-1].startswith("similarity >= 0.5123 means the same: at least 95.0% of matches are right")
+    assert lines[-1].startswith("similarity >= 0.5123 means the same: at least 95% of matches are right")
 
 
 def test_summary_without_threshold_names_the_command_that_makes_one() -> None:

@@ -227,7 +227,7 @@ def _refusal(pairs: ClassPairs, shares: ErrorShare, wanted: Target, confidence: 
         where=f"{wanted.name}={wanted.value:g}",
         saw=f"{seen:.4g} at best, which shows {side} {bound:.4g}, on {counts['same']:,} same and "
         f"{counts['different']:,} different pairs of {len(pairs.same):,} classes",
-        wanted=f"{side} {wanted.value:g} with {confidence:.0%} confidence",
+        wanted=f"{side} {wanted.value:g} with {100 * confidence:g}% confidence",
         do=f"{needed}; or ask for less, for example --target f1",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import traceback
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,20 @@ Data = Annotated[
 
 class Commands(TyperGroup):
     """Turns what goes wrong into one line on stderr and an exit code."""
+
+    def main(self, args: Any = None, *rest: Any, **options: Any) -> Any:
+        """Run a command line; give its exit code, or leave with it where this is the whole program."""
+        alone = options.pop("standalone_mode", True)
+        try:
+            code = super().main(args, *rest, **{**options, "standalone_mode": False}) or 0
+        except Exception as error:
+            if not hasattr(error, "format_message"):  # typer's own complaints about a command line have one
+                raise
+            typer.echo(f"error: {_misuse(error)}", err=True)
+            code = ERROR
+        if alone:
+            sys.exit(code)
+        return code
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -48,12 +63,38 @@ class Commands(TyperGroup):
         raise typer.Exit(ERROR)
 
 
+def _misuse(error: Any) -> LookalikeError:
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "lookalike"
+    return LookalikeError(
+        "the command is not understood",
+        where=command,
+        saw=error.format_message().rstrip("."),
+        do=f"{command} --help shows how",
+    )
+
+
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if wanted:
+        typer.echo(f"lookalike {version('lookalike')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Learned image similarity: train on your own notion of the same, then search and match.",
 )
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Learned image similarity: train on your own notion of the same, then search and match."""
 
 
 @app.command()
@@ -125,7 +166,7 @@ def evaluate(
 
     table = ImageTable.read(data)
     with Talk() as talk:
-        opened = Model.load(model)
+        opened = Model.load(model, say=talk.say)
         found = judge(opened, table, split=split, progress=talk.stage("embed"))
         tell_skipped(talk, found.report.skipped)
     if report is not None:
@@ -148,17 +189,19 @@ def calibrate(
     name: Annotated[str, typer.Option(help="Under which the model keeps the threshold.")] = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Choose the similarity that means "the same", and store it in the model."""
+    """Choose the similarity that means "the same"."""
     from dataclasses import asdict
 
     from lookalike.console import Talk, put, put_json
     from lookalike.evaluation import calibrate as choose
-    from lookalike.model import Model
+    from lookalike.model import DEFAULT, Model
     from lookalike.table import ImageTable
 
     table = ImageTable.read(data)
     with Talk() as talk:
-        opened = Model.load(model)
+        opened = Model.load(model, say=talk.say)
+        if model == DEFAULT:
+            talk.say(f"The threshold of {DEFAULT} is kept in {opened.folder}, for all that use it")
         threshold = choose(
             opened, table, split=split, target=target, confidence=confidence, name=name,
             progress=talk.stage("embed"),
@@ -169,14 +212,13 @@ def calibrate(
         put(f"similarity >= {threshold.similarity:.4f} means the same: {threshold.promise}")
 
 
-@app.command()
 def demo(
     *,
     out: Annotated[
         Path | None, typer.Option(help="Folder for what it makes; a new one in runs/ if left out.")
     ] = None,
 ) -> None:
-    """Go the whole way on the sample: describe, train, index, search, match."""
+    """Go the whole way on the sample."""
     from lookalike.console import Talk
     from lookalike.demo import plan
 
@@ -184,13 +226,16 @@ def demo(
     talk = Talk()
     for command in steps.commands:
         talk.say(f"\n$ lookalike {shlex.join(command)}")
-        app(command, standalone_mode=False)
+        if app(command, standalone_mode=False) == ERROR:
+            raise typer.Exit(ERROR)
     talk.say(f"\nDone. The report: {steps.report}\nThe answers as a page: {steps.answers}")
 
 
-for command in (cli_search.embed, cli_search.index, cli_search.search, cli_search.info):
+for command in (cli_search.embed, cli_search.index, cli_search.search):
     app.command()(command)
 app.command(name="match")(cli_search.match_)
+app.command()(cli_search.info)
+app.command()(demo)
 
 
 def main() -> None:

@@ -24,6 +24,9 @@ OK, NOTHING, ERROR = 0, 1, 2
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help='Model folder, or the word "default".')]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 IndexFile = Annotated[Path, typer.Argument(metavar="INDEX", help="Index file, for example photos.idx.")]
+ThresholdName = Annotated[
+    str, typer.Option(metavar="NAME", help="Which of the model's thresholds; calibrate --name makes them.")
+]
 Pictures = Annotated[list[str], typer.Argument(help="Pictures or folders; - reads paths from stdin.")]
 
 
@@ -47,9 +50,9 @@ def embed(
 
     paths, unfit = _paths(images)
     with Talk() as talk:
-        skipped = embed_to_parquet(Model.load(model), paths, out, progress=talk.stage("embed"))
+        skipped = embed_to_parquet(Model.load(model, say=talk.say), paths, out, progress=talk.stage("embed"))
         tell_skipped(talk, (*unfit, *skipped))
-        talk.say(f"Wrote {len(paths) - len(skipped):,} vectors to {out}")
+        talk.say(f"{len(paths) - len(skipped):,} vectors are in {out}")
     raise typer.Exit(OK if len(skipped) < len(paths) else ERROR)
 
 
@@ -63,7 +66,7 @@ def index(
     skipped: Annotated[Path | None, typer.Option(help="List what was left out in this JSONL file.")] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Remove pictures whose file is gone.")] = False,
 ) -> None:
-    """Bring an index up to date: only new and changed pictures are embedded."""
+    """Make an index, or bring it up to date."""
     from lookalike.console import Talk, tell_skipped
     from lookalike.table import ImageTable
 
@@ -80,7 +83,7 @@ def index(
             left_out += [*table.skipped, *done.skipped]
             talk.say(_what_was_done(done))
         tell_skipped(talk, left_out)
-        talk.say(f"{index_file} holds {len(opened):,} pictures")
+        talk.say(f"pictures in {index_file}: {len(opened):,}")
     if skipped is not None:
         _write_skipped(left_out, skipped)
     if unread:
@@ -98,10 +101,14 @@ def search(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one line of JSON per query.")] = False,
     paths: Annotated[bool, typer.Option("--paths", help="Print the answers' paths only.")] = False,
     zero: Annotated[bool, typer.Option("-0", help="As --paths, each ended by a zero byte.")] = False,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Answer with exact copies of the picture too.")
+    ] = False,
+    threshold: ThresholdName = "default",
     html: Annotated[Path | None, typer.Option(help="Write the answers as a page.")] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the answers in the browser.")] = False,
 ) -> None:
-    """Find the pictures most alike to a picture; exit code 1 where there are none."""
+    """Find the pictures most alike to a picture."""
     from lookalike.console import Talk, put_answers, tell_skipped
     from lookalike.index import Index
     from lookalike.records import Hits
@@ -116,7 +123,7 @@ def search(
     answers: list[Hits] = []
     skipped: list[Skipped] = [*unfit]
     with Talk() as talk, Index.open(index_file) as opened:
-        for answer in search_images(opened, queries, k=k):
+        for answer in search_images(opened, queries, k=k, copies=copies, threshold=threshold):
             if isinstance(answer, Hits):
                 put_answers(answer, style=style)
                 answers.append(answer)
@@ -130,17 +137,18 @@ def search(
 
 def match_(
     model: ModelName,
-    a: Annotated[str, typer.Argument(help="A picture.")],
-    b: Annotated[str, typer.Argument(help="Another picture.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="A picture.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another picture.")],
     *,
+    threshold: ThresholdName = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Say whether two pictures show the same; exit code 0 match, 1 no match."""
+    """Say whether two pictures show the same (exit code 0, else 1)."""
     from lookalike.console import put, put_json
     from lookalike.matching import match
     from lookalike.model import Model
 
-    found = match(Model.load(model), a, b)
+    found = match(Model.load(model), a, b, threshold=threshold)
     verdict = Verdict.SAME if found.match else Verdict.DIFFERENT
     if as_json:
         put_json(
@@ -165,20 +173,21 @@ def info(
     """Say what a model or an index is."""
     from dataclasses import asdict
 
-    from lookalike.console import fact_lines, put, put_json
+    from lookalike.console import index_lines, model_lines, put, put_json
     from lookalike.index import Index
     from lookalike.model import Model
 
     if Path(target).is_file():
         with Index.open(Path(target)) as opened:
-            facts = asdict(opened.info())
+            held = opened.info()
+        facts, lines = asdict(held), index_lines(held)
     else:
         model = Model.load(target)
-        facts = {"folder": str(model.folder), **model.facts}
+        facts, lines = {"folder": str(model.folder), **model.facts}, model_lines(model)
     if as_json:
         put_json(facts)
     else:
-        put("\n".join(fact_lines(facts)))
+        put("\n".join(lines))
 
 
 def _paths(names: Sequence[str]) -> tuple[list[Path], tuple[Skipped, ...]]:
@@ -229,7 +238,7 @@ def _open_or_create(path: Path, model: str | None, data: Sequence[str], talk: Ta
     ImageTable.read(data[0])  # a mistyped folder leaves no empty index behind
     if model is None:
         talk.say('No --model: using "default", the untrained backbone')
-    return Index.create(path, Model.load(model or DEFAULT))
+    return Index.create(path, Model.load(model or DEFAULT, say=talk.say))
 
 
 def _what_was_done(done: Update) -> str:

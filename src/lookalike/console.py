@@ -25,6 +25,8 @@ from lookalike.records import Progress as Callback
 from lookalike.wording import summary
 
 if TYPE_CHECKING:
+    from lookalike.model import Model
+    from lookalike.store import IndexInfo
     from lookalike.training.run import Run
 
 
@@ -84,7 +86,7 @@ def tell_skipped(talk: Talk, skipped: Iterable[Skipped], *, show: int = 5) -> No
     entries = list(skipped)
     if not entries:
         return
-    talk.say(f"Left out {len(entries):,} of the pictures:")
+    talk.say(f"Left out {_pictures(len(entries))}:")
     for entry in entries[:show]:
         talk.say(f"  {entry.path}: {entry.reason}" + (f" ({entry.detail})" if entry.detail else ""))
     if len(entries) > show:
@@ -121,16 +123,45 @@ def run_lines(run: Run) -> list[str]:
     return [*lines, f"next     lookalike index photos.idx FOLDER --model {run.model.folder}"]
 
 
-def fact_lines(facts: Mapping[str, Any], indent: str = "") -> list[str]:
-    """Nested facts as indented text."""
-    lines: list[str] = []
-    for key, value in facts.items():
-        if isinstance(value, Mapping) and value:
-            lines += [f"{indent}{key}", *fact_lines(value, indent + "  ")]
-        elif isinstance(value, (list, tuple)) and value and isinstance(value[0], Mapping):
-            lines += [
-                line for entry in value for line in (f"{indent}{key}", *fact_lines(entry, indent + "  "))
-            ]
-        else:
-            lines.append(f"{indent}{key:<14} {value}")
-    return lines
+def model_lines(model: Model) -> list[str]:
+    """What a model is, for a person; `info --json` has every fact."""
+    network, training = model.facts["network"], model.facts["training"]
+    backbone = f"{network['backbone']} ({'frozen' if network['frozen'] else 'fine-tuned'})"
+    preprocess = model.preprocess
+    facts = {
+        "folder": model.folder,
+        "made": model.facts["created"],
+        "network": f"{backbone}, head {network['head']}" if training else f"{backbone}, without a head",
+        "trained on": f"{training['images']:,} pictures of {training['classes']:,} classes"
+        if training
+        else "nothing of yours: pretrained weights as they came",
+        "pictures": f"{preprocess.resize} to {preprocess.size} x {preprocess.size} pixels",
+        "fingerprint": model.fingerprint,
+    }
+    thresholds = [
+        f"threshold {name}: similarity >= {entry.similarity:.4f} means the same: {entry.promise}"
+        for name, entry in model.thresholds.items()
+    ] or ["no match threshold: lookalike calibrate makes one"]
+    return [f"{model.name}: {model.dim} numbers a picture", *_aligned(facts), *thresholds]
+
+
+def index_lines(info: IndexInfo) -> list[str]:
+    """What an index holds, for a person; `info --json` has every fact."""
+    unusable = f", {info.unusable:,} that cannot be used" if info.unusable else ""
+    facts = {
+        "model": f"{info.model} ({info.model_folder})",
+        "fingerprint": info.fingerprint,
+        "made": info.created,
+        "size": f"{info.bytes / 1e6:,.1f} MB, {info.dim} numbers a picture",
+    }
+    roots = [f"{root.items:,} from {root.source}" for root in info.roots]
+    return [f"{info.path}: {_pictures(info.items)}{unusable}", *_aligned(facts), *roots]
+
+
+def _aligned(facts: Mapping[str, object]) -> list[str]:
+    width = max(map(len, facts))
+    return [f"{name:{width}}  {value}" for name, value in facts.items()]
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'' if count == 1 else 's'}"

@@ -84,7 +84,8 @@ def open_reader(path: Path) -> tuple[sqlite3.Connection, Stamp | None]:
             "no index lies here",
             where=path,
             saw="a folder" if path.is_dir() else "no such file",
-            do=f"lookalike index {shlex.quote(str(path))} DATA",
+            wanted="an index, which is one file",
+            do=f"lookalike index {'NAME.idx' if path.is_dir() else shlex.quote(str(path))} DATA makes one",
         )
     with explained(path):
         connection, frozen = _connect(path, "mode=rw"), None

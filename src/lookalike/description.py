@@ -67,7 +67,7 @@ class Description:
     """What is in a table.
 
     Attributes:
-        images: rows of the table.
+        images: rows of the table, pictures that cannot be used among them.
         usable: rows whose file can be decoded; all that follows counts these.
         unlabelled: rows without a label.
         images_per_class: label to number of pictures, by label; 0 where none of a class can be used.
@@ -183,7 +183,7 @@ def lines(description: Description) -> list[str]:
 
 def _overview(found: Description) -> list[str]:
     per_class = _spread(list(found.images_per_class.values()))
-    text = [_pictures(found.images, len(found.images_per_class))]
+    text = [_pictures(found.usable, len(found.images_per_class))]
     if per_class is not None:
         ratio = f"; the largest class is {found.imbalance:,.1f} x the smallest" if found.imbalance else ""
         text.append(f"pictures in a class: {_range(per_class)}{ratio}")

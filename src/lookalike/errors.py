@@ -5,6 +5,7 @@ LookalikeError
 ├── TableError           a table of images cannot be read or used
 ├── ImageError           one picture cannot be used (its reason is a SkipReason)
 ├── BatchError           a batch that a loss cannot learn from
+├── TrainingError        a training that cannot go on
 ├── ModelError           a model folder cannot be read, used or written
 ├── StoreError           an index cannot be opened, brought up to date or searched
 ├── CalibrationError     the labelled pairs do not support the promise that was asked for
@@ -80,6 +81,10 @@ class ImageError(LookalikeError):
 
 class BatchError(LookalikeError):
     """A batch that a loss cannot learn from, for example one in which no label occurs twice."""
+
+
+class TrainingError(LookalikeError):
+    """A training that cannot go on, for example one whose loss is no number any more."""
 
 
 class ModelError(LookalikeError):

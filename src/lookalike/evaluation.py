@@ -253,9 +253,10 @@ def _sample(found: Retrieval, *, seed: int) -> NDArray[np.int64]:
 
 
 def _worst(found: Retrieval) -> NDArray[np.int64]:
+    """The queries that did worst; none that found all it could before anything else."""
     precision = np.where(found.relevant > 0, found.values["map"], np.inf)
     order = np.argsort(precision, kind="stable")[:ROWS]
-    return order[np.isfinite(precision[order])]
+    return order[precision[order] < 1.0]
 
 
 def _ranked_row(found: Retrieval, row: int, paths: list[Path], labels: Labels) -> RankedRow:

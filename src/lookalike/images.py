@@ -239,10 +239,16 @@ def _unknown(source: Path | bytes, prefix: bytes) -> ImageError:
         saw, do = "HEIC, which needs pillow-heif", "pip install pillow-heif"
         return _error(source, SkipReason.NOT_AN_IMAGE, saw, do=do)
     if MAGIC.match(prefix):
-        saw = f"only the beginning of a picture: {prefix!r}"
+        saw = f"only the beginning of a picture: {_legible(prefix)}"
         return _error(source, SkipReason.TRUNCATED, saw, do="restore the file from where it came from")
-    saw = f"content that begins with {prefix!r}"
+    saw = f"content that begins with {_legible(prefix)}"
     return _error(source, SkipReason.NOT_AN_IMAGE, saw, "JPEG, PNG, WebP, ...", "remove or convert the file")
+
+
+def _legible(prefix: bytes) -> str:
+    """Text as text, anything else as hexadecimal numbers."""
+    text = prefix.decode("ascii", "replace").strip()
+    return f'"{text}"' if text.isprintable() and text.isascii() else prefix.hex(" ")
 
 
 def _too_small(source: Path | bytes, saw: str) -> ImageError:

@@ -159,6 +159,7 @@ class Index:
         k: int = 10,
         names: Sequence[str] | None = None,
         leave_out: Sequence[Collection[int]] | None = None,
+        threshold: str = DEFAULT,
     ) -> list[Hits]:
         """Find the k most alike items of each query, exactly, among all that is stored at this moment.
 
@@ -167,18 +168,19 @@ class Index:
             k: answers wanted, >= 1; an index with fewer items gives fewer.
             names: [q] what each query is called in its Hits; None: empty.
             leave_out: per query the ids that may not be answered: the query itself, where it is an item.
+            threshold: the name of one of the model's thresholds.
 
         Returns:
-            q Hits; similarity is the cosine in [-1, 1], equal ones by ascending id. `match` says whether
-            it reaches the model's threshold, None where the model has none.
+            q Hits, equal similarities by ascending id; `match` is None where there is no threshold.
 
         Raises:
             StoreError: the index is damaged, or its model is not to be found.
+            ModelError: the model has no threshold of another name than the default.
         """
         Embeddings(np.arange(len(vectors)), vectors)
         if vectors.shape[1] != self._store.dim:
             raise ValueError(f"queries have {vectors.shape[1]} dimensions, the index {self._store.dim}")
-        threshold = self.model.threshold.similarity if self.model.threshold else None
+        limit = self.model.limit(threshold)
         with self._store.reading():
             held = self._snapshot()
             left_out = _rows_of(held.ids, leave_out) if leave_out is not None else None
@@ -186,7 +188,7 @@ class Index:
             answers = [held.ids[entry.rows].tolist() for entry in found]
             facts = self._store.facts({item for ids in answers for item in ids})
         return [
-            Hits(name, _hits(ids, entry, facts, threshold), threshold)
+            Hits(name, _hits(ids, entry, facts, limit), limit)
             for name, ids, entry in zip(names or [""] * len(vectors), answers, found, strict=True)
         ]
 
@@ -194,9 +196,10 @@ class Index:
         """The stored vectors by content hash, so that a picture the index knows need not be decoded."""
         return Recent(self._store)
 
-    def same_content(self, content: bytes, file: Path | None = None) -> list[int]:
+    def same_content(self, content: bytes | None, file: Path | None = None) -> list[int]:
         """The items with a content hash, and those of a file: what a query may not be answered with."""
-        return sorted({*self._store.ids_of(content), *(self._store.ids_at(file) if file is not None else ())})
+        copies = self._store.ids_of(content) if content is not None else ()
+        return sorted({*copies, *(self._store.ids_at(file) if file is not None else ())})
 
     def item(self, number: int) -> tuple[Facts, Floats]:
         """An item's facts and its vector [d].

@@ -60,8 +60,8 @@ def read_manifest(path: Path) -> tuple[Path, pl.DataFrame, tuple[str, ...]]:
     if ROOT in frame.columns:
         root = Path(frame[ROOT][0])
         frame = frame.drop(ROOT)
-    frame = _tidy(path, frame)
-    return root, *_once(path, frame)
+    frame, notes = _once(path, _tidy(path, frame))
+    return root, frame, (*notes, *_misspelt(frame.columns))
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -183,6 +183,18 @@ def _once(path: Path, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...
     again = len(frame) - len(kept)
     note = f"rows of {path} that repeat another one word for word, and were left out: {again:,}"
     return kept, (note,) if again else ()
+
+
+def _misspelt(columns: list[str]) -> tuple[str, ...]:
+    """A remark on every attribute that was perhaps meant to be one of the columns with a meaning."""
+    absent = [name for name in COLUMNS if name not in columns or name == "label"]
+    others = [name for name in columns if name not in COLUMNS]
+    near = {name: difflib.get_close_matches(name.lower(), absent, n=1, cutoff=0.75) for name in others}
+    return tuple(
+        f"column {name} is kept as an attribute; if it is the {meant[0]}, call it {meant[0]}"
+        for name, meant in near.items()
+        if meant
+    )
 
 
 def _contradiction(path: Path, rows: pl.DataFrame) -> TableError:

@@ -6,19 +6,22 @@ from pathlib import Path
 
 from lookalike.embedding import embed_chunks
 from lookalike.errors import ImageError
-from lookalike.model import Model
+from lookalike.model import DEFAULT, Model
 from lookalike.records import Match
 from lookalike.similarity import cosine
 
 
-def match(model: Model, a: str | Path, b: str | Path) -> Match:
+def match(model: Model, a: str | Path, b: str | Path, *, threshold: str = DEFAULT) -> Match:
     """Decide whether two pictures show the same, by the model's notion of the same.
 
+    Args:
+        threshold: the name of one of the model's thresholds.
+
     Raises:
-        ModelError: the model has no threshold.
+        ModelError: the model has no threshold of that name.
         ImageError: one of the pictures cannot be used.
     """
-    threshold = model.require_threshold()
+    required = model.require_threshold(threshold)
     paths = [Path(a), Path(b)]
     chunk = next(embed_chunks(model, paths))
     for _, skipped in chunk.skipped:
@@ -30,4 +33,4 @@ def match(model: Model, a: str | Path, b: str | Path) -> Match:
             do="give another picture",
         )
     similarity = float(cosine(chunk.vectors[:1], chunk.vectors[1:])[0])
-    return Match(a=str(a), b=str(b), similarity=similarity, threshold=threshold)
+    return Match(a=str(a), b=str(b), similarity=similarity, threshold=required)

@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,7 @@ class Model:
         folder: where it lies.
         name: the run's name, or the backbone's for an untrained one.
         dim: d, the length of an embedding.
+        dimensions: numbers of leading dimensions that are an embedding of their own (`shortening.shorten`).
         fingerprint: sha256 of graph and preprocessing; an index remembers it.
         preprocess: how pictures become pixels.
         thresholds: named match thresholds, "default" first among them where there is one.
@@ -59,19 +60,23 @@ class Model:
         self.facts = facts
         self.name: str = facts["name"]
         self.dim: int = facts["dim"]
+        self.dimensions: tuple[int, ...] = tuple(facts.get("dimensions", ()))
         self.fingerprint: str = facts["fingerprint"]
         self.preprocess = Preprocess.from_json(facts["preprocess"])
         self.thresholds = {name: Threshold(**value) for name, value in facts["thresholds"].items()}
 
     @classmethod
-    def load(cls, path: str | Path) -> Model:
+    def load(cls, path: str | Path, *, say: Callable[[str], None] = lambda _: None) -> Model:
         """Open a model folder, or the untrained default model with the word "default".
+
+        Args:
+            say: told where something is done that takes its time.
 
         Raises:
             ModelError: no model lies there, its files are damaged, or its format is of another version.
         """
         if str(path) == DEFAULT:
-            return untrained()
+            return untrained(say=say)
         folder = Path(path)
         facts = _read_facts(folder)
         model = cls(folder, facts)
@@ -89,28 +94,38 @@ class Model:
     @property
     def threshold(self) -> Threshold | None:
         """The default match threshold; None before calibration."""
-        return self.thresholds.get("default")
+        return self.thresholds.get(DEFAULT)
 
     @property
     def has_baseline(self) -> bool:
         """Whether the graph also gives the feature of its untrained backbone."""
         return "feature" in self.facts["outputs"]
 
-    def require_threshold(self) -> Threshold:
-        """The default match threshold.
+    def require_threshold(self, name: str = DEFAULT) -> Threshold:
+        """The match threshold of a name.
 
         Raises:
-            ModelError: the model has none.
+            ModelError: the model has none of that name.
         """
-        if self.threshold is None:
+        if name not in self.thresholds:
             raise ModelError(
-                "the model has no match threshold",
+                "the model has no match threshold" + ("" if name == DEFAULT else " of that name"),
                 where=self.folder,
-                saw="no calibration",
-                wanted="a similarity that means the same",
-                do=f"lookalike calibrate {self.folder} DATA",
+                saw=", ".join(self.thresholds) or "no calibration",
+                wanted="a similarity that means the same" if name == DEFAULT else name,
+                do=f"lookalike calibrate {self.folder} DATA" + ("" if name == DEFAULT else f" --name {name}"),
             )
-        return self.threshold
+        return self.thresholds[name]
+
+    def limit(self, name: str = DEFAULT) -> float | None:
+        """The similarity from which on a pair matches; None where there is no default threshold.
+
+        Raises:
+            ModelError: the model has no threshold of another name.
+        """
+        if name == DEFAULT and self.threshold is None:
+            return None
+        return self.require_threshold(name).similarity
 
     def embed_pixels(self, pixels: Pixels, *, output: Output = "embedding") -> Floats:
         """Turn prepared pictures into unit vectors. Safe to call from several threads at once.
@@ -133,7 +148,7 @@ class Model:
         """The graph in onnxruntime: one thread per call, because callers run several calls at once."""
         return open_session(self.folder / GRAPH)
 
-    def set_threshold(self, threshold: Threshold, *, name: str = "default") -> None:
+    def set_threshold(self, threshold: Threshold, *, name: str = DEFAULT) -> None:
         """Store a threshold under a name, in model.json and here."""
         thresholds = {**self.facts["thresholds"], name: asdict(threshold)}
         self.facts = {**self.facts, "thresholds": thresholds}
@@ -201,12 +216,13 @@ def cache_folder() -> Path:
     return Path(moved) if moved else Path(platformdirs.user_cache_dir("lookalike", appauthor=False))
 
 
-def untrained(spec: Mapping[str, Any] | None = None) -> Model:
+def untrained(spec: Mapping[str, Any] | None = None, *, say: Callable[[str], None] = lambda _: None) -> Model:
     """The pretrained backbone as a model of its own: made on first use, then opened from the cache.
 
     Args:
-        spec: backbone, pretrained, pooling and preprocess keys as `training.export` takes them; None
-            asks for the default one.
+        spec: backbone, pretrained, pooling, stages, last_stride and preprocess keys as `training.export` takes
+            them; None asks for the default one.
+        say: told before it has to be made.
 
     Raises:
         MissingExtraError: it has to be made and torch is not installed.
@@ -216,6 +232,7 @@ def untrained(spec: Mapping[str, Any] | None = None) -> Model:
     key = hashlib.sha256(json.dumps({"format": FORMAT, **spec}, sort_keys=True).encode()).hexdigest()[:12]
     folder = cache_folder() / "models" / f"{spec['backbone'].replace('/', '_')}-{key}"
     if not (folder / FACTS).exists():
+        say(f"Making the untrained {spec['backbone']} once, for all later runs: up to a minute")
         _make_untrained(spec, folder)
     return Model.load(folder)
 
@@ -236,6 +253,15 @@ def _make_untrained(spec: Mapping[str, Any], folder: Path) -> None:
         )
 
 
+def _what_lies_at(folder: Path, error: Exception) -> str:
+    if folder.is_file():
+        return "a file"
+    if not folder.exists():
+        return "nothing"
+    missing = isinstance(error, FileNotFoundError)
+    return f"a folder without {FACTS}" if missing else f"{FACTS} that cannot be read: {error}"
+
+
 def _read_facts(folder: Path) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
@@ -244,9 +270,11 @@ def _read_facts(folder: Path) -> dict[str, Any]:
         raise ModelError(
             "no model lies here",
             where=folder,
-            saw=f"{FACTS}: {getattr(error, 'strerror', None) or error!r}",
+            saw=_what_lies_at(folder, error),
             wanted=f"a folder with {GRAPH} and {FACTS}",
-            do='name the folder runs/NAME/model of a training, or the word "default"',
+            do=f"name {folder / 'model'}"
+            if (folder / "model" / FACTS).is_file()
+            else 'name the folder runs/NAME/model of a training, or the word "default"',
         ) from error
     if version != FORMAT:
         raise ModelError(

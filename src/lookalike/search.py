@@ -15,6 +15,7 @@ import numpy as np
 
 from lookalike.embedding import Chunk, embed_chunks
 from lookalike.index import Index
+from lookalike.model import DEFAULT
 from lookalike.records import Hits, Skipped
 from lookalike.upkeep import Embed
 
@@ -22,15 +23,24 @@ BATCH = 256  # queries searched at once
 
 
 def search_images(
-    index: Index, queries: Sequence[str | Path], *, k: int = 10, embed: Embed | None = None
+    index: Index,
+    queries: Sequence[str | Path],
+    *,
+    k: int = 10,
+    copies: bool = False,
+    threshold: str = DEFAULT,
+    embed: Embed | None = None,
 ) -> Iterator[Hits | Skipped]:
     """Answer each picture with the k most alike pictures of an index.
 
-    Copies of a query, byte for byte, are the same thing as the query: they are left out too.
+    Copies of a query, byte for byte, are the same thing as the query: they are left out too, unless they are
+    asked for. The query's own file never is an answer.
 
     Args:
         queries: files, inside the index or not; one that the index knows is not decoded.
         k: answers wanted, >= 1; an index with fewer items gives fewer.
+        copies: answer with copies of the query too.
+        threshold: the name of one of the model's thresholds.
         embed: the embedder; None is the index's model.
 
     Yields:
@@ -38,16 +48,18 @@ def search_images(
 
     Raises:
         StoreError: the index is damaged, or its model is not to be found.
+        ModelError: the model has no such threshold.
     """
+    answer = partial(_answer, index, k=k, copies=copies, threshold=threshold)
     files = [Path(query) for query in queries]
     embed = embed if embed is not None else partial(embed_chunks, index.model)
     held: list[Chunk] = []
     for chunk in embed(files, boxes=[None] * len(files), memory=index.memory()):
         held.append(chunk)
         if sum(len(part.rows) for part in held) >= BATCH:
-            yield from _answer(index, files, held, k)
+            yield from answer(files, held)
             held = []
-    yield from _answer(index, files, held, k)
+    yield from answer(files, held)
 
 
 def search_ids(index: Index, ids: Sequence[int], *, k: int = 10) -> list[Hits]:
@@ -67,7 +79,9 @@ def search_ids(index: Index, ids: Sequence[int], *, k: int = 10) -> list[Hits]:
     )
 
 
-def _answer(index: Index, files: Sequence[Path], chunks: Sequence[Chunk], k: int) -> Iterator[Hits | Skipped]:
+def _answer(
+    index: Index, files: Sequence[Path], chunks: Sequence[Chunk], *, k: int, copies: bool, threshold: str
+) -> Iterator[Hits | Skipped]:
     answers: dict[int, Hits | Skipped] = {row: entry for chunk in chunks for row, entry in chunk.skipped}
     rows = [int(row) for chunk in chunks for row in chunk.rows]
     if rows:
@@ -77,8 +91,10 @@ def _answer(index: Index, files: Sequence[Path], chunks: Sequence[Chunk], k: int
             k=k,
             names=[str(files[row]) for row in rows],
             leave_out=[
-                index.same_content(content, files[row]) for row, content in zip(rows, hashes, strict=True)
+                index.same_content(None if copies else content, files[row])
+                for row, content in zip(rows, hashes, strict=True)
             ],
+            threshold=threshold,
         )
         answers.update(zip(rows, found, strict=True))
     return (answers[row] for row in sorted(answers))

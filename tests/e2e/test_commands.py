@@ -114,7 +114,7 @@ def test_calibrate_prints_the_promise(run: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["false_match_rate"] <= found["bound"] <= 0.05
-    assert "at most 5.000% of different pairs match" in found["promise"]
+    assert "at most 5% of different pairs match" in found["promise"]
     stored = json.loads((model / "model.json").read_text())["thresholds"]["default"]
     assert stored["similarity"] == found["similarity"]
 
