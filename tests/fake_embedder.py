@@ -91,9 +91,14 @@ def fake_model(folder: Path, *, fingerprint: str = "f" * 64, threshold: float | 
     facts = {
         "format": 1,
         "name": folder.name,
+        "created": "2026-01-01T00:00:00+00:00",
         "dim": DIM,
         "fingerprint": fingerprint,
         "preprocess": preprocess.to_json(),
+        "outputs": {"embedding": DIM},
+        "baseline": None,
+        "network": {"backbone": "fake", "frozen": True, "head": None},
+        "training": {},
         "thresholds": {} if threshold is None else {"default": _threshold(threshold)},
     }
     (folder / FACTS).write_text(json.dumps(facts))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import LookalikeError
-from lookalike.files import write_atomically
+from lookalike.files import check_writable, write_atomically
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -19,6 +19,15 @@ def test_writes_and_replaces(tmp_path: Path) -> None:
 def test_missing_folder_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(LookalikeError, match=r"cannot be written.*nowhere.*make the folder"):
         write_atomically(tmp_path / "nowhere" / "a", b"")
+
+
+def test_a_place_is_judged_before_the_work_and_left_as_it_was(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(LookalikeError, match=r"cannot be written.*nowhere.*make the folder"):
+        check_writable(tmp_path / "nowhere" / "a")
+    with pytest.raises(LookalikeError, match="Is a directory"):
+        check_writable(tmp_path)
 
 
 def test_old_content_survives_a_failed_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

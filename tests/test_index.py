@@ -178,10 +178,12 @@ def test_a_model_that_was_trained_again_at_its_place_is_noticed(
         _ = index.model
 
 
+@pytest.mark.parametrize("absolute", [True, False])
 def test_a_default_model_that_left_the_cache_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absolute: bool
 ) -> None:
-    monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "cache") if absolute else "cache")
     made = fake_model(tmp_path / "cache" / "models" / "first")
     Index.create(tmp_path / "a.idx", made).close()
     (made.folder / "model.json").unlink()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -140,6 +141,16 @@ def test_answers_come_in_input_order_with_the_unusable_among_them(
     for query, answer in zip(queries, answers, strict=True):
         if isinstance(answer, Hits):
             assert names(answer) == names(answer_to(index, query, k=2))
+
+
+def test_a_query_whose_name_is_not_utf8_is_reported_at_its_place(index: Index, root: Path) -> None:
+    bad = root / os.fsdecode(b"\xff.png")
+    bad.write_bytes(b"query")
+    queries = [root / "01.png", bad, root / "02.png"]
+    first, second, third = search_images(index, queries, embed=FakeEmbedder())
+    assert isinstance(second, Skipped)
+    assert (second.reason, second.path[-5:]) == (SkipReason.BAD_NAME, "\N{REPLACEMENT CHARACTER}.png")
+    assert [first.query, third.query] == [str(root / "01.png"), str(root / "02.png")]  # type: ignore[union-attr]
 
 
 def test_only_unusable_queries_are_all_reported(index: Index, tmp_path: Path) -> None:

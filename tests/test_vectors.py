@@ -35,6 +35,17 @@ def test_file_holds_ids_paths_and_vectors(
     assert {path.name for path in tmp_path.iterdir()} == {"bad.png", "vectors.parquet", "tiny-model"}
 
 
+def test_equal_files_share_an_id_and_are_told_apart_by_path(tiny: Model, few: Path, tmp_path: Path) -> None:
+    picture = next(few.rglob("*.png"))
+    copies = [tmp_path / "a.png", tmp_path / "b.png"]
+    for copy in copies:
+        copy.write_bytes(picture.read_bytes())
+    embed_to_parquet(tiny, copies, tmp_path / "vectors.parquet")
+    frame = pl.read_parquet(tmp_path / "vectors.parquet")
+    assert frame["id"].n_unique() == 1
+    assert frame["path"].to_list() == [str(copy) for copy in copies]
+
+
 def test_nothing_usable_gives_an_empty_file(tiny: Model, tmp_path: Path) -> None:
     out = tmp_path / "vectors.parquet"
     assert len(embed_to_parquet(tiny, [tmp_path / "none.png"], out)) == 1

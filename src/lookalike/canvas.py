@@ -137,6 +137,15 @@ def save(plot: Plot, path: Path) -> None:
     Raises:
         LookalikeError: another extension, or the file cannot be written.
     """
+    write_atomically(path, _rendered(plot, kind_of(path), dpi=160, facecolor="white"))
+
+
+def kind_of(path: Path) -> str:
+    """The format that a plot's file name asks for.
+
+    Raises:
+        LookalikeError: another extension.
+    """
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:
         raise LookalikeError(
@@ -146,7 +155,7 @@ def save(plot: Plot, path: Path) -> None:
             wanted=", ".join(f".{name}" for name in FORMATS),
             do=f"name it {path.stem}.png",
         )
-    write_atomically(path, _rendered(plot, kind, dpi=160, facecolor="white"))
+    return kind
 
 
 def to_svg(plot: Plot, *, alt: str = "") -> str:

@@ -7,18 +7,24 @@ import sys
 import traceback
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from lookalike import cli_search
+from lookalike import cli_index, cli_search
 from lookalike.cli_search import ERROR, AsJson, ModelName
 from lookalike.errors import LookalikeError
+
+if TYPE_CHECKING:
+    from lookalike.records import Skipped
 
 INTERRUPTED = 130
 Data = Annotated[
     str, typer.Argument(help="Folder with one sub-folder per thing, or a CSV, Parquet or JSONL manifest.")
+]
+Root = Annotated[
+    Path | None, typer.Option(help="Where a manifest's pictures are, for example since they were moved.")
 ]
 
 
@@ -110,6 +116,8 @@ def describe(
     from lookalike.description import lines
     from lookalike.table import ImageTable
 
+    if plot is not None:
+        _check_plot(plot)
     with Talk() as talk:
         found = look(ImageTable.read(data), progress=talk.stage("open pictures"))
     if as_json:
@@ -120,6 +128,14 @@ def describe(
         from lookalike.plots import class_distribution, save
 
         save(class_distribution(found.images_per_class), plot)
+
+
+def _check_plot(path: Path) -> None:
+    from lookalike.canvas import kind_of
+    from lookalike.files import check_writable
+
+    kind_of(path)
+    check_writable(path)
 
 
 @app.command()
@@ -151,31 +167,36 @@ def evaluate(
     data: Data,
     *,
     split: Annotated[str, typer.Option(help="test, val, train or all.")] = "test",
+    root: Root = None,
     as_json: AsJson = False,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")] = None,
 ) -> None:
     """Judge a model on pictures it has not seen."""
     from datetime import UTC, datetime
 
-    from lookalike.console import Talk, put, put_json, tell_skipped
+    from lookalike.console import Talk, put, put_json, tell_notes, tell_skipped
     from lookalike.evaluation import evaluate as judge
+    from lookalike.files import check_writable
     from lookalike.model import Model
     from lookalike.pages import report_page
     from lookalike.report import report_json, summary, write_report
     from lookalike.table import ImageTable
 
-    table = ImageTable.read(data)
+    if report is not None:
+        check_writable(report)
+    table = ImageTable.read(data, root=root)
     with Talk() as talk:
+        tell_notes(talk, table)
         opened = Model.load(model, say=talk.say)
         found = judge(opened, table, split=split, progress=talk.stage("embed"))
         tell_skipped(talk, found.report.skipped)
-    if report is not None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        write_report(report_page(found, opened, table=table, created=now), report)
     if as_json:
         put_json(report_json(found.report))
     else:
         put("\n".join(summary(found.report)))
+    if report is not None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        write_report(report_page(found, opened, table=table, created=now), report)
 
 
 @app.command()
@@ -184,6 +205,7 @@ def calibrate(
     data: Data,
     *,
     split: Annotated[str, typer.Option(help="Where the pairs come from: val, or all.")] = "val",
+    root: Root = None,
     target: Annotated[str, typer.Option(help="f1, precision=0.99 or false-match-rate=0.001.")] = "f1",
     confidence: Annotated[float, typer.Option(help="With which the promise holds.")] = 0.95,
     name: Annotated[str, typer.Option(help="Under which the model keeps the threshold.")] = "default",
@@ -192,22 +214,30 @@ def calibrate(
     """Choose the similarity that means "the same"."""
     from dataclasses import asdict
 
-    from lookalike.console import Talk, put, put_json
+    from lookalike.console import Talk, put, put_json, tell_notes, tell_skipped
     from lookalike.evaluation import calibrate as choose
     from lookalike.model import DEFAULT, Model
     from lookalike.table import ImageTable
 
-    table = ImageTable.read(data)
+    table = ImageTable.read(data, root=root)
+    skipped: list[Skipped] = []
     with Talk() as talk:
+        tell_notes(talk, table)
         opened = Model.load(model, say=talk.say)
+        if split == "test":
+            talk.say("Figures of the split test flatter a threshold that was chosen on it: choose on val")
         if model == DEFAULT:
             talk.say(f"The threshold of {DEFAULT} is kept in {opened.folder}, for all that use it")
-        threshold = choose(
-            opened, table, split=split, target=target, confidence=confidence, name=name,
-            progress=talk.stage("embed"),
-        )  # fmt: skip
+        try:
+            threshold = choose(
+                opened, table, split=split, target=target, confidence=confidence, name=name,
+                progress=talk.stage("embed"), skipped=skipped.extend,
+            )  # fmt: skip
+        finally:
+            tell_skipped(talk, skipped)
     if as_json:
-        put_json({**asdict(threshold), "promise": threshold.promise})
+        left_out = [asdict(entry) for entry in skipped]
+        put_json({**asdict(threshold), "promise": threshold.promise, "skipped": left_out})
     else:
         put(f"similarity >= {threshold.similarity:.4f} means the same: {threshold.promise}")
 
@@ -231,7 +261,7 @@ def demo(
     talk.say(f"\nDone. The report: {steps.report}\nThe answers as a page: {steps.answers}")
 
 
-for command in (cli_search.embed, cli_search.index, cli_search.search):
+for command in (cli_search.embed, cli_index.index, cli_search.search):
     app.command()(command)
 app.command(name="match")(cli_search.match_)
 app.command()(cli_search.info)

@@ -1,4 +1,4 @@
-"""The commands that run a model: embed, index, search, match, info."""
+"""The commands that run a model: embed, search, match, info."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lookalike.errors import LookalikeError, TableError
+from lookalike.errors import LookalikeError
 
 if TYPE_CHECKING:
-    from lookalike.console import Talk
     from lookalike.index import Index
     from lookalike.records import Hits, Skipped
-    from lookalike.upkeep import Update
 
 OK, NOTHING, ERROR = 0, 1, 2
 
@@ -27,7 +25,28 @@ IndexFile = Annotated[Path, typer.Argument(metavar="INDEX", help="Index file, fo
 ThresholdName = Annotated[
     str, typer.Option(metavar="NAME", help="Which of the model's thresholds; calibrate --name makes them.")
 ]
+Queries = Annotated[
+    list[str] | None, typer.Argument(metavar="IMAGE...", help="Pictures; - reads paths from stdin.")
+]
+Stated = Annotated[
+    str | None,
+    typer.Option(metavar="A=1,B=0", help="With A, without B; with IMAGE: like it, but with A, without B."),
+]
 Pictures = Annotated[list[str], typer.Argument(help="Pictures or folders; - reads paths from stdin.")]
+
+
+def _check_page(path: Path | None) -> Path | None:
+    from lookalike.files import check_writable
+
+    if path is not None:
+        check_writable(path)
+    return path
+
+
+Page = Annotated[Path | None, typer.Option(callback=_check_page, help="Write the answers as a page.")]
+OpenPage = Annotated[
+    bool, typer.Option("--open", help="Open the answers in the browser; without --html a temporary file.")
+]
 
 
 class Verdict(StrEnum):
@@ -56,46 +75,11 @@ def embed(
     raise typer.Exit(OK if len(skipped) < len(paths) else ERROR)
 
 
-def index(
-    index_file: IndexFile,
-    data: Annotated[
-        list[str] | None, typer.Argument(help="Folders or manifests; none: those it has.")
-    ] = None,
-    *,
-    model: Annotated[str | None, typer.Option(help="Model folder; default: the untrained one.")] = None,
-    skipped: Annotated[Path | None, typer.Option(help="List what was left out in this JSONL file.")] = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Remove pictures whose file is gone.")] = False,
-) -> None:
-    """Make an index, or bring it up to date."""
-    from lookalike.console import Talk, tell_skipped
-    from lookalike.table import ImageTable
-
-    with Talk() as talk, _open_or_create(index_file, model, data or [], talk) as opened:
-        left_out: list[Skipped] = []
-        unread: list[LookalikeError] = []
-        for source in data or opened.sources:
-            try:
-                table = ImageTable.read(source)
-            except TableError as error:  # the other sources can still be brought up to date
-                unread.append(error)
-                continue
-            done = opened.update(table, source=source, prune=prune, progress=talk.stage(f"index {source}"))
-            left_out += [*table.skipped, *done.skipped]
-            talk.say(_what_was_done(done))
-        tell_skipped(talk, left_out)
-        talk.say(f"pictures in {index_file}: {len(opened):,}")
-    if skipped is not None:
-        _write_skipped(left_out, skipped)
-    if unread:
-        raise unread[0]
-
-
 def search(
     index_file: IndexFile,
-    images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE...", help="Pictures; - reads paths from stdin.")
-    ],
+    images: Queries = None,
     *,
+    attributes: Stated = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Answers wanted.")] = 10,
     as_json: AsJson = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one line of JSON per query.")] = False,
@@ -105,17 +89,16 @@ def search(
         bool, typer.Option("--copies", help="Answer with exact copies of the picture too.")
     ] = False,
     threshold: ThresholdName = "default",
-    html: Annotated[Path | None, typer.Option(help="Write the answers as a page.")] = None,
-    open_page: Annotated[bool, typer.Option("--open", help="Open the answers in the browser.")] = False,
+    html: Page = None,
+    open_page: OpenPage = False,
 ) -> None:
     """Find the pictures most alike to a picture."""
     from lookalike.console import Talk, put_answers, tell_skipped
     from lookalike.index import Index
     from lookalike.records import Hits
-    from lookalike.search import search_images
 
-    queries, unfit = _paths(images)
-    if as_json and len(queries) != 1:
+    queries, unfit = _paths(images or []) if images or attributes is None else ([], ())
+    if as_json and len(queries) > 1:
         raise LookalikeError(
             "--json is for one picture", where="--json", saw=f"{len(queries)} pictures", do="use --jsonl"
         )
@@ -123,7 +106,7 @@ def search(
     answers: list[Hits] = []
     skipped: list[Skipped] = [*unfit]
     with Talk() as talk, Index.open(index_file) as opened:
-        for answer in search_images(opened, queries, k=k, copies=copies, threshold=threshold):
+        for answer in _ask(opened, queries, attributes, k=k, copies=copies, threshold=threshold):
             if isinstance(answer, Hits):
                 put_answers(answer, style=style)
                 answers.append(answer)
@@ -131,8 +114,21 @@ def search(
                 skipped.append(answer)
         tell_skipped(talk, skipped)
     if html is not None or open_page:
-        _show_page(answers, html or index_file.with_suffix(".html"), browser=open_page)
+        _show_page(answers, html, browser=open_page)
     raise typer.Exit(ERROR if not answers else OK if any(len(answer) for answer in answers) else NOTHING)
+
+
+def _ask(
+    index: Index, queries: Sequence[Path], attributes: str | None, *, k: int, copies: bool, threshold: str
+) -> Iterable[Hits | Skipped]:
+    from lookalike.attribute_search import search_attributes, search_composed
+    from lookalike.search import search_images
+
+    if attributes is None:
+        return search_images(index, queries, k=k, copies=copies, threshold=threshold)
+    if not queries:
+        return [search_attributes(index, attributes, k=k)]
+    return search_composed(index, queries, attributes, k=k, copies=copies)
 
 
 def match_(
@@ -177,7 +173,7 @@ def info(
     from lookalike.index import Index
     from lookalike.model import Model
 
-    if Path(target).is_file():
+    if os.path.isfile(target):  # noqa: PTH113 - Path.is_file() fails where a name is too long
         with Index.open(Path(target)) as opened:
             held = opened.info()
         facts, lines = asdict(held), index_lines(held)
@@ -196,8 +192,8 @@ def _paths(names: Sequence[str]) -> tuple[list[Path], tuple[Skipped, ...]]:
 
     paths: list[Path] = []
     skipped: list[Skipped] = []
-    for name in _expand(names):
-        if Path(name).is_dir():
+    for name in expand(names):
+        if os.path.isdir(name):  # noqa: PTH112 - Path.is_dir() fails where a name is too long
             found = find_images(Path(name))
             paths += [found.root / path for path in found.paths]
             skipped += found.skipped
@@ -213,7 +209,8 @@ def _paths(names: Sequence[str]) -> tuple[list[Path], tuple[Skipped, ...]]:
     return paths, tuple(skipped)
 
 
-def _expand(names: Iterable[str]) -> Iterable[str]:
+def expand(names: Iterable[str]) -> Iterable[str]:
+    """The names, - among them replaced by the lines of stdin."""
     for name in names:
         if name == "-":
             yield from (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer if line.strip())
@@ -221,55 +218,16 @@ def _expand(names: Iterable[str]) -> Iterable[str]:
             yield name
 
 
-def _open_or_create(path: Path, model: str | None, data: Sequence[str], talk: Talk) -> Index:
-    from lookalike.index import Index
-    from lookalike.model import DEFAULT, Model
-    from lookalike.table import ImageTable
-
-    if path.exists():
-        return Index.open(path, model=None if model is None else Model.load(model))
-    if not data:
-        raise LookalikeError(
-            "there is no index to bring up to date",
-            where=path,
-            saw="no such file, and no DATA",
-            do=f"lookalike index {path} FOLDER --model MODEL",
-        )
-    ImageTable.read(data[0])  # a mistyped folder leaves no empty index behind
-    if model is None:
-        talk.say('No --model: using "default", the untrained backbone')
-    return Index.create(path, Model.load(model or DEFAULT, say=talk.say))
-
-
-def _what_was_done(done: Update) -> str:
-    counts = {
-        "added": done.added,
-        "updated": done.updated,
-        "moved": done.moved,
-        "removed": done.removed,
-        "unchanged": done.unchanged,
-        "missing from disk": done.missing,
-    }
-    told = [f"{count:,} {name}" for name, count in counts.items() if count]
-    return f"{done.source}: " + (", ".join(told) or "nothing to do")
-
-
-def _write_skipped(entries: Iterable[Skipped], path: Path) -> None:
-    import json
-    from dataclasses import asdict
-
-    from lookalike.files import write_atomically
-
-    lines = (json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in entries)
-    write_atomically(path, "".join(lines).encode("utf-8", "surrogateescape"))
-
-
-def _show_page(answers: Sequence[Hits], path: Path, *, browser: bool) -> None:
+def _show_page(answers: Sequence[Hits], path: Path | None, *, browser: bool) -> None:
+    import tempfile
     import webbrowser
 
     from lookalike.files import write_atomically
     from lookalike.report import search_page
 
+    if path is None:
+        with tempfile.NamedTemporaryFile(prefix="lookalike-", suffix=".html", delete=False) as file:
+            path = Path(file.name)
     write_atomically(path, search_page(answers, "Search").encode())
     if browser:
         webbrowser.open(path.resolve().as_uri())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.errors import EvaluationError, ImageError
+from lookalike.errors import EvaluationError, ImageError, SkipReason
+from lookalike.finding import bad_name, printable
 from lookalike.images import Box, open_image, read_image, skipped
 from lookalike.model import Model, Output
 from lookalike.preprocess import prepare
@@ -123,6 +124,13 @@ def embed_chunks(
     yield from map_in_order(work, starts, workers=workers)
 
 
+def without_bad_names(chunks: Iterator[Chunk], paths: Sequence[Path]) -> Iterator[Chunk]:
+    """Report the pictures whose name is not UTF-8 as skipped: nothing that names them could be written."""
+    for chunk in chunks:
+        flaws = {int(row): flaw for row in chunk.rows if (flaw := bad_name(paths[row]))}
+        yield _leave_out(chunk, flaws, paths) if flaws else chunk
+
+
 def embed_table(
     model: Model,
     table: ImageTable,
@@ -214,6 +222,18 @@ def _embed_chunk(
     if memory is not None and fresh:
         memory.add([hashes[place] for place in fresh], vectors[list(fresh)])
     return Chunk(np.array(rows, np.int64), vectors, tuple(hashes), tuple(left_out), features)
+
+
+def _leave_out(chunk: Chunk, flaws: Mapping[int, str], paths: Sequence[Path]) -> Chunk:
+    kept = [place for place, row in enumerate(chunk.rows) if int(row) not in flaws]
+    named = [(row, Skipped(printable(paths[row]), SkipReason.BAD_NAME, flaw)) for row, flaw in flaws.items()]
+    return Chunk(
+        rows=chunk.rows[kept],
+        vectors=chunk.vectors[kept],
+        hashes=tuple(chunk.hashes[place] for place in kept),
+        skipped=(*chunk.skipped, *named),
+        features=None if chunk.features is None else chunk.features[kept],
+    )
 
 
 def _pixels(model: Model, content: bytes, box: Box | None) -> Pixels:

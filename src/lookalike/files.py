@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -28,12 +29,31 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise LookalikeError(
-            "a file cannot be written",
-            where=path,
-            saw=error.strerror or str(error),
-            do="make the folder, free some space, or name another place",
-        ) from error
+        raise _cannot_write(path, error) from error
+
+
+def check_writable(path: Path) -> None:
+    """Find out before long work whether its result could be written here.
+
+    Raises:
+        LookalikeError: the folder is missing, read-only or full, or the path is a folder.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> LookalikeError:
+    return LookalikeError(
+        "a file cannot be written",
+        where=path,
+        saw=error.strerror or str(error),
+        do="make the folder, free some space, or name another place",
+    )
 
 
 def _umask() -> int:

@@ -61,9 +61,37 @@ def looks_like_image(path: Path) -> bool:
     return path.suffix.lower() in EXTENSIONS or _sniff(path)
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path leads to something; false where it may not be looked at, or is no path at all."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def printable(path: str | Path) -> str:
     """A path as text that can be encoded: bytes that are not UTF-8 become replacement characters."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def is_absent(file: str) -> bool:
+    """Whether there is certainly no such file; one that may not be looked at is not absent."""
+    try:
+        os.stat(file)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def bad_name(path: str | Path) -> str:
+    """Why a file's name cannot be stored or shown as it is; empty where it can."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return "the name is not UTF-8"
+    return ""
 
 
 def reason_of(error: OSError) -> SkipReason:
@@ -87,7 +115,8 @@ def _walk(root: Path) -> Iterator[tuple[str, tuple[SkipReason, str] | None]]:
                     if kind == "folder":
                         folders.append(f"{path}/")
                     elif kind == "picture":
-                        yield path, _bad_name(path)
+                        flaw = bad_name(path)
+                        yield path, (SkipReason.BAD_NAME, flaw) if flaw else None
                     elif kind != "other":
                         yield path, kind
         except OSError as error:
@@ -120,14 +149,6 @@ def _sniff(path: Path) -> bool:
     with suppress(OSError), path.open("rb", buffering=0) as file:
         return MAGIC.match(file.read(16)) is not None
     return False
-
-
-def _bad_name(path: str) -> tuple[SkipReason, str] | None:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return SkipReason.BAD_NAME, "the name is not UTF-8"
-    return None
 
 
 def _no_folder(root: Path, error: OSError) -> TableError:

@@ -12,7 +12,6 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -23,11 +22,12 @@ from lookalike.database import new_index_command
 from lookalike.embedding import Memory, embed_chunks
 from lookalike.errors import ModelError, StoreError
 from lookalike.model import DEFAULT, Model, cache_folder
-from lookalike.neighbours import Neighbours, Rows, nearest
+from lookalike.neighbours import Neighbours, nearest, rows_of
 from lookalike.records import Embeddings, Floats, Hit, Hits, Progress
 from lookalike.schema import Root, Writer
+from lookalike.shortening import shorten
 from lookalike.store import Facts, IndexInfo, Snapshot, Store
-from lookalike.upkeep import COMMIT_SECONDS, Embed, Recent, Update, bring_up_to_date
+from lookalike.upkeep import COMMIT_SECONDS, Embed, Recent, Update, bring_up_to_date, drop_source
 
 if TYPE_CHECKING:
     from lookalike.table import ImageTable
@@ -152,6 +152,16 @@ class Index:
                 commit_seconds=commit_seconds,
             )
 
+    def drop(self, source: str | Path) -> int:
+        """Forget a source with its pictures; those that lie in another source's folder stay, as that one's.
+
+        Returns:
+            The number of pictures that were removed; 0 where the index has no such source.
+        """
+        with self._store.writing() as writer:
+            roots = [root for root in self._store.roots() if root.source == _absolute(source)]
+            return sum(drop_source(self._store, writer, root) for root in roots)
+
     def search(
         self,
         vectors: Floats,
@@ -183,7 +193,7 @@ class Index:
         limit = self.model.limit(threshold)
         with self._store.reading():
             held = self._snapshot()
-            left_out = _rows_of(held.ids, leave_out) if leave_out is not None else None
+            left_out = rows_of(held.ids, leave_out) if leave_out is not None else None
             found = nearest(vectors, held.vectors, k=k, left_out=left_out)
             answers = [held.ids[entry.rows].tolist() for entry in found]
             facts = self._store.facts({item for ids in answers for item in ids})
@@ -249,9 +259,10 @@ class Index:
         meta = self._store.meta()
         folder = Path(meta["model"])
         try:
-            return Model.load(folder)
+            model, dim = Model.load(folder), int(meta["dim"])
+            return shorten(model, dim) if dim in model.dimensions else model
         except ModelError as error:
-            if folder.is_relative_to(cache_folder()):  # a cache may be emptied
+            if folder.is_relative_to(_absolute(cache_folder())):  # a cache may be emptied
                 return Model.load(DEFAULT)
             raise StoreError(
                 "the index's model cannot be opened",
@@ -277,17 +288,6 @@ def _root(writer: Writer, place: Path, source: str | Path | None) -> Root:
 
 def _absolute(path: str | Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - Path.absolute() keeps ".."
-
-
-def _rows_of(ids: Rows, wanted: Sequence[Collection[int]]) -> list[Rows]:
-    """For each query the rows of those wanted ids that exist; `ids` are rising."""
-    counts = [len(entry) for entry in wanted]
-    asked = np.fromiter(chain.from_iterable(wanted), np.int64, sum(counts))
-    query = np.repeat(np.arange(len(counts)), counts)
-    rows = np.searchsorted(ids, asked)
-    found = np.append(ids, -1)[rows] == asked
-    ends = np.searchsorted(query[found], np.arange(1, len(counts)))
-    return np.split(rows[found], ends)
 
 
 def _hits(

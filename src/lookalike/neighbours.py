@@ -7,8 +7,9 @@ vectors tie exactly. Ids, labels and thresholds are not known here, and nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import faiss
 import numpy as np
@@ -36,6 +37,17 @@ class Neighbours:
 
     rows: Rows
     similarities: Floats
+
+
+def rows_of(ids: Rows, wanted: Sequence[Collection[int]]) -> list[Rows]:
+    """For each query the rows of those wanted ids that exist; `ids` are rising."""
+    counts = [len(entry) for entry in wanted]
+    asked = np.fromiter(chain.from_iterable(wanted), np.int64, sum(counts))
+    query = np.repeat(np.arange(len(counts)), counts)
+    rows = np.searchsorted(ids, asked)
+    found = np.append(ids, -1)[rows] == asked
+    ends = np.searchsorted(query[found], np.arange(1, len(counts)))
+    return np.split(rows[found], ends)
 
 
 def nearest(

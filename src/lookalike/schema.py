@@ -122,6 +122,14 @@ class Writer:
             row = connection.execute("SELECT id FROM roots WHERE source = ?", (source,)).fetchone()
             return int(row[0])
 
+    def drop_root(self, root: int) -> None:
+        """Forget a root with all its items."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM items WHERE root = ?", (root,))
+            connection.execute("DELETE FROM unusable WHERE root = ?", (root,))
+            connection.execute("DELETE FROM roots WHERE id = ?", (root,))
+            connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+
     def note(self, key: str, value: str) -> None:
         """Set a fact about the whole index."""
         with self._transaction() as connection:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lookalike.embedding import Chunk, embed_chunks
+from lookalike.embedding import Chunk, embed_chunks, without_bad_names
 from lookalike.index import Index
 from lookalike.model import DEFAULT
 from lookalike.records import Hits, Skipped
@@ -54,7 +54,8 @@ def search_images(
     files = [Path(query) for query in queries]
     embed = embed if embed is not None else partial(embed_chunks, index.model)
     held: list[Chunk] = []
-    for chunk in embed(files, boxes=[None] * len(files), memory=index.memory()):
+    chunks = embed(files, boxes=[None] * len(files), memory=index.memory())
+    for chunk in without_bad_names(chunks, files):
         held.append(chunk)
         if sum(len(part.rows) for part in held) >= BATCH:
             yield from answer(files, held)

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lookalike.difference import Difference, Task, difference
+from lookalike.difference import Difference, Task, difference, heir_of, with_older_facts
 from lookalike.embedding import Chunk, Memory
 from lookalike.errors import SkipReason, StoreError
+from lookalike.finding import is_absent
 from lookalike.images import Box
 from lookalike.records import Embeddings, Floats, Progress, Skipped
 from lookalike.schema import Changes, Item, Root, Unusable, Writer
-from lookalike.store import Store
+from lookalike.store import Store, absolute
 
 if TYPE_CHECKING:
     from lookalike.table import ImageTable
@@ -80,7 +81,7 @@ class Update:
         source: the folder or manifest.
         added: pictures that the index did not have.
         updated: pictures whose content, box, label or attributes changed.
-        moved: pictures that are under a new name, the file under the old one being gone.
+        moved: pictures that are under a new name, the file under the old one being gone; of any source.
         unchanged: pictures that are as they were, those only touched among them.
         missing: items that the table does not have any more, or whose file is gone; still searched.
         removed: those of them that were taken out, with prune.
@@ -129,10 +130,24 @@ def bring_up_to_date(
         updated=work.updated + len(todo.relabels),
         moved=work.moved,
         unchanged=work.unchanged + todo.unchanged,
-        missing=len(todo.missing) - work.moved - (len(gone) if prune else 0),
+        missing=len(todo.missing) - work.moved_within - (len(gone) if prune else 0),
         removed=len(gone) if prune else 0,
         skipped=tuple(work.skipped),
     )
+
+
+def drop_source(store: Store, writer: Writer, root: Root) -> int:
+    """Forget a source with its pictures; those that are in another source's folder stay, as that folder's.
+
+    Returns:
+        The number of pictures that were removed.
+    """
+    items = [(item, absolute(root.path, item.path)) for item in store.items(root.id)]
+    heirs = [heir_of(store, item, file) for item, file in items if not is_absent(file)]
+    kept = [heir for heir in heirs if heir is not None]
+    writer.apply(Changes(relabels=kept))
+    writer.drop_root(root.id)
+    return len(items) - len(kept)
 
 
 class _Work:
@@ -143,14 +158,12 @@ class _Work:
     ) -> None:
         self._store, self._writer, self._todo = store, writer, todo
         self._progress, self._commit_seconds = progress, commit_seconds
-        self._batch = Changes(relabels=todo.relabels, forgotten=todo.forgotten)
+        self._batch = Changes(relabels=[*todo.relabels, *todo.handed_over], forgotten=todo.forgotten)
         self._committed = self._ticked = time.monotonic()
         self._memory = Recent(store)
-        self._gone: dict[bytes, list[Item]] = {}
-        for item in todo.gone:
-            self._gone.setdefault(item.hash, []).append(item)
+        self._gone, self._elsewhere = _by_content(todo.gone), _by_content(todo.elsewhere)
         self.skipped = list(todo.skipped)
-        self.added = self.updated = self.moved = self.unchanged = 0
+        self.added = self.updated = self.moved = self.moved_within = self.unchanged = 0
 
     def run(self, embed: Embed) -> None:
         """Do all tasks; what was done before something went wrong is stored."""
@@ -203,17 +216,24 @@ class _Work:
     def _take_vector(self, task: Task, content: bytes, vector: Floats) -> None:
         item, before = replace(task.item, hash=content), task.before
         if before is None:
-            moved = self._gone.get(content)
-            if moved:
-                item = replace(item, id=moved.pop().id)
-                self.moved += 1
-            else:
-                self.added += 1
+            item = self._moved(item) or item
+            self.added += item.id is None
+            self.moved += item.id is not None
         elif item == replace(before, size=item.size, mtime_ns=item.mtime_ns):
             self.unchanged += 1
         else:
             self.updated += 1
         self._batch.puts.append((item, vector))
+
+    def _moved(self, item: Item) -> Item | None:
+        """The item that this content had where it is gone now; what another source knew of it stays."""
+        if within := self._gone.get(item.hash):
+            self.moved_within += 1
+            return replace(item, id=within.pop().id)
+        if elsewhere := self._elsewhere.get(item.hash):
+            older = elsewhere.pop()
+            return replace(with_older_facts(item, older, self._todo.said), id=older.id)
+        return None
 
     def _take_skipped(self, task: Task, skipped: Skipped) -> None:
         self.skipped.append(skipped)
@@ -223,6 +243,15 @@ class _Work:
                 item.root, item.path, item.box, item.size, item.mtime_ns, skipped.reason, skipped.detail
             )
             self._batch.unusable.append(entry)
+            if task.before is not None:
+                self._batch.removals.append(task.before)
+
+
+def _by_content(items: Sequence[Item]) -> dict[bytes, list[Item]]:
+    found: dict[bytes, list[Item]] = {}
+    for item in items:
+        found.setdefault(item.hash, []).append(item)
+    return found
 
 
 @contextmanager

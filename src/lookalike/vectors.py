@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lookalike.embedding import Chunk, embed_chunks
+from lookalike.embedding import Chunk, embed_chunks, without_bad_names
 from lookalike.errors import LookalikeError
 from lookalike.model import Model
 from lookalike.records import Progress, Skipped
@@ -21,8 +21,9 @@ def embed_to_parquet(
 ) -> tuple[Skipped, ...]:
     """Embed pictures into a Parquet file, in input order.
 
-    The columns: id (hex of the content's hash: the same picture has the same id wherever it lies), path (as
-    given), vector (d float32, unit length). The file appears when it is whole.
+    The columns: id (hex of the content's hash: the same picture has the same id wherever it lies, so files
+    that are byte for byte equal share one; the path tells rows apart), path (as given), vector (d float32,
+    unit length). The file appears when it is whole.
 
     Returns:
         The pictures that were left out.
@@ -62,7 +63,7 @@ def _frames(
     """Parts of at most PART rows; at least one, empty where nothing could be used."""
     held: list[Chunk] = []
     done = 0
-    for chunk in embed_chunks(model, paths):
+    for chunk in without_bad_names(embed_chunks(model, paths), paths):
         held.append(chunk)
         skipped.extend(entry for _, entry in chunk.skipped)
         done += len(chunk.rows) + len(chunk.skipped)

@@ -101,6 +101,45 @@ def test_evaluate_keeps_its_contract(run: Path, tmp_path: Path) -> None:
     assert page.read_text().startswith("<!doctype html>") or page.read_text().startswith("<!DOCTYPE html>")
 
 
+def test_what_reading_left_out_or_put_right_is_told(few: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    model, data = tmp_path / "model", tmp_path / "data"
+    shutil.copytree(tiny_folder, model)
+    shutil.copytree(few, data)
+    gone, loose = next(data.iterdir()) / "gone.png", data / "loose.png"
+    gone.symlink_to("nowhere")
+    for command in ("evaluate", "calibrate"):
+        done = lookalike(command, model, data, "--json")
+        assert done.returncode == 0, done.stderr
+        assert [entry["path"] for entry in json.loads(done.stdout)["skipped"]] == [str(gone)]
+        assert f"{gone}: missing (a link to nothing)" in done.stderr
+    shutil.copy(next(few.rglob("*.png")), loose)
+    done = lookalike("index", tmp_path / "a.idx", data, "--model", model)
+    assert done.returncode == 0, done.stderr
+    assert "lie in no label's folder, so without a label: 1" in done.stderr
+    manifest = data / "data.csv"
+    rows = [f"{path.parent.name}/{path.name},{path.parent.name}" for path in sorted(few.rglob("*.png"))]
+    manifest.write_text("\n".join(["image,label", *rows, rows[0]]))
+    for command in ("evaluate", "calibrate"):
+        assert (
+            "repeat another one word for word, and were left out: 1"
+            in lookalike(command, model, manifest).stderr
+        )
+
+
+def test_moved_pictures_are_named_by_root(run: Path, few: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split.parquet"
+    frame = pl.read_parquet(run / "split.parquet")
+    frame.with_columns(
+        __root__=pl.lit(str(tmp_path / "old")), __root_from_file__=pl.lit("old")
+    ).write_parquet(split)
+    model = tmp_path / "model"
+    shutil.copytree(run / "model", model)
+    for command in ("evaluate", "calibrate"):
+        fails(lookalike(command, model, split), "not where they were", "--root FOLDER")
+        done = lookalike(command, model, split, "--root", few)
+        assert done.returncode == 0, done.stderr
+
+
 def test_evaluate_says_when_it_judges_training_pictures(run: Path, few: Path) -> None:
     done = lookalike("evaluate", run / "model", few)
     assert done.returncode == 0, done.stderr

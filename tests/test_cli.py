@@ -1,0 +1,215 @@
+"""What the commands do before, after and instead of the work; run in this process."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from lookalike.cli import app
+from lookalike.errors import LookalikeError
+from lookalike.model import Model
+
+Shown = tuple[int, str, str]  # exit code, stdout, stderr
+LONG = "x" * 300 + ".png"
+BAD_NAME = os.fsdecode(b"q\xff.png")
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Shown]:
+    def command(*arguments: object) -> Shown:
+        code = app([str(argument) for argument in arguments], standalone_mode=False)
+        shown = capfd.readouterr()
+        return code, shown.out, shown.err
+
+    return command
+
+
+@pytest.fixture
+def pictures(few: Path, tmp_path: Path) -> Path:
+    """Three things, each in a folder of its own."""
+    root = tmp_path / "pictures"
+    for folder in sorted(few.iterdir())[:3]:
+        shutil.copytree(folder, root / folder.name)
+    return root
+
+
+@pytest.fixture
+def index(pictures: Path, tiny_folder: Path, tmp_path: Path, run: Callable[..., Shown]) -> Path:
+    path = tmp_path / "a.idx"
+    assert run("index", path, pictures, "--model", tiny_folder)[0] == 0
+    return path
+
+
+@pytest.fixture
+def query(pictures: Path) -> Path:
+    return min(pictures.rglob("noto.png"))
+
+
+def fails(shown: Shown, *beats: str) -> None:
+    code, out, err = shown
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+    (line,) = [line for line in err.splitlines() if line.startswith("error:")]
+    for beat in beats:
+        assert beat in line
+
+
+def test_a_folder_that_moved_can_be_put_right(
+    run: Callable[..., Shown], index: Path, pictures: Path, query: Path
+) -> None:
+    count = len(list(pictures.rglob("*.png")))
+    moved = pictures.rename(pictures.with_name("moved"))
+    command = f"lookalike index {index} {pictures} --prune drops it"
+    fails(run("index", index), "a source of the index is gone", str(pictures), "FOLDER finds", command)
+    assert f"{count} moved" in run("index", index, moved)[2]
+    code, _, err = run("index", index)
+    assert (code, f"{count} unchanged" in err) == (2, True)
+    assert f"0 pictures of it in the index - {command}" in err
+    code, _, err = run("index", index, "--prune")
+    assert (code, f"{pictures} is gone: dropped, with 0 pictures" in err) == (0, True)
+    assert run("index", index)[0] == 0
+    found = run("search", index, moved / query.relative_to(pictures), "--paths", "-k", 100)[1].splitlines()
+    assert len(found) == count - 1
+    assert all(Path(path).is_file() for path in found)
+
+
+def test_a_folder_that_was_deleted_is_dropped_only_with_prune(
+    run: Callable[..., Shown], index: Path, pictures: Path
+) -> None:
+    count = len(list(pictures.rglob("*.png")))
+    shutil.rmtree(pictures)
+    fails(run("index", index, pictures), "a source of the index is gone")
+    assert json.loads(run("info", index, "--json")[1])["items"] == count
+    code, _, err = run("index", index, pictures, "--prune")
+    assert (code, f"dropped, with {count} pictures" in err) == (0, True)
+    assert json.loads(run("info", index, "--json")[1])["roots"] == []
+
+
+def test_a_folder_that_was_never_indexed_is_a_mistake_also_with_prune(
+    run: Callable[..., Shown], index: Path
+) -> None:
+    fails(run("index", index, "nowhere", "--prune"), "there is no such file or folder", "nowhere")
+
+
+def test_sources_are_read_from_stdin(
+    run: Callable[..., Shown],
+    pictures: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folders = sorted(pictures.iterdir())[:2]
+    lines = "".join(f"{folder}\n" for folder in folders).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert run("index", tmp_path / "b.idx", "-", "--model", tiny_folder)[0] == 0
+    facts = json.loads(run("info", tmp_path / "b.idx", "--json")[1])
+    assert [root["source"] for root in facts["roots"]] == [str(folder) for folder in folders]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    fails(run("index", tmp_path / "b.idx", "-"), "there is nothing to index", "stdin")
+
+
+@pytest.mark.parametrize("bad", [BAD_NAME, LONG])
+def test_a_name_that_cannot_be_used_is_skipped_and_the_rest_answered(
+    run: Callable[..., Shown], index: Path, query: Path, tiny_folder: Path, tmp_path: Path, bad: str
+) -> None:
+    if bad == BAD_NAME:
+        shutil.copy(query, tmp_path / bad)
+        reason = f"{tmp_path / bad}: bad name".replace("\udcff", "\N{REPLACEMENT CHARACTER}")
+    else:
+        reason = f"{tmp_path / bad}: unreadable (File name too long)"
+    code, out, err = run("search", index, query, tmp_path / bad, query, "--jsonl", "-k", 1)
+    assert (code, [json.loads(line)["query"] for line in out.splitlines()]) == (0, [str(query)] * 2)
+    assert reason in err
+    code, _, err = run("embed", tiny_folder, tmp_path / bad, query, "-o", tmp_path / "o.parquet")
+    assert (code, reason in err) == (0, True)
+    assert pl.read_parquet(tmp_path / "o.parquet")["path"].to_list() == [str(query)]
+
+
+def test_a_long_name_as_data_or_index_is_one_line(
+    run: Callable[..., Shown], pictures: Path, tiny_folder: Path
+) -> None:
+    fails(run("describe", LONG), "cannot be looked at", "File name too long")
+    fails(run("index", LONG, pictures, "--model", tiny_folder), "File name too long")
+
+
+def test_a_folder_where_the_index_should_stand_is_answered_with_a_name_for_one(
+    run: Callable[..., Shown], pictures: Path, tiny_folder: Path
+) -> None:
+    fails(run("index", pictures, "--model", tiny_folder), "saw a folder", "lookalike index NAME.idx DATA")
+
+
+def test_nothing_found_prints_no_path(
+    run: Callable[..., Shown], query: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "only").mkdir()
+    shutil.copy(query, tmp_path / "only")
+    run("index", tmp_path / "b.idx", tmp_path / "only", "--model", tiny_folder)
+    assert run("search", tmp_path / "b.idx", query, "--paths")[:2] == (1, "")
+
+
+def test_open_shows_a_temporary_page(
+    run: Callable[..., Shown],
+    index: Path,
+    query: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    page = index.with_suffix(".html")
+    page.write_text("mine")
+    assert run("search", index, query, "--open")[0] == 0
+    assert page.read_text() == "mine"
+    temporary = Path(opened[0].removeprefix("file://"))
+    assert "data:image" in temporary.read_text()
+    named = tmp_path / "named.html"
+    run("search", index, query, "--open", "--html", named)
+    assert opened[1] == named.as_uri()
+
+
+def worked(*_: object, **__: object) -> None:
+    raise AssertionError("this should have been refused before the work")
+
+
+def test_where_results_go_is_looked_at_before_the_work(
+    run: Callable[..., Shown],
+    index: Path,
+    pictures: Path,
+    query: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for work in ("table.ImageTable.read", "evaluation.evaluate", "embedding.embed_chunks"):
+        monkeypatch.setattr(f"lookalike.{work}", worked)
+    nowhere = tmp_path / "nowhere"
+    fails(run("index", index, "--skipped", nowhere / "a.jsonl"), "nowhere", "make the folder")
+    fails(run("index", index, "--skipped", tmp_path), "Is a directory")
+    fails(run("describe", pictures, "--plot", tmp_path / "x.txt"), "in this format", "x.png")
+    fails(run("describe", pictures, "--plot", nowhere / "x.png"), "nowhere", "make the folder")
+    fails(run("evaluate", tiny_folder, pictures, "--report", nowhere / "r.html"), "nowhere")
+    fails(run("search", index, query, "--html", nowhere / "a.html"), "nowhere")
+    assert not list(tmp_path.glob("x.*"))
+
+
+def test_figures_are_printed_though_the_report_cannot_be_written(
+    run: Callable[..., Shown], pictures: Path, tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LookalikeError("a file cannot be written", where="r.html", saw="a full disk", do="free space")
+
+    monkeypatch.setattr("lookalike.report.write_report", full)
+    monkeypatch.setattr("lookalike.pages.report_page", lambda *_, **__: None)
+    report = tmp_path / "r.html"
+    code, out, err = run("evaluate", tiny.folder, pictures, "--split", "all", "--json", "--report", report)
+    assert (code, "a full disk" in err) == (2, True)
+    assert json.loads(out)["split"] == "all"

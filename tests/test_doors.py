@@ -1,0 +1,36 @@
+"""The doors hold no opinions: what the command line leaves out is what Python leaves out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lookalike import cli, cli_index, cli_search, evaluation, matching, search
+from lookalike.index import Index
+
+
+@pytest.mark.parametrize(
+    ("door", "core", "names"),
+    [
+        (cli.evaluate, evaluation.evaluate, ("split",)),
+        (cli.calibrate, evaluation.calibrate, ("split", "target", "confidence", "name")),
+        (cli_search.search, search.search_images, ("k", "copies", "threshold")),
+        (cli_search.match_, matching.match, ("threshold",)),
+        (cli_index.index, Index.update, ("prune",)),
+    ],
+)
+def test_defaults_are_those_of_the_core(
+    door: Callable[..., Any], core: Callable[..., Any], names: tuple[str, ...]
+) -> None:
+    ours, theirs = inspect.signature(door).parameters, inspect.signature(core).parameters
+    assert {name: ours[name].default for name in names} == {name: theirs[name].default for name in names}
+    defaults = {name for name in ours if ours[name].default not in (None, False, inspect.Parameter.empty)}
+    assert defaults <= set(names), "a default of the door's own"
+
+
+def test_train_leaves_every_default_to_the_core() -> None:
+    defaults = [entry.default for entry in inspect.signature(cli.train).parameters.values()]
+    assert set(defaults) <= {None, False, inspect.Parameter.empty}
