@@ -35,10 +35,8 @@ def rooms_of_map() -> list[str]:
     assert block, "README has a map in a fenced block"
     rooms, folder = [], ""
     for line in block.group(1).splitlines():
-        if line.startswith("src/lookalike/training/"):
-            folder = "training."
-        elif line.startswith("src/lookalike/"):
-            folder = ""
+        if line.startswith("src/lookalike/"):
+            folder = line.strip().removeprefix("src/lookalike/").replace("/", ".")
         names = re.match(r"\s+((?:\w+\.py\s+)+)", line + " ")
         rooms += [folder + name.removesuffix(".py") for name in names.group(1).split()] if names else []
     return rooms

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from lookalike.embedding import embed_table
-from lookalike.errors import CalibrationError, EvaluationError, TableError
+from lookalike.errors import CalibrationError, EvaluationError, SkipReason, TableError
 from lookalike.evaluation import REPORTED, calibrate, evaluate
-from lookalike.model import Model, write_seen
+from lookalike.model import Model, write_facts, write_seen
 from lookalike.pages import report_page, split_counts
+from lookalike.records import Skipped
 from lookalike.report import render_report
 from lookalike.table import ImageTable
 
@@ -75,6 +76,33 @@ def test_bad_file_is_reported_and_shifts_nobody(tiny: Model, painted: ImageTable
     assert [entry.path for entry in found.report.skipped] == [str(bad)]
     assert found.figures["recall@1"].value == 1.0
     assert found.report.gallery == 59
+
+
+def test_what_reading_the_folder_left_out_is_reported_too(tiny: Model, painted: ImageTable) -> None:
+    gone, bad = painted.root / "thing03" / "gone.png", painted.paths[7]
+    gone.symlink_to("nowhere")
+    bad.write_bytes(b"nothing")
+    table = ImageTable.read(painted.root).with_splits(np.array(["test"] * 60))
+    found = evaluate(tiny, table, draws=50).report
+    assert [(entry.path, entry.reason) for entry in found.skipped] == [
+        (str(gone), SkipReason.MISSING),
+        (str(bad), SkipReason.NOT_AN_IMAGE),
+    ]
+    told: list[Skipped] = []
+    calibrate(tiny, table, split="test", skipped=told.extend)
+    assert tuple(told) == found.skipped
+
+
+def test_the_baseline_of_a_run_is_found_from_within(
+    tiny: Model, painted: ImageTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny.folder, tiny.folder.parent / "baseline")
+    write_facts(tiny.folder, {**tiny.facts, "baseline": "tiny, untrained"})
+    monkeypatch.chdir(tiny.folder)
+    for place in (".", tiny.folder):
+        found = evaluate(Model.load(place), painted, draws=50)
+        assert found.report.baseline == "tiny, untrained"
+        assert found.figures["recall@1"].baseline == 1.0
 
 
 def test_single_pictures_are_counted_not_judged(tiny: Model, painted: ImageTable, tmp_path: Path) -> None:

@@ -205,6 +205,21 @@ def test_wrong_boxes_of_a_typed_file(tmp_path: Path, box: list[int | None]) -> N
         read_manifest(parquet(tmp_path, image=["a", "b"], box=[[1, 2, 3, 4], box]))
 
 
+def test_numbers_too_long_for_a_box_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"a row's box is none - .*: row 2 - saw '1 2 3 9{20}'"):
+        read_manifest(written(tmp_path, f"image,box\na,1 2 3 4\nb,1 2 3 {'9' * 20}\n"))
+    column = pl.Series([[1, 2, 3, 2**64 - 1]], dtype=pl.List(pl.UInt64))
+    with pytest.raises(TableError, match="a row's box is none"):
+        read_manifest(parquet(tmp_path, image=["a"], box=column))
+
+
+def test_a_column_that_stands_twice_but_for_spaces(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"a column stands twice - .* - saw image - rename"):
+        read_manifest(written(tmp_path, "image, image\na,b\n"))
+    with pytest.raises(TableError, match=r"a column stands twice - .* - saw image - rename"):
+        read_manifest(written(tmp_path, '{"image": "a", " image": "b"}\n', "m.jsonl"))
+
+
 def test_boxes_of_arrays_and_of_floats(tmp_path: Path) -> None:
     path = parquet(tmp_path, image=["a"], box=pl.Series(np.array([[1, 2, 3, 4]])))
     assert read_manifest(path)[1]["box"].to_list() == [[1, 2, 3, 4]]

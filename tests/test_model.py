@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -116,7 +117,10 @@ def test_untrained_needs_torch_once(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         Model.load("default")
 
 
-def test_unknown_backbone_is_explained(cache: Path) -> None:
+def test_unknown_backbone_is_explained(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies beside the pictures is not run, whatever its name."""
+    (tmp_path / "timm.py").write_text("raise SystemExit('a stranger was run')")
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match=r"could not be made.*efficientnet_lite9.*unknown backbone"):
         untrained({"backbone": "efficientnet_lite9"})
     assert not list((cache / "models").glob("*lite9*/*"))
@@ -125,3 +129,34 @@ def test_unknown_backbone_is_explained(cache: Path) -> None:
 def test_default_is_the_untrained_backbone(backbone: Model) -> None:
     assert Model.load("default").fingerprint == backbone.fingerprint
     assert (backbone.dim, backbone.preprocess.size, backbone.preprocess.mean) == (1280, 224, (0.5, 0.5, 0.5))
+
+
+def broken_export(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.CompletedProcess(
+        [], 1, stdout="", stderr="OSError: [Errno 28] No space left on device\n"
+    )
+
+
+def test_a_cache_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "file" / "x"))
+    with pytest.raises(ModelError, match=r"cache cannot be written - .*saw Not a directory.*LOOKALIKE_CACHE"):
+        Model.load("default")
+    monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path))
+    monkeypatch.setattr(subprocess, "run", broken_export)
+    with pytest.raises(ModelError, match=r"cache cannot be written - .*No space left.*LOOKALIKE_CACHE"):
+        Model.load("default")
+
+
+def test_a_damaged_cached_model_says_what_to_delete(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Model
+) -> None:
+    def export(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        folder = Path(shutil.copytree(tiny.folder, command[-1]))
+        (folder / GRAPH).write_bytes(b"half")
+        return subprocess.CompletedProcess(command, 0, stdout="", stderr="")
+
+    monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(subprocess, "run", export)
+    with pytest.raises(ModelError, match=r"changed or damaged - .* - delete the folder .*/cache/models/"):
+        Model.load("default")

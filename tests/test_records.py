@@ -24,6 +24,12 @@ def test_embeddings_refuse_what_is_not_unit_rows(vectors: np.ndarray, message: s
         Embeddings(np.array(["a", "b", "c"]), vectors)
 
 
+@pytest.mark.parametrize(("ids", "twice"), [(["b", "a", "b"], "'b'"), ([3, 3, 1], "3")])
+def test_embeddings_refuse_an_id_that_stands_twice(ids: list[object], twice: str) -> None:
+    with pytest.raises(ValueError, match=f"ids must be unique, got {twice} twice"):
+        Embeddings(np.array(ids), np.eye(3, dtype=np.float32))
+
+
 def test_embeddings_keep_ids_with_rows() -> None:
     kept = Embeddings(np.array(["a", "b"]), np.eye(2, dtype=np.float32))
     assert len(kept) == 2

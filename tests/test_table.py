@@ -185,6 +185,14 @@ def test_sources_that_do_not_go_together(tmp_path: Path) -> None:
         ImageTable.read([])
 
 
+def test_what_several_sources_skip_is_below_their_common_folder(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        make(tmp_path, f"{name}/cat/1.png")
+        (tmp_path / name / "cat" / "gone.png").symlink_to("nowhere")
+    table = ImageTable.read([tmp_path / "one", tmp_path / "two"])
+    assert [entry.path for entry in table.skipped] == ["one/cat/gone.png", "two/cat/gone.png"]
+
+
 def test_boxes_of_one_source_may_share_a_picture(tmp_path: Path) -> None:
     make(tmp_path, "one/a.png", "two/cat/1.png")
     path = manifest(tmp_path / "one", "image,label,box\na.png,x,1 2 3 4\na.png,y,5 6 7 8\n")

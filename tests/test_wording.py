@@ -98,6 +98,13 @@ def test_whether_a_threshold_keeps_its_promise_here(
     assert wording.threshold_kept(report) is kept
 
 
+def test_a_threshold_is_not_judged_on_the_pictures_it_was_chosen_on() -> None:
+    chosen = replace(PRECISE, split=REPORT.split)
+    report = replace(REPORT, threshold=chosen, at_threshold={"precision": 1.0})
+    assert wording.threshold_kept(report) is None
+    assert wording.threshold_kept(replace(report, threshold=PRECISE)) is True
+
+
 def test_no_threshold_promises_nothing() -> None:
     assert wording.threshold_kept(REPORT) is None
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lookalike.matching import match
     from lookalike.model import Model
     from lookalike.search import search_images
+    from lookalike.shortening import shorten
     from lookalike.table import ImageTable
     from lookalike.training.run import train
 
@@ -36,6 +37,7 @@ __all__ = [
     "evaluate",
     "match",
     "search_images",
+    "shorten",
     "train",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "evaluate": "lookalike.evaluation",
     "match": "lookalike.matching",
     "search_images": "lookalike.search",
+    "shorten": "lookalike.shortening",
     "train": "lookalike.training.run",
 }
 

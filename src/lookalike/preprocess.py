@@ -82,7 +82,7 @@ class Preprocess:
                 mean=_channels(values["mean"]),
                 std=_channels(values["std"]),
             )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise _unreadable(str(error)) from error
 
 

@@ -60,7 +60,7 @@ class Embeddings:
     """Vectors with the ids of what they stand for.
 
     Attributes:
-        ids: [n] str or int64, one per row, unique.
+        ids: [n] str or int64, one per row, unique (checked here).
         vectors: [n, d] float32, rows of unit length (checked here).
     """
 
@@ -72,6 +72,8 @@ class Embeddings:
             raise ValueError(f"vectors must be [n, d] float32, got {self.vectors.shape} {self.vectors.dtype}")
         if len(self.ids) != len(self.vectors):
             raise ValueError(f"{len(self.ids)} ids for {len(self.vectors)} vectors")
+        if len(set(self.ids.tolist())) < len(self.ids):
+            raise ValueError(f"ids must be unique, got {_twice(self.ids)!r} twice")
         lengths = np.linalg.norm(self.vectors, axis=1)
         if not np.all(np.abs(lengths - 1.0) < UNIT_TOLERANCE):
             worst = int(np.argmax(np.abs(lengths - 1.0)))
@@ -79,6 +81,11 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def _twice(ids: Labels) -> Any:
+    names, counts = np.unique(ids, return_counts=True)
+    return names[np.argmax(counts > 1)].item()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +19,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lookalike.attribute_file import join_attributes
 from lookalike.errors import TableError
 from lookalike.files import write_atomically
-from lookalike.finding import Found, find_images, looks_like_image, printable
+from lookalike.finding import Found, find_images, is_there, looks_like_image, printable
 from lookalike.images import Box
-from lookalike.manifest import EXTENSIONS, ROOT, SPLITS, read_manifest
+from lookalike.manifest import EXTENSIONS, SPLITS, read_manifest
 from lookalike.records import Labels, Skipped
+from lookalike.saved import with_root
 
 SPLIT_ORDER = ("train", "val", "test")
 
@@ -46,32 +49,43 @@ class ImageTable:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, source: str | Path | Sequence[str | Path]) -> ImageTable:
+    def read(cls, source: str | Path | Sequence[str | Path], *, root: str | Path | None = None) -> ImageTable:
         """Read a folder, a manifest, a picture, or several of these.
 
         A folder tree `<label>/<file>`, or `<train|val|test>/<label>/<file>` where every first folder has the
         name of a split ("valid" and "validation" mean val). The label is the first folder's name, however
         deep the file lies. Pictures that lie in no label's folder have the label null, so an unlabelled
-        folder is one of null labels. A manifest is a .csv, .tsv, .parquet, .jsonl or .ndjson file with a
-        column image, relative to the manifest, and optional columns label, split, group and box (left, top,
-        right, bottom); all others are attributes. Pictures of a manifest that are not there are left for
-        the reader of the pictures to report. Several sources make one table below their common folder.
+        folder is one of null labels. A file attributes.csv in the folder, with a column label (or class),
+        adds its other columns to the pictures of each label, as attributes. A manifest is a .csv, .tsv,
+        .parquet, .jsonl or .ndjson file with a column image, relative to the manifest, and optional columns
+        label, split, group and box (left, top, right, bottom); all others are attributes. Pictures of a
+        manifest that are not there are left for the reader of the pictures to report. Several sources make
+        one table below their common folder.
+
+        Args:
+            root: where the paths of a manifest start from, in place of its own folder or, of a saved table,
+                of the one it remembers.
 
         Raises:
             TableError: there is no such file or folder, no picture in it, or it cannot mean one thing only.
         """
         if not isinstance(source, (str, Path)):
-            return _join([cls.read(part) for part in source])
+            return _join([cls.read(part, root=root) for part in source])
         path = Path(source)
         if printable(path.absolute()) != str(path.absolute()):
             do = "rename the folder; its name is stored with the results"
             raise _error("the path is not UTF-8", printable(path), saw="other bytes", do=do)
-        if path.is_dir():
+        try:
+            mode = path.stat().st_mode
+        except (OSError, ValueError) as error:
+            raise _not_there(path, error) from error
+        if path.suffix.lower() in EXTENSIONS and not stat.S_ISDIR(mode):
+            return _read_manifest(path, root)
+        if root is not None:
+            saw = "something else"
+            raise _error("only the paths of a manifest start from a root", path, saw=saw, do="leave it out")
+        if stat.S_ISDIR(mode):
             return _read_folder(path)
-        if not _is_there(path):
-            raise _error("there is no such file or folder", path, saw="nothing", do="check the path")
-        if path.suffix.lower() in EXTENSIONS:
-            return _read_manifest(path)
         if looks_like_image(path):
             return cls(path.absolute().parent, _frame([path.name], [None]))
         wanted = "a folder, a picture or a manifest: " + ", ".join(sorted(EXTENSIONS))
@@ -170,13 +184,15 @@ class ImageTable:
         return self._with(self.frame.with_columns(pl.Series("split", splits.tolist(), dtype=pl.String)))
 
     def save(self, path: Path) -> None:
-        """Write a Parquet file that `read` reads back, root and all; skipped and notes are not kept.
+        """Write a Parquet file that `read` reads back literally; skipped and notes are not kept.
+
+        The pictures are found again where they were, and where they were moved together with the file.
 
         Raises:
             LookalikeError: the file cannot be written.
         """
         content = io.BytesIO()
-        self.frame.with_columns(pl.lit(str(self.root)).alias(ROOT)).write_parquet(content)
+        with_root(self.frame, self.root, path).write_parquet(content)
         write_atomically(path, content.getvalue())
 
     def fingerprint(self) -> str:
@@ -210,8 +226,10 @@ def _read_folder(folder: Path) -> ImageTable:
     else:
         frame = _frame(found.paths, [part[0] if len(part) > 1 else None for part in parts])
     loose = frame["label"].null_count()
-    notes = (f"pictures of {folder} that lie in no label's folder, so without a label: {loose:,}",)
-    return ImageTable(folder.absolute(), frame, found.skipped, notes if 0 < loose < len(frame) else ())
+    note = f"pictures of {folder} that lie in no label's folder, so without a label: {loose:,}"
+    frame, notes = join_attributes(folder, frame)
+    notes = (note, *notes) if 0 < loose < len(frame) else notes
+    return ImageTable(folder.absolute(), frame, found.skipped, notes)
 
 
 def _split_tree(found: Found, parts: Sequence[Sequence[str]]) -> pl.DataFrame:
@@ -224,10 +242,10 @@ def _split_tree(found: Found, parts: Sequence[Sequence[str]]) -> pl.DataFrame:
     return _frame(found.paths, labels, split=[SPLITS[part[0].lower()] for part in parts])
 
 
-def _read_manifest(path: Path) -> ImageTable:
-    root, frame, notes = read_manifest(path)
+def _read_manifest(path: Path, named: str | Path | None) -> ImageTable:
+    root, frame, notes = read_manifest(path, root=None if named is None else Path(named).absolute())
     table = ImageTable(root, frame, notes=notes)
-    if not any(_is_there(root / image) for image in frame["image"]):
+    if not any(is_there(root / image) for image in frame["image"]):
         raise _error(
             "none of the pictures is there",
             path,
@@ -237,11 +255,12 @@ def _read_manifest(path: Path) -> ImageTable:
     return table
 
 
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # may not be looked at, or no path at all
-        return False
+def _not_there(path: Path, error: OSError | ValueError) -> TableError:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return _error("there is no such file or folder", path, saw="nothing", do="check the path")
+    saw = getattr(error, "strerror", None) or str(error)
+    do = "check the path and its permissions"
+    return _error("the file or folder cannot be looked at", path, saw=saw, do=do)
 
 
 def _join(tables: Sequence[ImageTable]) -> ImageTable:
@@ -260,7 +279,11 @@ def _join(tables: Sequence[ImageTable]) -> ImageTable:
     if once.is_duplicated().any():
         twice = once.filter(once.is_duplicated()).min()
         raise _error("a picture is in two sources", "sources", saw=str(twice), do="name each picture once")
-    skipped = tuple(entry for table in tables for entry in table.skipped)
+    skipped = tuple(
+        replace(entry, path=(table.root.relative_to(root) / entry.path).as_posix())
+        for table in tables
+        for entry in table.skipped
+    )
     return ImageTable(root, frame, skipped, tuple(note for table in tables for note in table.notes))
 
 

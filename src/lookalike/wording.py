@@ -94,8 +94,11 @@ def caution(report: Report) -> str:
 
 
 def threshold_kept(report: Report) -> bool | None:
-    """Whether the threshold does on this split what it was asked for; None where nothing was promised."""
-    if report.threshold is None:
+    """Whether the threshold does on this split what it was asked for.
+
+    None where nothing was promised, and where it was chosen on these very pictures.
+    """
+    if report.threshold is None or report.threshold.split == report.split:
         return None
     name, _, wanted = report.threshold.target.partition("=")
     seen = report.at_threshold.get(name.replace("-", "_"))
