@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,16 +14,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lookalike.errors import BatchError, ConfigError
-from lookalike.training import triplets
-from lookalike.training.triplets import (
-    Distance,
-    Triplets,
-    mine_batch_hard,
-    mine_semi_hard,
-    pairwise_distances,
-    positives_of,
-    triplet_kinds,
-)
+from lookalike.training import distances, triplets
+from lookalike.training.distances import Distance
+from lookalike.training.triplets import Triplets, mine_batch_hard, mine_semi_hard, triplet_kinds
 
 DISTANCES: tuple[Distance, ...] = ("euclidean", "squared", "cosine")
 labels_with_pairs = st.lists(st.integers(0, 4), min_size=3, max_size=14).filter(
@@ -64,14 +57,19 @@ def semi_hard_by_hand(rows: Tensor, labels: Tensor) -> set[tuple[int, int, int]]
     return found
 
 
-def batch_hard_by_hand(rows: Tensor, labels: Tensor) -> set[tuple[int, int, int]]:
+def batch_hard_by_hand(
+    rows: Tensor, labels: Tensor, *, skip_negatives: int = 0, skip_positives: int = 0
+) -> set[tuple[int, int, int]]:
     found = set()
     for a in range(len(labels)):
         far = [distance_by_hand(rows[a], row, "euclidean") for row in rows]
         positives = [p for p in range(len(labels)) if p != a and labels[p] == labels[a]]
         negatives = [n for n in range(len(labels)) if labels[n] != labels[a]]
         if positives:
-            found.add((a, max(positives, key=far.__getitem__), min(negatives, key=far.__getitem__)))
+            positives.sort(key=far.__getitem__, reverse=True)
+            negatives.sort(key=far.__getitem__)
+            positive = positives[min(skip_positives, len(positives) - 1)]
+            found.add((a, positive, negatives[min(skip_negatives, len(negatives) - 1)]))
     return found
 
 
@@ -96,12 +94,61 @@ def test_batch_hard_is_what_two_loops_find(batch: tuple[list[int], int]) -> None
     assert as_set(mine_batch_hard(rows, labels)) == batch_hard_by_hand(rows, labels)
 
 
+@settings(deadline=None, max_examples=60)
+@given(batches, st.integers(0, 5), st.integers(0, 5))
+def test_skipping_the_hardest_by_two_loops(
+    batch: tuple[list[int], int], skip_negatives: int, skip_positives: int
+) -> None:
+    rows, labels = embed(*batch)
+    skips = {"skip_negatives": skip_negatives, "skip_positives": skip_positives}
+    assert as_set(mine_batch_hard(rows, labels, **skips)) == batch_hard_by_hand(rows, labels, **skips)
+
+
+@pytest.mark.parametrize("images", [2, 3, 5, 9])
+@pytest.mark.parametrize(("skip_negatives", "skip_positives"), [(0, 0), (2, 1), (30, 30)])
+def test_classes_of_one_size_in_blocks(
+    images: int, skip_negatives: int, skip_positives: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed = torch.randperm(18 // images * images, generator=torch.Generator().manual_seed(3))
+    rows, labels = embed((mixed // images).tolist(), seed=images)
+    skips = {"skip_negatives": skip_negatives, "skip_positives": skip_positives}
+    expected = batch_hard_by_hand(rows, labels, **skips)
+    assert as_set(mine_batch_hard(rows, labels, **skips)) == expected
+    monkeypatch.setattr(
+        distances, "_BLOCK_ELEMENTS", 90
+    )  # of 5 rows of 18, or of one class where that is more
+    assert as_set(mine_batch_hard(rows, labels, **skips)) == expected
+
+
+def test_an_image_with_a_wrong_label_can_be_skipped() -> None:
+    """Row 3 lies among class 0 but is labelled 1: the hardest negative there, the hardest positive here."""
+    turn = torch.tensor([0.0, 2.0, 4.0, 1.0, 90.0, 95.0]).deg2rad()
+    rows, labels = torch.stack((turn.cos(), turn.sin()), dim=1), torch.tensor([0, 0, 0, 1, 1, 1])
+    plain = {a: (p, n) for a, p, n in as_set(mine_batch_hard(rows, labels))}
+    assert [plain[a][1] for a in (0, 1, 2)] == [3, 3, 3]
+    assert [plain[a][0] for a in (4, 5)] == [3, 3]
+    wary = {
+        a: (p, n) for a, p, n in as_set(mine_batch_hard(rows, labels, skip_negatives=1, skip_positives=1))
+    }
+    assert [wary[a][1] for a in (0, 1, 2)] == [4, 4, 4]
+    assert [wary[a][0] for a in (4, 5)] == [5, 4]
+
+
+@pytest.mark.parametrize("skip", [-1, 0.5, "1"])
+def test_numbers_to_skip_that_cannot_be_used(skip: Any) -> None:
+    rows, labels = embed([0, 0, 1, 1], seed=0)
+    with pytest.raises(ConfigError, match=r"number to skip.*skip_negatives.*wanted a whole number >= 0"):
+        mine_batch_hard(rows, labels, skip_negatives=skip)
+    with pytest.raises(ConfigError, match=r"number to skip.*skip_positives.*wanted a whole number >= 0"):
+        mine_batch_hard(rows, labels, skip_positives=skip)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_sorting_and_blocks_find_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, labels = embed([0] * 9 + [1] * 2 + [2] * 6 + [3], seed)
     semi_hard, batch_hard = mine_semi_hard(rows, labels), mine_batch_hard(rows, labels)
     kinds = triplet_kinds(rows, labels, margin=0.3)
-    monkeypatch.setattr(triplets, "_BLOCK_ELEMENTS", 50)  # blocks of 2 rows of 18, the last one included
+    monkeypatch.setattr(distances, "_BLOCK_ELEMENTS", 50)  # blocks of 2 rows of 18, the last one included
     assert as_set(mine_semi_hard(rows, labels)) == as_set(semi_hard)
     assert as_set(mine_batch_hard(rows, labels)) == as_set(batch_hard)
     assert triplet_kinds(rows, labels, margin=0.3) == kinds
@@ -154,11 +201,6 @@ def test_labels_agree_and_counts_are_combinatorial() -> None:
     assert len(mine_batch_hard(rows, labels).anchor) == 6, "the row labelled 9 has no positive"
 
 
-def test_positives_are_filled_up_with_the_row_itself() -> None:
-    found = positives_of(torch.tensor([4, 9, 4, 4, 9, 1]))
-    assert [sorted(row) for row in found.tolist()] == [[2, 3], [1, 4], [0, 3], [0, 2], [1, 4], [5, 5]]
-
-
 @pytest.mark.parametrize("mine", [mine_semi_hard, mine_batch_hard])
 def test_mining_ignores_scale_dtype_and_gradient(mine: Any) -> None:
     rows, labels = embed([0, 0, 1, 1, 2, 2, 2], seed=4, dims=8)
@@ -178,33 +220,6 @@ def test_mining_under_autocast_is_not_in_half_precision() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside = mine_batch_hard(rows.float(), labels)
     assert as_set(inside) == as_set(mine_batch_hard(rows.float(), labels))
-
-
-@pytest.mark.parametrize("distance", DISTANCES)
-def test_distances_by_hand(distance: Distance) -> None:
-    rows = torch.randn(6, 4, dtype=torch.float64)
-    found = pairwise_distances(rows, distance=distance)
-    for i in range(6):
-        for j in range(6):
-            assert found[i, j].item() == pytest.approx(distance_by_hand(rows[i], rows[j], distance), abs=1e-6)
-
-
-@pytest.mark.parametrize("distance", DISTANCES)
-def test_gradient_of_distances(distance: Distance) -> None:
-    rows = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
-    apart = ~torch.eye(5, dtype=torch.bool)
-    assert torch.autograd.gradcheck(
-        lambda z: pairwise_distances(z, distance=distance)[apart], rows, atol=1e-5
-    )
-
-
-@pytest.mark.parametrize("distance", DISTANCES)
-def test_gradient_of_distances_is_finite(distance: Distance) -> None:
-    rows = torch.tensor([[1.0, 0], [1, 0], [-1, 0], [0, 0], [0, 0]], requires_grad=True)
-    distances = pairwise_distances(rows, distance=distance)
-    distances.sum().backward()
-    assert distances.isfinite().all()
-    assert cast(Tensor, rows.grad).isfinite().all()
 
 
 @settings(deadline=None, max_examples=40)
@@ -285,13 +300,6 @@ def test_batches_without_a_pair(function: Any, labels: list[int], saw: str) -> N
 def test_shapes_that_do_not_fit(shape: tuple[int, ...], count: int) -> None:
     with pytest.raises(BatchError, match=r"do not fit together.*\[n, d\] and \[n\]"):
         mine_semi_hard(torch.zeros(shape), torch.zeros(count, dtype=torch.int64))
-
-
-def test_misspelt_distance() -> None:
-    with pytest.raises(ConfigError, match=r"unknown distance.*'euclidian'.*did you mean euclidean\?"):
-        pairwise_distances(torch.eye(2), distance=cast(Any, "euclidian"))
-    with pytest.raises(ConfigError, match="choose one of these"):
-        pairwise_distances(torch.eye(2), distance=cast(Any, "x"))
 
 
 def test_nan_does_not_stop_the_mining() -> None:

@@ -1,4 +1,4 @@
-"""What gradient training minimises: functions of embeddings [n, d] and labels [n] that return a scalar.
+"""Triplet losses: functions of embeddings [n, d] and labels [n] that return a scalar.
 
 They work alone in any PyTorch loop. Which triplets are looked at is decided in triplets.py; how batches are
 drawn, in batches.py.
@@ -6,24 +6,19 @@ drawn, in batches.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.config import LossConfig
 from lookalike.errors import ConfigError
-from lookalike.training.triplets import Distance, Triplets, as_rows, mine_batch_hard, mine_semi_hard
+from lookalike.training.distances import Distance, as_rows
+from lookalike.training.triplets import Triplets, mine_batch_hard, mine_semi_hard
 
-__all__ = ["Distance", "Loss", "make_loss", "triplet_batch_hard", "triplet_loss", "triplet_semi_hard"]
-
-Loss = Callable[[Tensor, Tensor], Tensor]
 Margin = float | Literal["soft"]
 
-_CHUNK_ELEMENTS = 1 << 22  # of rows gathered at a time: 16 MB of float32 for each side of the triplets
+_CHUNK_ELEMENTS = 1 << 18  # of rows gathered at a time: 1 MB of float32 for each side of the triplets
 _SHORTEST = 1e-6  # distances are never divided by less
 
 
@@ -57,13 +52,19 @@ def triplet_semi_hard(
     >>> round(triplet_semi_hard(z, torch.tensor([0, 0, 1, 1]), margin=0.5).item(), 4)
     0.119
     """
-    _check_margin(margin, soft=False)
+    check_margin(margin, soft=False)
     rows = as_rows(embeddings, labels, distance=distance)
-    return _mean(rows, mine_semi_hard(rows, labels), margin, distance)
+    return mean_of_triplets(rows, mine_semi_hard(rows, labels), margin, distance)
 
 
 def triplet_batch_hard(
-    embeddings: Tensor, labels: Tensor, *, margin: Margin = "soft", distance: Distance = "euclidean"
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    margin: Margin = "soft",
+    distance: Distance = "euclidean",
+    skip_negatives: int = 0,
+    skip_positives: int = 0,
 ) -> Tensor:
     """Ask every anchor's farthest positive to be nearer than its nearest negative.
 
@@ -75,6 +76,10 @@ def triplet_batch_hard(
         labels: [n] int64; at least one label must occur twice, and there must be two labels.
         margin: > 0, in units of the distance, or "soft".
         distance: euclidean ‖a - b‖, squared ‖a - b‖², cosine 1 - s.
+        skip_negatives: how many of each anchor's nearest negatives to leave out, as a guard against images
+            that carry a wrong label; an anchor with no more than that keeps its farthest one.
+        skip_positives: how many of its farthest positives to leave out; an anchor with no more than that
+            keeps its nearest one.
 
     Returns:
         Scalar >= 0 in float32, or float64 for float64 embeddings; its gradient is finite for identical,
@@ -82,7 +87,7 @@ def triplet_batch_hard(
 
     Raises:
         BatchError: no label occurs twice, all labels are equal, or the shapes do not fit.
-        ConfigError: the margin or the distance is none of the above.
+        ConfigError: an option is none of the above.
 
     Reference:
         Hermans et al., In Defense of the Triplet Loss, 2017 (arXiv:1703.07737), equation 5.
@@ -91,9 +96,10 @@ def triplet_batch_hard(
     >>> round(triplet_batch_hard(z, torch.tensor([0, 0, 1, 1])).item(), 4)
     0.4738
     """
-    _check_margin(margin, soft=True)
+    check_margin(margin, soft=True)
     rows = as_rows(embeddings, labels, distance=distance)
-    return _mean(rows, mine_batch_hard(rows, labels), margin, distance)
+    mined = mine_batch_hard(rows, labels, skip_negatives=skip_negatives, skip_positives=skip_positives)
+    return mean_of_triplets(rows, mined, margin, distance)
 
 
 def triplet_loss(
@@ -113,20 +119,15 @@ def triplet_loss(
     Raises:
         ConfigError: the margin or the distance is none of the above.
     """
-    _check_margin(margin, soft=True)
-    return _mean(as_rows(embeddings, distance=distance), triplets, margin, distance)
+    check_margin(margin, soft=True)
+    return mean_of_triplets(as_rows(embeddings, distance=distance), triplets, margin, distance)
 
 
-def make_loss(config: LossConfig) -> Loss:
-    """Return the loss that a run file asks for, as a function of embeddings and labels."""
-    if config.name == "triplet_batch_hard":
-        return partial(triplet_batch_hard, margin=config.margin, distance=config.distance)
-    _check_margin(config.margin, soft=False)
-    return partial(triplet_semi_hard, margin=cast("float", config.margin), distance=config.distance)
-
-
-def _mean(rows: Tensor, triplets: Triplets, margin: Margin, distance: Distance) -> Tensor:
-    return cast("Tensor", _TripletLoss.apply(rows, triplets, margin, distance))
+def mean_of_triplets(
+    rows: Tensor, triplets: Triplets, margin: Margin, distance: Distance, *, temperature: float = 1.0
+) -> Tensor:
+    """The mean loss of triplets among rows that were checked; a temperature divides a soft margin's gaps."""
+    return cast("Tensor", _TripletLoss.apply(rows, triplets, margin, distance, temperature))
 
 
 class _TripletLoss(torch.autograd.Function):
@@ -137,30 +138,41 @@ class _TripletLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, triplets: Triplets, margin: Margin, distance: Distance) -> Tensor:
-        dims = rows.shape[1]
+    def forward(
+        ctx: Any, rows: Tensor, triplets: Triplets, margin: Margin, distance: Distance, temperature: float
+    ) -> Tensor:
+        dims, count = rows.shape[1], len(triplets.anchor)
         gradient = torch.zeros_like(rows) if ctx.needs_input_grad[0] else None
         loss = rows.new_zeros(())
-        chunks = (torch.split(part, max(1, _CHUNK_ELEMENTS // dims)) for part in triplets)
-        for anchor, positive, negative in zip(*chunks, strict=True):
+        step = max(1, _CHUNK_ELEMENTS // dims)
+        for start in range(0, count, step):
+            anchor, positive, negative = (part[start : start + step] for part in triplets)
             ends = torch.cat((positive, negative))
-            differences = rows.index_select(0, ends).view(2, -1, dims).sub_(rows.index_select(0, anchor))
+            every = _is_every_row(anchor, rows)
+            differences = rows.index_select(0, ends).view(2, -1, dims)
+            differences.sub_(rows if every else rows.index_select(0, anchor))
             distances, factors = _lengths(differences, distance)  # [2, t]
-            losses, slope = _penalty(distances[0] - distances[1], margin)
+            losses, slope = _penalty(distances[0] - distances[1], margin, temperature)
             loss += losses.sum()
             if gradient is not None:
+                slope.div_(count)
                 factors.mul_(torch.stack((slope, -slope)))
-                differences.mul_(factors.div_(len(triplets.anchor))[..., None])  # [2, t, d]
+                pulls = torch.add(*differences.mul_(factors[..., None]))  # [t, d]
+                gradient = gradient.sub_(pulls) if every else gradient.index_add_(0, anchor, pulls, alpha=-1)
                 gradient.index_add_(0, ends, differences.view(-1, dims))
-                gradient.index_add_(0, anchor, differences.sum(0), alpha=-1)
         ctx.gradient = gradient
-        return loss.div_(len(triplets.anchor))
+        return loss.div_(count)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:
-        if torch.is_grad_enabled():  # create_graph: the gradient is a constant here, a second would be wrong
-            raise RuntimeError("triplet losses can be differentiated once: leave out create_graph")
-        return upstream * ctx.gradient, None, None, None
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None, None]:
+        refuse_second_derivative()
+        return upstream * ctx.gradient, None, None, None, None
+
+
+def _is_every_row(anchor: Tensor, rows: Tensor) -> bool:
+    """Whether the anchors are all rows, once each and in their order: nothing to gather."""
+    n = len(rows)
+    return len(anchor) == n and torch.equal(anchor, torch.arange(n, device=anchor.device))
 
 
 def _lengths(differences: Tensor, distance: Distance) -> tuple[Tensor, Tensor]:
@@ -173,15 +185,27 @@ def _lengths(differences: Tensor, distance: Distance) -> tuple[Tensor, Tensor]:
     return lengths.square_().div_(2), torch.ones_like(lengths)  # 1 - s on unit rows
 
 
-def _penalty(gaps: Tensor, margin: Margin) -> tuple[Tensor, Tensor]:
+def _penalty(gaps: Tensor, margin: Margin, temperature: float) -> tuple[Tensor, Tensor]:
     """The loss [t] of D_ap - D_an [t], and its slope."""
     if margin == "soft":
-        return functional.softplus(gaps), gaps.sigmoid()
+        gaps = gaps / temperature
+        return functional.softplus(gaps), gaps.sigmoid().div_(temperature)
     losses = (gaps + margin).clamp_(min=0.0)
-    return losses, (losses > 0).to(gaps.dtype)
+    return losses, losses.sign()
 
 
-def _check_margin(margin: object, *, soft: bool) -> None:
+def refuse_second_derivative() -> None:
+    """Stop a backward pass with create_graph: the gradient is a constant there, a second would be wrong."""
+    if torch.is_grad_enabled():
+        raise RuntimeError("triplet losses can be differentiated once: leave out create_graph")
+
+
+def check_margin(margin: object, *, soft: bool) -> None:
+    """Refuse a margin that is not > 0, or soft where that has no meaning.
+
+    Raises:
+        ConfigError: it is neither.
+    """
     if (soft and margin == "soft") or (isinstance(margin, int | float) and margin > 0):
         return
     raise ConfigError(
