@@ -5,12 +5,24 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic_core import to_jsonable_python
 
 from lookalike.config import RunConfig
+from lookalike.config_loss import COMMON, LOSSES
 from lookalike.errors import ConfigError
-from lookalike.runfile import dump_config, known_keys, load_config, parse_config
+from lookalike.keys import field_at, known_keys
+from lookalike.runfile import dump_config, load_config, parse_config
 
 ROOT = Path(__file__).parent.parent
+# keys of some losses only, with one that has them
+OWNERS = {
+    "loss.options": {"name": "a.b"},
+    "loss.learning_rate": {"name": "arcface"},
+    "loss.memory.size": {"name": "circle"},
+    "loss.memory.start": {"name": "circle"},
+}
+# their default is null, which stands for what the page says
+COMPUTED = {"loss.learning_rate"}
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -38,35 +50,103 @@ def test_overrides_win_and_nest(tmp_path: Path) -> None:
     config = load_config(
         path, overrides=["loss.margin=0.3", "network.hidden=[8, 4]", "network.head=feed_forward"]
     )
-    assert config.loss.margin == 0.3
+    assert config.loss.arguments["margin"] == 0.3
     assert config.network.hidden == (8, 4)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("lose: {margin: 1}", r"unknown key - .*: lose - .*did you mean loss\?"),
+        ("lose: {margin: 1}", r"unknown key - .*: lose - saw lose: \{margin: 1\} - did you mean loss\?"),
         ("loss: {margn: 1}", r"unknown key - .*loss\.margn.*did you mean loss\.margin\?"),
         ("embeding_dim: 64", r"did you mean network\.embedding_dim\?"),
-        ("zzzz: 1", r"see docs/config\.md"),
-        ("network: {embedding_dim: 0}", r"does not fit.*network\.embedding_dim.*saw 0"),
-        ("loss: {name: tripplet}", r"loss\.name.*'triplet_semi_hard' or 'triplet_batch_hard'"),
+        ("embedding_dim: 64", r"did you mean network\.embedding_dim\?"),
+        ("zzzz: 1", "a run file takes name, seed, data, .*loss"),
+        ("training: {zzzz: 1}", "training takes epochs, "),
+        ("seed: {zzzz: 1}", r"seed - saw \{zzzz: 1\}, wanted a whole number >= 0"),
+        ("1: 2", r": 1 - saw 1: 2"),
+        (
+            "loss: {margn: 1, foo: 2}\nnetwork: {hiden: [3]}",
+            r"unknown keys - .*: network\.hiden, loss\.margn, loss\.foo - saw hiden: \[3\], margn: 1, "
+            r"foo: 2 - "
+            r"network\.hiden: did you mean network\.hidden\?; loss\.margn: did you mean loss\.margin\?; "
+            r"loss\.foo: loss takes name, ",
+        ),
+        ("lose: 1\nnetwork: {embedding_dim: 0}", r"unknown key - .*: lose"),
+        (
+            "network: {embedding_dim: 0}",
+            r"network\.embedding_dim - saw 0, wanted a whole number >= 2 and <= 8192",
+        ),
+        ("network: {embedding_dim: x}", r"leave it out for its default, 128"),
         ("loss: {name: triplet_semi_hard, margin: soft}", "belongs to triplet_batch_hard"),
         ("network: {frozen: false, head: closed_form}", "solved on a frozen backbone"),
         ("network: {hidden: [8]}", "belong to head: feed_forward"),
+        (
+            "network: {hidden: [8, x]}",
+            r"network\.hidden - saw \[8, 'x'\], wanted a list, each entry a whole number > 0",
+        ),
+        ("network: {hidden: 8}", r"network\.hidden - saw 8, wanted a list"),
+        (
+            "network: {backbone: [a]}",
+            r"network\.backbone - saw \['a'\], wanted text - .*default, 'efficientnet_lite0'",
+        ),
+        ("network: {pretrained: maybe}", "wanted true or false"),
+        ("network: 5", r"wanted a section: keys of its own - write for example network: \{backbone: "),
         ("split: {train: 0.9}", r"train \+ val \+ test must be 1"),
+        ("split: {by: clas}", r"wanted ratio or class or group - did you mean class\?"),
+        ("training: {epochs: 1.5}", r"saw 1\.5, wanted a whole number > 0"),
+        ("training: {epochs: null}", r"saw null, wanted a whole number > 0"),
+        (
+            "training: {learning_rate: fast}",
+            r"saw 'fast', wanted a number > 0 - change training\.learning_rate",
+        ),
+        (
+            "training: {learning_rate: -1, epochs: 0}",
+            r"training\.epochs - saw 0.*; look at training\.learning_rate too",
+        ),
+        ("calibration: {target: [1]}", "wanted text"),
+        ("data: [1]", "wanted text, or null"),
+        ("seed: " + "9" * 90, r"saw 9+\.\.\."),
+        ("image_augmentation: 3", "wanted a section: keys of its own, or true or false"),
         (
             "image_augmentation: {zom: 0.1}",
             r"image_augmentation\.zom.*did you mean image_augmentation\.zoom\?",
         ),
-        ("name: a/b", "does not fit"),
+        ("image_augmentation: {zoom: 2}", r"image_augmentation\.zoom - saw 2, wanted a number >= 0 and <= 1"),
+        ("name: a/b", "does not fit.*wanted text of letters, digits, dashes"),
         ("- a\n- b", "not a mapping"),
-        ("a: [", "not YAML"),
+        ("a: [", r"not YAML - .*run\.yaml, line 1, column 5 - saw expected the node content"),
+        ("a: 1\nb:\n\tc: 2", r"line 3, column 1 - saw found a tab .*indented by spaces"),
+        ("a: 1\n b: 2", r"line 2, column 3 - saw mapping values are not allowed here"),
+        ("a: \x07", r"not YAML.*run\.yaml - saw special characters are not allowed"),
+        ("seed: 1\nname: x\nseed: 2", r"line 3, column 1 - saw the key seed for the second time"),
+        ("loss: {margin: 1, margin: 2}", "the key margin for the second time"),
+        ("a: !!python/name:os.system", "could not determine a constructor"),
     ],
 )
 def test_errors_name_key_and_remedy(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(write(tmp_path, text))
+
+
+def test_messages_are_one_line(tmp_path: Path) -> None:
+    for text in ("a: [", "loss: {margn: 1}", "a: 1\n b: 2"):
+        with pytest.raises(ConfigError) as caught:
+            load_config(write(tmp_path, text))
+        assert "\n" not in str(caught.value)
+        assert "docs/" not in str(caught.value)  # which an installed package does not have
+
+
+def test_another_kind_of_file_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(ConfigError, match=r"not UTF-8 text.*byte 0x89 at position 0"):
+        load_config(tmp_path / "run.yaml")
+
+
+def test_known_keys_are_listed_once() -> None:
+    keys = list(known_keys())
+    assert len(keys) == len(set(keys))
+    assert {"seed", "loss", "loss.name", "loss.gamma", "loss.options", "loss.memory.size"} < set(keys)
 
 
 def test_missing_file_is_explained(tmp_path: Path) -> None:
@@ -79,7 +159,7 @@ def test_missing_file_is_explained(tmp_path: Path) -> None:
     [
         ("margin", "not key=value"),
         ("seed.deep=1", "goes through a plain value"),
-        ("name=[", "not YAML"),
+        ("name=[", r"not YAML.*saw '\[': expected the node content"),
         ("los.margin=1", r"did you mean loss\?"),
     ],
 )
@@ -108,14 +188,19 @@ def test_augmentation_is_off_on_or_spelled_out() -> None:
 
 
 def test_docs_list_every_key_with_its_default() -> None:
+    """The options that only some losses take stand in docs/losses.md."""
     text = (ROOT / "docs" / "config.md").read_text(encoding="utf-8").partition("## For users")[0]
     listed = dict(re.findall(r"^\| `([\w.]+)` \| (.*?) \|", text, re.MULTILINE))
     sections = {key.rsplit(".", 1)[0] for key in known_keys() if "." in key} - {"image_augmentation"}
-    assert set(known_keys()) - sections <= set(listed)
-    values = RunConfig(image_augmentation=parse_config({"image_augmentation": True}).augment or True)
-    for key, default in listed.items():
-        if re.fullmatch(r"`[^`]*`", default) and key in set(known_keys()) and key != "image_augmentation":
-            value = values.model_dump(mode="json")
-            for part in key.split("."):
-                value = value[part]
-            assert yaml.safe_load(default.strip("`")) == value, key
+    own = {f"loss.{key}" for kind in LOSSES.values() for key in kind.model_fields if key not in COMMON}
+    assert set(known_keys()) - sections - own <= set(listed)
+    assert set(listed) <= set(known_keys())
+    written = {
+        key: default.strip("`") for key, default in listed.items() if re.fullmatch(r"`[^`]*`", default)
+    }
+    for key, default in written.items():
+        field = field_at(key.split("."), {"loss": OWNERS.get(key, {})})
+        assert field is not None, key
+        if key not in COMPUTED:
+            value = to_jsonable_python(field.get_default(call_default_factory=True))
+            assert yaml.safe_load(default) == value, key

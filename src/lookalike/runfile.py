@@ -1,18 +1,17 @@
-"""Read a YAML run file, with overrides. An unknown key is an error that names the nearest key."""
+"""Read a YAML run file, with overrides. What is wrong with one is said in misfits.py."""
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from lookalike.config import RunConfig
 from lookalike.errors import ConfigError
+from lookalike.misfits import explain
 
 
 def load_config(path: Path, *, overrides: Sequence[str] = ()) -> RunConfig:
@@ -32,26 +31,17 @@ def parse_config(values: Mapping[str, Any], *, where: object = "config") -> RunC
     """Validate a nested mapping as a run config.
 
     Raises:
-        ConfigError: an unknown key (with the nearest known one) or a value out of range.
+        ConfigError: unknown keys (each with the nearest known one) or a value out of range.
     """
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise _explain(error, where=where) from error
+        raise explain(error, values, where=where) from error
 
 
 def dump_config(config: RunConfig) -> str:
     """The whole config, defaults included, as YAML that `load_config` reads back."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def known_keys(section: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[str]:
-    """Every dotted key that a run file may use."""
-    for name, field in section.model_fields.items():
-        yield prefix + name
-        for kind in (field.annotation, *get_args(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                yield from known_keys(kind, f"{prefix}{name}.")
 
 
 def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -93,32 +83,39 @@ def _set_dotted(values: dict[str, Any], keys: Sequence[str], value: object, entr
 
 def _yaml_value(entry: str, text: str) -> object:
     try:
-        return yaml.safe_load(text)
+        return _parsed(text)
     except yaml.YAMLError as error:
         raise ConfigError(
             "an override's value is not YAML",
             where=f"--set {entry}",
-            saw=repr(text),
+            saw=f"{text!r}: {_problem(error)}",
             do="quote it, for example --set name='a: b'",
         ) from error
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = _parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             "the run file cannot be read",
             where=path,
             saw=error.strerror or str(error),
-            do="name a YAML file such as recipes/emoji.yaml",
+            do="name a YAML file that can be read; an empty one takes every default",
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            "the run file is not UTF-8 text",
+            where=path,
+            saw=f"byte {error.object[error.start]:#04x} at position {error.start}",
+            do="save it as UTF-8; it may be another kind of file",
+        ) from error
+    except yaml.YAMLError as error:
         raise ConfigError(
             "the run file is not YAML",
-            where=path,
-            saw=str(error),
-            do="mend the line that is named; compare recipes/emoji.yaml",
+            where=f"{path}{_place(error)}",
+            saw=_problem(error),
+            do="mend that line: key: value, or key: {key: value}, indented by spaces",
         ) from error
     values = {} if values is None else values
     if not isinstance(values, Mapping):
@@ -127,42 +124,39 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
             where=path,
             saw=type(values).__name__,
             wanted="keys and values",
-            do="compare recipes/emoji.yaml",
+            do="write for example name: run",
         )
     return values
 
 
-def _explain(error: ValidationError, *, where: object) -> ConfigError:
-    first = error.errors()[0]
-    parts = [str(part) for part in first["loc"]]
-    key = ".".join(part for part in parts if not part[:1].isupper() and part != "bool") or "run file"
-    if first["type"] == "extra_forbidden":
-        near = _nearest(key)
-        return ConfigError(
-            "unknown key",
-            where=f"{where}: {key}",
-            saw=repr(key),
-            do=f"did you mean {near}?" if near else "see docs/config.md for the keys",
-        )
-    return ConfigError(
-        "a value does not fit",
-        where=f"{where}: {key}",
-        saw=repr(first.get("input")),
-        wanted=_plainly(str(first["msg"])),
-        do="see docs/config.md for what the key takes",
-    )
+class _Loader(yaml.SafeLoader):
+    """Plain values only, and a key that is written twice is an error instead of the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - of the interface
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    None, None, f"the key {key.value} for the second time", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
 
 
-def _plainly(message: str) -> str:
-    """A validator's message without its own dialect."""
-    text = re.sub(r"^Value error, |^Input should be |, unable to parse .*$", "", message)
-    return re.sub(r"a valid dictionary or instance of \w+", "a section: keys of its own", text)
+def _parsed(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
-def _nearest(key: str) -> str | None:
-    by_last = {name.rsplit(".", 1)[-1]: name for name in known_keys()}
-    names = {**by_last, **{name: name for name in known_keys()}}
-    for asked in (key, key.rsplit(".", 1)[-1]):
-        if close := difflib.get_close_matches(asked, names, n=1):
-            return names[close[0]]
-    return None
+def _place(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """The parser's finding on one line."""
+    text = getattr(error, "problem", None) or getattr(error, "reason", None) or type(error).__name__
+    return str(text).replace("character '\\t'", "a tab").replace("\n", " ")
