@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lookalike.config import SplitConfig
 from lookalike.errors import TableError
-from lookalike.splits import check_judgeable, check_trainable, folds, split_table
+from lookalike.splits import check_judgeable, check_trainable, folds, split_table, split_unlabelled
 from lookalike.table import ImageTable
 
 RATIO, CLASS, GROUP = (SplitConfig(by=by) for by in ("ratio", "class", "group"))
@@ -252,3 +252,37 @@ def test_split_that_cannot_be_judged_is_refused(labels: list[str]) -> None:
 
 def test_split_with_something_to_find_is_judgeable() -> None:
     check_judgeable(np.array(["a", "a", "b"]), split="test")
+
+
+def unlabelled(n: int, **columns: Sequence[str | None]) -> ImageTable:
+    frame = pl.DataFrame({"image": [f"{row:04}.png" for row in range(n)], "label": [None] * n, **columns})
+    return ImageTable(Path("/pictures"), frame.cast({"label": pl.String}))
+
+
+def test_pictures_without_labels_are_shared_out_one_by_one() -> None:
+    table = unlabelled(200)
+    split = split_unlabelled(table, SplitConfig(), seed=1).table
+    assert [len(split.select(name)) for name in ("train", "val", "test")] == [140, 40, 20]
+    assert split.frame["label"].null_count() == 200
+    assert split.frame["image"].to_list() == table.frame["image"].to_list()
+    shuffled = table.take(np.random.default_rng(0).permutation(200))
+    again = split_unlabelled(shuffled, SplitConfig(), seed=1).table
+    assert again.frame.sort("image").equals(split.frame)
+    other = split_unlabelled(table, SplitConfig(), seed=2).table
+    assert not other.frame.equals(split.frame)
+
+
+def test_own_splits_of_pictures_without_labels_are_kept() -> None:
+    own = ["train"] * 90 + ["test"] * 10
+    split = split_unlabelled(unlabelled(100, split=own), SplitConfig(), seed=0)
+    assert split.table.frame["split"].to_list()[90:] == ["test"] * 10
+    assert len(split.table.select("val")) == 20
+    whole = [*own[:-20], *["val"] * 20]
+    kept = split_unlabelled(unlabelled(100, split=whole), SplitConfig(by="class"), seed=0)
+    assert kept.table.frame["split"].to_list() == whole
+
+
+@pytest.mark.parametrize("by", ["class", "group"])
+def test_pictures_without_labels_cannot_be_split_by_them(by: str) -> None:
+    with pytest.raises(TableError, match="no labels"):
+        split_unlabelled(unlabelled(10), SplitConfig(by=by), seed=0)  # type: ignore[arg-type]

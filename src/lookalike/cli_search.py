@@ -126,6 +126,9 @@ def _ask(
 
     if attributes is None:
         return search_images(index, queries, k=k, copies=copies, threshold=threshold)
+    if threshold != "default":
+        what, do = "a threshold is for two pictures, not for attributes", "leave out --threshold"
+        raise LookalikeError(what, where="--threshold", saw=threshold, do=do)
     if not queries:
         return [search_attributes(index, attributes, k=k)]
     return search_composed(index, queries, attributes, k=k, copies=copies)

@@ -20,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from lookalike.attribute_wording import attribute_lines
 from lookalike.records import Hit, Hits, Skipped
 from lookalike.records import Progress as Callback
 from lookalike.wording import summary
@@ -125,6 +126,7 @@ def _hit_line(hit: Hit) -> str:
 def run_lines(run: Run) -> list[str]:
     """What a training brought, and where it lies."""
     lines = summary(run.evaluation.report) if run.evaluation is not None else ["No figures: see above."]
+    lines = attribute_lines(run.attributes) if run.attributes is not None else lines
     lines += ["", f"model    {run.model.folder}"]
     if run.evaluation is not None:
         lines.append(f"report   {run.folder / 'report.html'}")

@@ -8,9 +8,10 @@ what a split is used for (training, evaluation).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from lookalike.config import SplitConfig
@@ -59,6 +60,20 @@ def split_table(table: ImageTable, config: SplitConfig, *, seed: int) -> Split:
     codes = _METHODS[config.by](table, shares, np.random.default_rng(seed))
     parted = table.with_splits(np.array(SPLIT_ORDER)[codes])
     return Split(parted, tuple(_remarks(parted, config)))
+
+
+def split_unlabelled(table: ImageTable, config: SplitConfig, *, seed: int) -> Split:
+    """Like `split_table` by ratio, for pictures whose labels are not all known: each for itself.
+
+    Raises:
+        TableError: splits are to be made by class or group, which needs labels.
+    """
+    known = table.frame["label"]
+    if config.by != "ratio":
+        return split_table(table, config, seed=seed)
+    halves = (pl.col("image").rank("ordinal") % 2).cast(pl.String)  # labels that say nothing
+    split = split_table(replace(table, frame=table.frame.with_columns(label=halves)), config, seed=seed)
+    return Split(replace(split.table, frame=split.table.frame.with_columns(known)), split.notes)
 
 
 def check_trainable(labels: Labels) -> tuple[str, ...]:

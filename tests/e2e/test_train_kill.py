@@ -47,7 +47,9 @@ def measured(out: Path) -> list[dict[str, str]]:
     """The rows of metrics.csv, without the times that its columns "waiting" and "seconds" keep."""
     with (out / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    return [{name: value for name, value in row.items() if name not in ("waiting", "seconds")} for row in rows]
+    return [
+        {name: value for name, value in row.items() if name not in ("waiting", "seconds")} for row in rows
+    ]
 
 
 @pytest.fixture(scope="module")

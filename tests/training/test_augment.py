@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from lookalike.config import AugmentConfig
+from lookalike.errors import ConfigError
+from lookalike.runfile import parse_config
 from lookalike.training.augment import make_augment
 
 OFF = {
@@ -23,7 +26,7 @@ OFF = {
 PARTS = ("zoom", "horizontal_flip", "rotation", "translation", "brightness", "contrast")
 
 
-def only(**options: float | bool) -> AugmentConfig:
+def only(**options: Any) -> AugmentConfig:
     return AugmentConfig.model_validate({**OFF, **options})
 
 
@@ -177,3 +180,142 @@ def test_workers_can_have_a_copy() -> None:
             other(picture(), torch.Generator().manual_seed(1)),
             augment(picture(), torch.Generator().manual_seed(1)),
         )
+
+
+NEW = {
+    "random_resized_crop": (0.5, 0.8),
+    "saturation": 0.5,
+    "hue": 0.2,
+    "grey": 0.5,
+    "channel_gain": 0.3,
+}
+
+
+def coloured(height: int = 40, width: int = 40) -> Tensor:
+    """Red falls from the left, green from above; blue is even."""
+    image = torch.full((3, height, width), 90, dtype=torch.uint8)
+    image[0] = torch.linspace(250, 10, width).round().to(torch.uint8)
+    image[1] = torch.linspace(240, 20, height).round().to(torch.uint8)[:, None]
+    return image
+
+
+@pytest.mark.parametrize("part", NEW)
+def test_further_parts_are_off_unless_asked_for(part: str) -> None:
+    assert any(
+        not torch.equal(run(only(**{part: NEW[part]}), seed, coloured()), coloured()) for seed in range(8)
+    )
+    for seed in range(8):
+        assert torch.equal(run(only(**{part: OFF_NEW[part]}), seed, coloured()), coloured())
+
+
+OFF_NEW = {"random_resized_crop": None, "saturation": 0.0, "hue": 0.0, "grey": 0.0, "channel_gain": 0.0}
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (30, 64), (2, 2), (1, 7)])
+def test_further_parts_keep_shape_type_and_input(shape: tuple[int, int]) -> None:
+    image = coloured(*shape)
+    before = image.clone()
+    for seed in range(10):
+        changed = run(only(**NEW), seed, image)
+        assert changed.shape == image.shape
+        assert changed.dtype == torch.uint8
+    assert torch.equal(image, before)
+
+
+def test_further_parts_leave_the_older_ones_as_they_were() -> None:
+    for seed in range(6):
+        plain = run(AugmentConfig(), seed, coloured())
+        gained = run(AugmentConfig(channel_gain=1e-9), seed, coloured())
+        assert torch.equal(plain, gained)
+
+
+def test_crop_keeps_its_area_and_its_sides() -> None:
+    """Where x and y are read off the colours, the crop's corners are known."""
+    size = 100
+    areas, ratios = [], []
+    for seed in range(150):
+        found = run(only(random_resized_crop=(0.4, 0.7)), seed, coloured(size, size)).float()
+        left, right = (250 - found[0, 50, [2, -3]]) / 240
+        top, bottom = (240 - found[1, [2, -3], 50]) / 220
+        width, height = (right - left) * size / (size - 4.0), (bottom - top) * size / (size - 4.0)
+        areas.append(float(width * height))
+        ratios.append(float(width / height))
+    assert min(areas) > 0.37
+    assert max(areas) < 0.73
+    assert min(areas) < 0.45
+    assert max(areas) > 0.65
+    assert 0.72 < min(ratios) < 0.85
+    assert 1.18 < max(ratios) < 1.39
+
+
+def test_crop_of_everything_changes_nothing() -> None:
+    for seed in range(5):
+        assert torch.equal(run(only(random_resized_crop=(1.0, 1.0)), seed, coloured()), coloured())
+
+
+def test_crop_is_taken_from_everywhere() -> None:
+    reds = torch.stack(
+        [run(only(random_resized_crop=(0.3, 0.3)), seed, coloured())[0].float().mean() for seed in range(60)]
+    )
+    assert reds.min() < 90
+    assert reds.max() > 170
+
+
+def test_saturation_scales_the_distance_to_grey() -> None:
+    image = coloured(8, 8)
+    grey = image.float().mul(torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0)
+    factors = []
+    for seed in range(80):
+        changed = run(only(saturation=0.3), seed, image).float()
+        inner = (image[0] > 100) & (image[0] < 200) & (image[1] > 100) & (image[1] < 200)
+        factors.append(
+            float(((changed - grey) * (image - grey))[:, inner].sum() / ((image - grey) ** 2)[:, inner].sum())
+        )
+    assert min(factors) >= 0.69
+    assert max(factors) <= 1.31
+    assert min(factors) < 0.8
+    assert max(factors) > 1.2
+
+
+def test_hue_turns_within_its_share_and_keeps_brightness() -> None:
+    red = torch.tensor([200, 50, 50], dtype=torch.uint8)[:, None, None].expand(3, 4, 4).contiguous()
+    turns = []
+    for seed in range(80):
+        r, g, b = run(only(hue=0.1), seed, red)[:, 0, 0].tolist()
+        assert max(r, g, b) == 200
+        assert abs(min(r, g, b) - 50) <= 1
+        turns.append((g - b) / 150 * 60)  # degrees, near red
+    assert min(turns) >= -37
+    assert max(turns) <= 37
+    assert min(turns) < -25
+    assert max(turns) > 25
+
+
+def test_grey_takes_its_share_of_pictures() -> None:
+    found = [run(only(grey=0.3), seed, coloured()) for seed in range(200)]
+    lost = [image for image in found if (image[0] == image[1]).all() and (image[1] == image[2]).all()]
+    assert 40 < len(lost) < 80
+    assert all(torch.equal(image, coloured()) for image in found if not any(image is each for each in lost))
+
+
+def test_channel_gain_scales_each_channel_by_its_own() -> None:
+    flat = torch.tensor([100, 120, 140], dtype=torch.uint8)[:, None, None].expand(3, 4, 4).contiguous()
+    gains = torch.stack(
+        [
+            run(only(channel_gain=0.2), seed, flat)[:, 0, 0] / torch.tensor([100, 120, 140])
+            for seed in range(100)
+        ]
+    )
+    assert gains.min() >= 0.79
+    assert gains.max() <= 1.21
+    assert (gains.max(0).values > 1.15).all()
+    assert (gains.min(0).values < 0.85).all()
+    assert torch.corrcoef(gains.T).triu(1).abs().max() < 0.35, "independent"
+    bright = torch.full((3, 4, 4), 250, dtype=torch.uint8)
+    assert all(run(only(channel_gain=0.2), seed, bright).min() >= 199 for seed in range(20)), "no wrap-around"
+
+
+@pytest.mark.parametrize("bounds", [[0.9, 0.5], [0.0, 0.5]])
+def test_crop_bounds_are_checked(bounds: list[float]) -> None:
+    with pytest.raises(ConfigError, match=r"0 < least <= most <= 1"):
+        parse_config({"image_augmentation": {"random_resized_crop": bounds}})

@@ -167,3 +167,86 @@ def test_a_million_images() -> None:
     rows = sampler.rows_of_epoch(0)
     assert rows.shape == (len(sampler), 128)
     assert len(np.unique(rows)) == 1_000_000
+
+
+def share_of_one_category(batch: list[int], images: int, category: Any) -> int:
+    """How many classes of a batch are of its most frequent category."""
+    return max(Counter(category[batch[::images]].tolist()).values())
+
+
+@settings(deadline=None, max_examples=60)
+@given(sizes_of_classes, st.integers(2, 9), st.integers(2, 6), st.floats(0, 1), st.integers(1, 4))
+def test_categories_change_no_promise(
+    sizes: list[int], classes: int, images: int, share: float, kinds: int
+) -> None:
+    labels = labelled(sizes)
+    categories = np.array([int(label[-2:]) % kinds for label in labels])
+    options: dict[str, Any] = {"classes": classes, "images": images, "seed": 3}
+    plain = ClassBatches(labels, **options)
+    gathered = ClassBatches(labels, categories=categories, category_share=share, **options)
+    assert len(gathered) == len(plain)
+    groups = [
+        Counter(labels[rows[:, ::images]].ravel().tolist())
+        for rows in (sampler.rows_of_epoch(1) for sampler in (plain, gathered))
+    ]
+    assert groups[0] == groups[1], "every class comes as often"
+    for batch in gathered:
+        own = labels[batch[::images]].tolist()
+        assert len(set(own)) == len(own) == gathered.classes
+        assert (labels[batch].reshape(-1, images) == labels[batch[::images]][:, None]).all()
+
+
+def test_classes_of_one_category_meet() -> None:
+    labels = np.repeat(np.arange(240), 8)
+    categories = labels % 12  # 20 classes each
+    options: dict[str, Any] = {"classes": 20, "images": 4, "seed": 0, "categories": categories}
+    found = {}
+    for share in (0.0, 0.5, 1.0):
+        batches = list(ClassBatches(labels, category_share=share, **options))
+        found[share] = [share_of_one_category(batch, 4, categories) for batch in batches]
+        assert Counter(row for batch in batches for row in batch) == Counter(range(1920))
+    assert np.median(found[0.0]) <= 5
+    assert np.mean(np.array(found[0.5]) >= 10) > 0.7, "only the last batches get what is left"
+    assert np.mean(np.array(found[1.0]) == 20) > 0.7
+
+
+def test_a_class_has_the_category_of_most_of_its_rows() -> None:
+    labels = np.repeat(np.arange(8), 6)
+    clean = np.array(["left", "right"])[labels // 4]
+    noisy = clean.copy()
+    noisy[::6] = "left"
+    options: dict[str, Any] = {"classes": 4, "images": 2, "seed": 0, "category_share": 1.0}
+    assert (
+        ClassBatches(labels, categories=noisy, **options).rows_of_epoch(0)
+        == ClassBatches(labels, categories=clean, **options).rows_of_epoch(0)
+    ).all()
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_devices_share_every_batch(world: int) -> None:
+    labels = labelled([5, 9, 2, 7, 7, 3, 12, 4])
+    options: dict[str, Any] = {"classes": 6, "images": 3, "seed": 1}
+    whole = ClassBatches(labels, **options)
+    parts = [ClassBatches(labels, rank=rank, world=world, **options) for rank in range(world)]
+    assert {len(part) for part in parts} == {len(whole)}
+    for epoch in (0, 4):
+        together = np.concatenate([part.rows_of_epoch(epoch) for part in parts], axis=1)
+        assert (together == whole.rows_of_epoch(epoch)).all()
+        for rows in zip(*(part.rows_of_epoch(epoch) for part in parts), strict=True):
+            own = [set(labels[row].tolist()) for row in rows]
+            assert len(set.union(*own)) == sum(map(len, own)) == 6, "no class on two devices"
+
+
+def test_few_classes_are_shared_evenly_too() -> None:
+    labels = labelled([4] * 5)
+    part = ClassBatches(labels, classes=8, images=2, seed=0, rank=1, world=2)
+    assert part.classes == 4
+    assert part.rows_of_epoch(0).shape == (len(part), 2 * 2)
+
+
+def test_devices_that_cannot_share_are_refused() -> None:
+    labels = labelled([4] * 8)
+    with pytest.raises(ConfigError, match=r"among the devices.*saw 7 for 2 devices.*batches\.classes=8"):
+        ClassBatches(labels, classes=7, images=2, seed=0, world=2)
+    with pytest.raises(BatchError, match=r"too few classes.*saw 2 with.*wanted 4, one for each device"):
+        ClassBatches(labelled([4, 4]), classes=8, images=2, seed=0, world=4)

@@ -246,6 +246,29 @@ def test_validation_without_pairs_is_refused() -> None:
         choose(features, labels, features[:4], np.arange(4), dim=2, powers=(1.0,), shrinkages=(1.0,))
 
 
+def test_copies_in_validation_do_not_find_each_other() -> None:
+    features, labels = planted(6, 5)
+    twice, names = np.concatenate([features, features]), np.concatenate([labels, labels])
+    identity = np.tile(np.arange(len(features)), 2)
+    options: dict[str, Any] = {"dim": 4, "powers": (1.0,), "shrinkages": (1.0,)}
+    _, [flattered] = choose(features, labels, twice, names, **options)
+    _, [alone] = choose(features, labels, features, labels, **options)
+    head, [honest] = choose(features, labels, twice, names, val_identity=identity, **options)
+    found = retrieval(apply(head, twice), names, identity=identity).values["map@r"]
+    assert honest.map_at_r == pytest.approx(float(np.nanmean(found)))
+    assert honest.map_at_r < flattered.map_at_r
+    assert honest.map_at_r == pytest.approx(alone.map_at_r, abs=0.1)
+
+
+def test_validation_of_copies_alone_is_refused() -> None:
+    features, labels = planted(6, 5)
+    copies = np.zeros(len(labels), np.int64)
+    with pytest.raises(EvaluationError, match="nothing to find"):
+        choose(
+            features, labels, features, labels, dim=4, powers=(1.0,), shrinkages=(1.0,), val_identity=copies
+        )
+
+
 def test_torch_is_not_needed() -> None:
     code = "import sys, lookalike.training.closed_form; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,24 +11,39 @@ import torch
 from lookalike.errors import ModelError
 from lookalike.model import GRAPH, Model, open_session
 from lookalike.training.folder import check_parity, making
-from lookalike.training.graph import HeadGraph, grow_head, load_graph
-from lookalike.training.network import Head
+from lookalike.training.graph import AnyGraph, CombinedGraph, HeadGraph, grow_head, load_graph
+from lookalike.training.network import CombinedHead, Head
 from tiny_model import pixels
 
 
-def random_head(rng: np.random.Generator, sizes: list[int], power: float) -> HeadGraph:
+def random_head(
+    rng: np.random.Generator, sizes: list[int], power: float, *, residual: bool = False
+) -> HeadGraph:
     layers = [
         (rng.normal(size=(a, b)).astype(np.float32), rng.normal(size=b).astype(np.float32))
         for a, b in pairwise(sizes)
     ]
-    return HeadGraph(power, layers)
+    return HeadGraph(power, layers, residual=residual)
+
+
+def some_heads() -> list[AnyGraph]:
+    """One of each kind, for features of 48 numbers."""
+    rng = np.random.default_rng(1)
+    branches = [rng.normal(size=(16, 4)).astype(np.float32) for _ in range(3)]
+    return [
+        random_head(rng, [48, 8], 0.5),
+        random_head(rng, [48, 16, 8], 0.5),
+        random_head(rng, [48, 16, 48], 1.0, residual=True),
+        CombinedGraph(branches),
+        CombinedGraph([rng.normal(size=(48, 8)).astype(np.float32)]),
+    ]
 
 
 def slow_apply(head: HeadGraph, feature: np.ndarray) -> np.ndarray:
     """One row, one number at a time, in double precision."""
     raised = [np.sign(x) * abs(float(x)) ** head.power for x in feature]
     length = sum(x * x for x in raised) ** 0.5
-    hidden = [x / length for x in raised]
+    entering = hidden = [x / length for x in raised]
     for place, (weight, bias) in enumerate(head.layers):
         hidden = [
             sum(hidden[i] * float(weight[i, j]) for i in range(len(hidden))) + float(bias[j])
@@ -36,24 +51,26 @@ def slow_apply(head: HeadGraph, feature: np.ndarray) -> np.ndarray:
         ]
         if place < len(head.layers) - 1:
             hidden = [max(0.0, x) for x in hidden]
+    if head.residual:
+        hidden = [a + b for a, b in zip(entering, hidden, strict=True)]
     length = sum(x * x for x in hidden) ** 0.5
     return np.array([x / length for x in hidden])
 
 
-@pytest.mark.parametrize("sizes", [[48, 8], [48, 16, 8]])
+@pytest.mark.parametrize("sizes", [[48, 8], [48, 16, 8], [48, 16, 48]])
 @pytest.mark.parametrize("power", [0.5, 1.0])
 def test_numpy_agrees_with_a_slow_loop(sizes: list[int], power: float) -> None:
     rng = np.random.default_rng(0)
-    head = random_head(rng, sizes, power)
+    head = random_head(rng, sizes, power, residual=sizes[-1] == 48)
     features = rng.normal(size=(4, 48)).astype(np.float32)
     expected = np.stack([slow_apply(head, row) for row in features])
     assert np.allclose(head.apply(features), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("sizes", [[48, 8], [48, 16, 8]])
+@pytest.mark.parametrize("kind", range(5))
 @pytest.mark.parametrize("keep", [True, False])
-def test_grown_graph_computes_the_head(tiny: Model, tmp_path: Path, sizes: list[int], keep: bool) -> None:
-    head = random_head(np.random.default_rng(1), sizes, 0.5)
+def test_grown_graph_computes_the_head(tiny: Model, tmp_path: Path, kind: int, keep: bool) -> None:
+    head = some_heads()[kind]
     path = tmp_path / GRAPH
     onnx.save(grow_head(load_graph(tiny.folder / GRAPH), head, keep_feature=keep), str(path))
     images = pixels(3)
@@ -62,8 +79,37 @@ def test_grown_graph_computes_the_head(tiny: Model, tmp_path: Path, sizes: list[
     assert [output.name for output in session.get_outputs()] == ["embedding", "feature"][: 2 if keep else 1]
     results = session.run(None, {"images": images})
     assert np.allclose(results[0], head.apply(features), atol=1e-5)
+    assert session.get_outputs()[0].shape[1] == head.dim == results[0].shape[1]
     if keep:
         assert np.allclose(results[1], features, atol=1e-6)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_plain_feature_of_a_richer_backbone_stays_the_second_output(
+    tiny: Model, tmp_path: Path, keep: bool
+) -> None:
+    rich = load_graph(tiny.folder / GRAPH)  # of twice its plain feature, which it gives too
+    rich.graph.node.extend(
+        [
+            onnx.helper.make_node("Identity", ["embedding"], ["feature"]),
+            onnx.helper.make_node("Concat", ["embedding", "embedding"], ["rich"], axis=1),
+        ]
+    )
+    for node in rich.graph.node:
+        node.output[:] = [{"embedding": "plain", "rich": "embedding"}.get(name, name) for name in node.output]
+        node.input[:] = ["plain" if name == "embedding" else name for name in node.input]
+    rich.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 96
+    rich.graph.output.append(onnx.helper.make_tensor_value_info("feature", onnx.TensorProto.FLOAT, ["n", 48]))
+    head = random_head(np.random.default_rng(1), [96, 8], 0.5)
+    path = tmp_path / GRAPH
+    onnx.save(grow_head(rich, head, keep_feature=keep), str(path))
+    session, images = open_session(path), pixels(3)
+    plain = tiny.embed_pixels(images)
+    results = session.run(None, {"images": images})
+    assert [output.name for output in session.get_outputs()] == ["embedding", "feature"][: 2 if keep else 1]
+    assert np.allclose(results[0], head.apply(np.concatenate([plain, plain], axis=1)), atol=1e-5)
+    if keep:
+        assert np.allclose(results[1], plain, atol=1e-6)
 
 
 def test_backbone_graph_is_left_as_it_was(tiny: Model) -> None:
@@ -84,6 +130,19 @@ def test_torch_head_exports_what_it_computes(hidden: tuple[int, ...]) -> None:
     with torch.inference_mode():
         expected = head(features).numpy()
     assert np.allclose(head.as_graph().apply(features.numpy()), expected, atol=1e-5)
+
+
+def test_residual_and_combined_heads_export_what_they_compute() -> None:
+    torch.manual_seed(0)
+    features = torch.nn.functional.normalize(torch.randn(64, 48), dim=1)
+    residual = Head(48, 48, hidden=(16,), residual=True)
+    torch.nn.init.normal_(residual.last.weight)
+    for _ in range(20):
+        residual(features * torch.rand(48))
+    for head in (residual.eval(), CombinedHead(48, 12, descriptors=3), Head.identity(48)):
+        with torch.inference_mode():
+            expected = head(features).numpy()
+        assert np.allclose(head.as_graph().apply(features.numpy()), expected, atol=1e-5)
 
 
 def test_parity_refuses_a_gap(tiny: Model) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from lookalike.config import AugmentConfig, BatchConfig
 from lookalike.images import open_image
 from lookalike.preprocess import prepare
 from lookalike.table import ImageTable
-from lookalike.training.sources import FeatureSource, PictureSource, label_codes
+from lookalike.training.sources import FeatureSource, Part, PictureSource, label_codes, seed_of
 from tiny_model import TINY
 
 BATCHES = BatchConfig(classes=4, images=3)
@@ -71,3 +72,81 @@ def test_augmentation_changes_training_pictures_only(pictures: Any) -> None:
     assert all(image.numpy().tobytes() in plain for images, _ in source.evaluation() for image in images)
     changed = [image for images, _ in source.training(BATCHES, seed=0, epoch=0) for image in images]
     assert sum(image.numpy().tobytes() in plain for image in changed) < len(changed) / 10
+
+
+@pytest.fixture
+def viewed() -> FeatureSource:
+    """Feature of picture i is [i, -1], of its view k [i, k]."""
+    labels = np.repeat(["b", "a", "c", "d"], 6)
+    rows = np.arange(24, dtype=np.float32)
+    views = np.stack(
+        [np.broadcast_to(rows[:, None], (24, 3)), np.broadcast_to(np.arange(3), (24, 3))], axis=2
+    )
+    return FeatureSource(
+        np.stack([rows, -np.ones(24)], axis=1).astype(np.float32), labels, views.astype(np.float32)
+    )
+
+
+def test_places_take_the_picture_or_one_of_its_views(viewed: FeatureSource) -> None:
+    taken = []
+    for epoch in range(12):
+        plain = replace(viewed, views=None).training(BATCHES, seed=0, epoch=epoch)
+        for (rows, codes), (same, known) in zip(
+            viewed.training(BATCHES, seed=0, epoch=epoch), plain, strict=True
+        ):
+            assert torch.equal(rows[:, 0], same[:, 0])
+            assert torch.equal(codes, known)
+            taken += rows[:, 1].tolist()
+    counts = np.array([taken.count(view) for view in (-1, 0, 1, 2)])
+    assert counts.sum() == len(taken)
+    assert (abs(counts / len(taken) - 0.25) < 0.08).all()
+    [(rows, _)] = viewed.evaluation()
+    assert (rows[:, 1] == -1).all()
+
+
+@pytest.mark.parametrize("kind", ["features", "views", "pictures"])
+def test_epoch_goes_on_where_it_was_left(kind: str, viewed: FeatureSource, pictures: Any) -> None:
+    chosen = {
+        "features": replace(viewed, views=None),
+        "views": viewed,
+        "pictures": pictures(AugmentConfig()),
+    }[kind]
+    whole = list(chosen.training(BATCHES, seed=1, epoch=2))
+    rest = chosen.training(BATCHES, seed=1, epoch=2, part=Part(start=1))
+    assert len(rest) == len(whole) > 1
+    left = list(rest)
+    assert len(left) == len(whole) - 1
+    for (inputs, codes), (wanted, known) in zip(left, whole[1:], strict=True):
+        assert torch.equal(inputs, wanted)
+        assert torch.equal(codes, known)
+
+
+def test_devices_together_have_what_one_has(viewed: FeatureSource) -> None:
+    whole = viewed.training(BATCHES, seed=1, epoch=2)
+    parts = [viewed.training(BATCHES, seed=1, epoch=2, part=Part(rank=rank, world=2)) for rank in (0, 1)]
+    for (inputs, codes), first, second in zip(whole, *parts, strict=True):
+        assert torch.equal(codes, torch.cat([first[1], second[1]]))
+        assert torch.equal(inputs[:, 0], torch.cat([first[0], second[0]])[:, 0])
+
+
+def test_sizes_take_turns_and_judging_keeps_its_own(pictures: Any) -> None:
+    source = replace(pictures(), sizes=(16, 24, 48), epochs=7)
+    assert [source.size_of(epoch) for epoch in range(8)] == [16, 16, 16, 24, 24, 48, 48, 48]
+    assert next(iter(source.training(BATCHES, seed=0, epoch=3)))[0].shape[1:] == (24, 24, 3)
+    assert next(iter(source.evaluation()))[0].shape[1:] == (TINY.size, TINY.size, 3)
+    assert pictures().size_of(5) == TINY.size
+
+
+def test_categories_reach_the_batches() -> None:
+    labels = np.repeat([f"{label:02}" for label in range(12)], 4)
+    categories = np.repeat(np.arange(12) % 3, 4)
+    features = categories.astype(np.float32)[:, None]
+    options = BatchConfig(classes=4, images=2, category_share=1.0)
+    batches = FeatureSource(features, labels, categories=categories).training(options, seed=0, epoch=0)
+    assert sum(len(set(rows[:, 0].tolist())) == 1 for rows, _ in batches) >= len(batches) - 2  # type: ignore[arg-type]
+
+
+def test_seeds_of_different_numbers_differ() -> None:
+    seeds = {seed_of(a, b, c) for a in range(5) for b in range(5) for c in range(5)}
+    assert len(seeds) == 125
+    assert all(0 <= seed < 2**63 for seed in seeds)

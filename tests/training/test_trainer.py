@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.config import RunConfig, TrainingConfig
+from lookalike.config import RunConfig
 from lookalike.errors import ConfigError
 from lookalike.runfile import parse_config
 from lookalike.training import trainer as trainer_module
-from lookalike.training.learner import MONITOR, Learner, freeze_statistics, make_optimizer, score
-from lookalike.training.network import Head, Network
+from lookalike.training.learner import MONITOR, Learner, score
+from lookalike.training.network import Head
 from lookalike.training.sources import FeatureSource
 from lookalike.training.trainer import fit
 
@@ -151,23 +151,3 @@ def test_missing_device_is_explained(tmp_path: Path) -> None:
         pytest.skip("this machine has a GPU")
     with pytest.raises(ConfigError, match=r"device is not there.*training\.device.*gpu"):
         run(tmp_path, config(device="gpu"))
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)]
-)
-def test_optimizer_has_a_rate_for_each_part(name: str, kind: type) -> None:
-    network = Network(torch.nn.Linear(3, 24), Head(24, 8))
-    training = TrainingConfig(optimizer=name, learning_rate=0.1, backbone_learning_rate=0.01)  # type: ignore[arg-type]
-    optimizer = make_optimizer(network, training)
-    assert type(optimizer) is kind
-    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.01]
-    network.features.requires_grad_(requires_grad=False)
-    assert [group["lr"] for group in make_optimizer(network, training).param_groups] == [0.1]
-
-
-@pytest.mark.parametrize("pretrained", [True, False])
-def test_statistics_of_a_pretrained_backbone_stay(pretrained: bool) -> None:
-    features = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4)).train()
-    freeze_statistics(features, pretrained=pretrained)
-    assert features[1].training is not pretrained

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import timm
 import torch
+from timm.models.resnet import ResNet
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,7 +19,7 @@ from lookalike.config import NetworkConfig, PreprocessConfig
 from lookalike.errors import ConfigError, MissingExtraError, ModelError
 from lookalike.model import DEFAULT_BACKBONE
 from lookalike.preprocess import Preprocess
-from lookalike.training.pooling import make_pooling
+from lookalike.training.pooling import Descriptors, spoc
 
 WHEEL_BACKBONES = {DEFAULT_BACKBONE: "tf_efficientnet_lite0"}
 
@@ -26,9 +27,17 @@ WHEEL_BACKBONES = {DEFAULT_BACKBONE: "tf_efficientnet_lite0"}
 class Features(nn.Module):
     """Normalise pixels, run the backbone, pool: the untrained embedding that a head starts from.
 
+    A backbone's stages are its own, as timm lists them: layer1 to layer4 of a ResNet (and its stem), stages.0
+    to stages.3 of a ConvNeXt, blocks.0 to blocks.6 of an EfficientNet. Behind them comes what the backbone
+    gives in the end (an EfficientNet's last convolution, for example), where its shape is another than the
+    last stage's. The last `stages` of this row are pooled, the last one first.
+
     Attributes:
         preprocess: how pictures become this network's pixels.
+        tokens: whether the backbone gives tokens, not maps, and pools them itself.
         dim: D, the length of a feature.
+        descriptor_dim: length of its first part, which belongs to the first pooling.
+        plain_dim: channels of the last map, the length of the plain feature.
     """
 
     backbone: Any  # timm adds methods that nn.Module does not declare
@@ -38,42 +47,159 @@ class Features(nn.Module):
     def __init__(self, network: NetworkConfig, preprocess: PreprocessConfig) -> None:
         super().__init__()
         backbone = _create(network)
+        if network.last_stride == 1:
+            keep_resolution(backbone, name=network.backbone)
         self.backbone = backbone
         self.preprocess = _preprocess(backbone, preprocess)
-        self.pooling = make_pooling(network.pooling)
         self.register_buffer(
             "mean", torch.tensor(self.preprocess.mean).view(1, 3, 1, 1) * 255, persistent=False
         )
         self.register_buffer(
             "std", torch.tensor(self.preprocess.std).view(1, 3, 1, 1) * 255, persistent=False
         )
-        self.tokens = self._map_of(torch.zeros(1, *self._pixel_shape(), dtype=torch.uint8)).ndim == 3
-        if self.tokens and network.pooling != "spoc":
-            raise ConfigError(
-                "this backbone pools its tokens itself",
-                where="network.pooling",
-                saw=f"{network.pooling} on {network.backbone}",
-                wanted="spoc",
-                do="leave out network.pooling, or choose a convolutional backbone",
-            )
-        self.dim = int(backbone.num_features)
+        self.hooked: tuple[str, ...] = ()
+        blank = torch.zeros(1, self.preprocess.size, self.preprocess.size, 3, dtype=torch.uint8)
+        with torch.no_grad():
+            last = self._maps(blank)[0]
+        self.tokens = last.ndim == 3
+        if self.tokens:
+            _check_tokens(network)
+            channels = [int(backbone.num_features)]
+        else:
+            channels = self._choose_stages(network, blank, last)
+        self.pooling = Descriptors(network.pooling, stages=network.stages, quartered=network.quarters)
+        self.plain_dim, self.descriptor_dim = channels[0], sum(channels[: network.stages])
+        quartered = sum(4 * channels[number - 1] for number in network.quarters)
+        self.dim = self.descriptor_dim * len(network.pooling) + quartered
 
     def forward(self, images: Tensor) -> Tensor:
         """[n, h, w, 3] uint8 to [n, D] float32 unit rows."""
-        maps = self._map_of(images)
-        pooled: Tensor = (
-            self.backbone.forward_head(maps, pre_logits=True) if self.tokens else self.pooling(maps)
-        )
-        return functional.normalize(pooled, dim=1)
+        return self._pooled(self._maps(images))
 
-    def _map_of(self, images: Tensor) -> Tensor:
+    def with_plain(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The feature [n, D] and, from the same pass, the mean of the last map [n, c]; unit rows."""
+        maps = self._maps(images)
+        return self._pooled(maps), functional.normalize(spoc(maps[0]), dim=1)
+
+    def _pooled(self, maps: list[Tensor]) -> Tensor:
+        if self.tokens:
+            return functional.normalize(self.backbone.forward_head(maps[0], pre_logits=True), dim=1)
+        pooled: Tensor = self.pooling(maps)
+        return pooled
+
+    def _maps(self, images: Tensor) -> list[Tensor]:
+        """The last map, then the hooked stages', last stage first: [n, c, h, w] each (or [n, tokens, c])."""
         pixels = (images.permute(0, 3, 1, 2).float() - self.mean) / self.std  # [n, 3, h, w]
-        maps: Tensor = self.backbone.forward_features(pixels)
-        last = maps.ndim == 4 and getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
-        return maps.permute(0, 3, 1, 2) if last else maps  # [n, c, h, w] or [n, tokens, c]
+        maps: list[Tensor] = []
 
-    def _pixel_shape(self) -> tuple[int, int, int]:
-        return self.preprocess.size, self.preprocess.size, 3
+        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if not isinstance(output, Tensor):
+                raise _no_maps(type(output).__name__)
+            maps.insert(0, output)
+
+        handles = [self.backbone.get_submodule(name).register_forward_hook(keep) for name in self.hooked]
+        try:
+            maps.insert(0, self.backbone.forward_features(pixels))
+        finally:
+            for handle in handles:
+                handle.remove()
+        last_axis = getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
+        return [each.permute(0, 3, 1, 2) if last_axis and each.ndim == 4 else each for each in maps]
+
+    def _choose_stages(self, network: NetworkConfig, blank: Tensor, last: Tensor) -> list[int]:
+        """Hook the stages that are pooled beside the last map; return the channels of all, last first."""
+        deepest = max(network.stages, *network.quarters, 1)
+        if deepest == 1:
+            return [last.shape[1]]
+        self.hooked = stage_names(self.backbone)
+        with torch.no_grad():
+            shapes = [each.shape for each in self._maps(blank)]
+        if len(shapes) > 1 and shapes[1] == shapes[0]:  # the last stage's own map, or that map normalised
+            self.hooked, shapes = self.hooked[:-1], shapes[1:]
+        if deepest > len(shapes):
+            key = "stages" if deepest == network.stages else "quarters"
+            raise ConfigError(
+                "the backbone has fewer stages",
+                where=f"network.{key}",
+                saw=f"{deepest} on {network.backbone}",
+                wanted=f"1 to {len(shapes)}",
+                do=f"name no stage beyond {len(shapes)}, for example --set network.stages={len(shapes)}",
+            )
+        self.hooked = self.hooked[len(self.hooked) - deepest + 1 :]
+        return [shape[1] for shape in shapes[:deepest]]
+
+
+def stage_names(backbone: nn.Module) -> tuple[str, ...]:
+    """The stages of a timm backbone as module names, in the order of the forward pass.
+
+    timm's feature_info lists one stage for each resolution. Where stages are the children of one module, its
+    other children are stages as well.
+    """
+    there = dict(backbone.named_modules())
+    listed = (info["module"] for info in getattr(backbone, "feature_info", ()))
+    names = [name for name in listed if name in there]
+    parent, _, child = names[-1].rpartition(".") if names else ("", "", "")
+    siblings = dict(there[parent].named_children())
+    if child.isdigit() and all(any(True for _ in each.children()) for each in siblings.values()):
+        return tuple(f"{parent}.{name}" for name in siblings)
+    return tuple(names)
+
+
+def _no_maps(kind: str) -> ConfigError:
+    return ConfigError(
+        "a stage of this backbone is not one map",
+        where="network.stages",
+        saw=f"a {kind}",
+        wanted="a tensor",
+        do="leave out network.stages, or choose another backbone",
+    )
+
+
+def keep_resolution(backbone: nn.Module, *, name: str) -> None:
+    """Take the down-sampling out of a ResNet's last stage: its map has twice the side, its weights stay.
+
+    Raises:
+        ConfigError: the backbone is not a ResNet of timm, or down-samples by a filter of its own.
+
+    Reference: Jun et al., Combination of Multiple Global Descriptors for Image Retrieval, 2019
+        (arXiv:1903.10663), section 3.1: no down-sampling between stage 3 and stage 4; not dilated.
+    """
+    stage = backbone.layer4 if isinstance(backbone, ResNet) else nn.Identity()
+    strided = [
+        (path, module)
+        for path, module in stage.named_modules()
+        if getattr(module, "stride", 1) in (2, (2, 2)) and not any(True for _ in module.children())
+    ]
+    if not strided or not all(isinstance(module, nn.Conv2d | nn.AvgPool2d) for _, module in strided):
+        raise ConfigError(
+            "this backbone's last stage cannot keep its resolution",
+            where="network.last_stride",
+            saw=f"1 on {name}",
+            wanted="2, or a ResNet such as resnet50",
+            do="leave out network.last_stride, or choose another backbone",
+        )
+    for path, module in strided:
+        if isinstance(module, nn.Conv2d):
+            module.stride = (1, 1)
+        else:
+            stage.set_submodule(path, nn.Identity())
+
+
+def _check_tokens(network: NetworkConfig) -> None:
+    usual = {"pooling": ("spoc",), "stages": 1, "quarters": ()}
+    for key, wanted in usual.items():
+        if getattr(network, key) != wanted:
+            raise ConfigError(
+                "this backbone pools its tokens itself",
+                where=f"network.{key}",
+                saw=f"{_listed(getattr(network, key))} on {network.backbone}",
+                wanted=_listed(wanted),
+                do=f"leave out network.{key}, or choose a convolutional backbone",
+            )
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
 def _create(network: NetworkConfig) -> Any:

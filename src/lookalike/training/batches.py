@@ -1,7 +1,8 @@
 """Which rows a batch is made of: P classes x K images, drawn anew in every epoch.
 
 Labels enter, lists of row numbers leave. An epoch is a pure function of the labels, the options, the seed and
-the epoch number: nothing has to be saved to continue a training. Images are not opened here.
+the epoch number: nothing has to be saved to continue a training. Of several devices, each has its own classes
+of every batch. Images are not opened here.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ class ClassBatches:
     remains open in them is filled with further groups of classes chosen at random. Only a class with more
     groups than the epoch has batches does not show all its images in one epoch: it is in every batch.
 
+    With categories, classes of one category meet: groups change places between batches, which leaves all of
+    the above as it was, until in every batch a share of the classes is of one category. A category with fewer
+    classes than that gives what it has, and the last batches get what is left.
+
     Args:
         labels: [n] of any comparable type, one for each row.
         classes: P; where there are fewer usable classes, all of them.
@@ -36,14 +41,19 @@ class ClassBatches:
         seed: fixes all epochs.
         class_list: use rows of these labels only; None: all.
         total_examples_per_class: use at most this many rows of a class, chosen once by the seed; None: all.
+        categories: [n] of any comparable type; a class belongs to the one that most of its rows have.
+        category_share: of a batch's classes, how many shall be of one category, in [0, 1].
+        rank, world: of several devices (0 <= rank < world), give this one's classes of every batch. P is that
+            of all devices together and a multiple of their number.
 
     Attributes:
-        classes, images: the P and K of every batch.
+        classes, images: the P and K of every batch, of all devices together.
         left_out: labels with a single row; they have no pair to learn from.
 
     Raises:
-        ConfigError: class_list names a label that no row has, or an option is out of range.
-        BatchError: fewer than two classes have two rows.
+        ConfigError: class_list names a label that no row has, an option is out of range, or P cannot be
+            divided among the devices.
+        BatchError: fewer than two classes have two rows, or fewer than there are devices.
     """
 
     def __init__(
@@ -55,8 +65,13 @@ class ClassBatches:
         seed: int,
         class_list: Sequence[Any] | None = None,
         total_examples_per_class: int | None = None,
+        categories: Labels | Sequence[Any] | None = None,
+        category_share: float = 0.5,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         _check_options(classes, images, total_examples_per_class)
+        _check_devices(classes, world)
         names, codes = np.unique(np.asarray(labels), return_inverse=True)
         rows = np.flatnonzero(_wanted(names, class_list)[codes])
         if total_examples_per_class is not None:
@@ -67,10 +82,15 @@ class ClassBatches:
         rows = rows[counts[codes[rows]] >= 2]
         self._rows: Integers = rows[np.argsort(codes[rows], kind="stable")]  # class after class
         self._counts: Integers = counts[counts >= 2]
-        if len(self._counts) < 2:
-            raise _too_few(len(self._counts), self.left_out)
-        self.classes = min(classes, len(self._counts))
+        if len(self._counts) < max(2, world):
+            raise _too_few(len(self._counts), self.left_out, wanted=max(2, world))
+        self.classes = min(classes, len(self._counts) // world * world)
         self.images = images
+        self._share = slice(rank * self.classes // world, (rank + 1) * self.classes // world)
+        self._category: Integers | None = None  # [C]
+        if categories is not None:
+            self._category = _usual(np.asarray(categories)[self._rows], self._counts)
+        self._together = round(category_share * self.classes)
         self._due: Integers = -(-self._counts // images)  # [C] groups
         self._batches = -(-int(self._due.sum()) // self.classes)
         self._seed = seed
@@ -89,15 +109,18 @@ class ClassBatches:
         self._epoch = epoch
 
     def rows_of_epoch(self, epoch: int) -> Integers:
-        """All batches of an epoch: [batches, P * K] row numbers, images of a class side by side."""
+        """All batches of an epoch: [batches, P / world * K] row numbers, images of a class side by side."""
         random = np.random.default_rng((self._seed, epoch))
         shuffled = self._rows[np.argsort(_class_of(self._counts) + random.random(len(self._rows)))]
         groups = _fill(np.minimum(self._due, self._batches), self._batches, self.classes, random)  # [C]
         of_class = _deal(groups, self._batches, self.classes, random)  # [batches, P]
+        if self._category is not None:
+            of_class = _gather(of_class, self._category, self._together, random)
         turn = _turns(of_class)  # [batches, P], which of its class's groups a group is
         place = (turn[..., None] * self.images + np.arange(self.images)) % self._counts[of_class][..., None]
         start = np.cumsum(self._counts) - self._counts
-        return shuffled[start[of_class][..., None] + place].reshape(self._batches, -1)
+        rows = shuffled[start[of_class][..., None] + place]  # [batches, P, K]
+        return rows[:, self._share].reshape(self._batches, -1)
 
 
 def _class_of(sizes: Integers) -> Integers:
@@ -155,6 +178,44 @@ def _deal(groups: Integers, batches: int, per_batch: int, random: np.random.Gene
     return dealt.T
 
 
+def _gather(of_class: Integers, category: Integers, together: int, random: np.random.Generator) -> Integers:
+    """Let entries of [batches, P] change places, until `together` in each batch are of one category.
+
+    Batch after batch takes what it lacks of the category of one of its entries, chosen at random, from the
+    batches after it, and gives entries of other categories that they do not have.
+    """
+    width = of_class.shape[1]
+    classes = of_class.ravel()  # a copy in any case: _deal gives a transposed array
+    kinds = category[classes]
+    for start in range(0, len(classes) - width, width):
+        own = classes[start : start + width]
+        wanted = category[random.choice(own)]
+        giving = random.permutation(np.flatnonzero(category[own] != wanted))
+        lacking = together - (width - len(giving))
+        if lacking <= 0:
+            continue
+        offered = random.permutation(start + width + np.flatnonzero(kinds[start + width :] == wanted))
+        _, first = np.unique(classes[offered], return_index=True)  # each class once
+        usable = offered[first][~np.isin(classes[offered[first]], own)]
+        for place in random.permutation(usable)[:lacking]:
+            other = classes[place // width * width :][:width]
+            fitting = giving[~np.isin(own[giving], other)]
+            if len(fitting):
+                here = start + fitting[0]
+                giving = giving[giving != fitting[0]]
+                classes[[here, place]], kinds[[here, place]] = classes[[place, here]], kinds[[place, here]]
+    return classes.reshape(of_class.shape)
+
+
+def _usual(categories: NDArray[Any], counts: Integers) -> Integers:
+    """The number of the category that most rows of each class have, rows standing class after class."""
+    codes = np.unique(categories, return_inverse=True)[1]
+    votes = np.zeros((len(counts), codes.max() + 1), np.int64)
+    np.add.at(votes, (_class_of(counts), codes), 1)
+    usual: Integers = votes.argmax(1)
+    return usual
+
+
 def _turns(of_class: Integers) -> Integers:
     """How often each entry's class came before it."""
     flat = of_class.ravel()
@@ -194,11 +255,22 @@ def _check_options(classes: int, images: int, most: int | None) -> None:
             )
 
 
-def _too_few(usable: int, left_out: tuple[Any, ...]) -> BatchError:
+def _check_devices(classes: int, world: int) -> None:
+    if classes % world:
+        raise ConfigError(
+            "the classes of a batch cannot be divided among the devices",
+            where="batches.classes",
+            saw=f"{classes} for {world} devices",
+            wanted=f"a multiple of {world}",
+            do=f"use --set batches.classes={-(-classes // world) * world}; it counts all devices together",
+        )
+
+
+def _too_few(usable: int, left_out: tuple[Any, ...], *, wanted: int) -> BatchError:
     return BatchError(
         "too few classes to learn from",
         where="labels",
         saw=f"{usable} with two or more images and {len(left_out)} with one",
-        wanted="two classes with two or more images",
+        wanted="two classes with two or more images" if wanted == 2 else f"{wanted}, one for each device",
         do="add images, or widen batches.class_list",
     )

@@ -17,16 +17,19 @@ import onnx
 from safetensors.numpy import load_file, save
 
 from lookalike.config import RunConfig
-from lookalike.errors import MissingExtraError
+from lookalike.errors import ConfigError, MissingExtraError
 from lookalike.images import open_image
 from lookalike.model import GRAPH, WEIGHTS, Model, cache_folder, untrained, write_facts, write_seen
 from lookalike.preprocess import prepare
-from lookalike.records import Floats, Pixels, Skipped, Watcher
+from lookalike.records import Alarm, Floats, PairHistogram, Pixels, Skipped, Watcher
 from lookalike.table import ImageTable
+from lookalike.training.attributes import train_attributes
 from lookalike.training.closed_form import Candidate, LinearHead, choose
 from lookalike.training.features import table_features
 from lookalike.training.folder import check_parity, making, model_facts
 from lookalike.training.graph import HeadGraph, grow_head, load_graph
+from lookalike.training.material import all_samples, with_categories, with_views
+from lookalike.training.processes import check_several, is_first
 from lookalike.training.side import Side, Trained
 
 PARITY_PICTURES = 16
@@ -41,12 +44,16 @@ class Built:
         history: metric to one value an epoch; empty for a closed-form head.
         candidates: the closed-form settings tried, where any were.
         skipped: train and val pictures that could not be used.
+        alarms: what went wrong in a training by gradient.
+        similarities: one an epoch, split ("train", "val") to the similarities of its pairs.
     """
 
     model: Model
     history: Mapping[str, list[float]] = field(default_factory=dict)
     candidates: Sequence[Candidate] = ()
     skipped: tuple[Skipped, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    similarities: Sequence[Mapping[str, PairHistogram]] = ()
 
 
 def build(
@@ -58,11 +65,16 @@ def build(
         ModelError: a backbone's weights cannot be had, or the export does not compute what was trained.
         EvaluationError: no picture of a split could be used.
     """
-    backbone = untrained(_spec(config))
-    train = _side(backbone, table, "train", watcher)
-    val = _side(backbone, table, "val", watcher)
+    check_several(closed_form=config.attributes is None and config.network.resolved_head == "closed_form")
+    backbone = untrained(_spec(config), say=watcher.say)
+    labelled = config.attributes is None
+    train = _side(backbone, table, "train", watcher, labelled=labelled)
+    val = _side(backbone, table, "val", watcher, labelled=labelled)
+    train = with_views(with_categories(train, config.batches), backbone, config, folder, watcher)
     start, candidates = _closed_form(config, train, val)
-    if config.network.resolved_head == "closed_form":
+    if config.attributes is not None:
+        trained = _by_attributes(config, train, val, table, folder, resume=resume, watcher=watcher)
+    elif config.network.resolved_head == "closed_form":
         assert start is not None  # noqa: S101 - this head is always solved
         trained = Trained(HeadGraph(start.power, [(start.weight, start.bias)]), _closed_form_weights(start))
     else:
@@ -74,45 +86,71 @@ def build(
         "epochs": len(next(iter(trained.history.values()), [])),
         "seed": config.seed,
     }
-    model = _export(config, backbone, trained, train, folder, created=created, training=facts)
-    return Built(model, trained.history, candidates, train.skipped + val.skipped)
+    if is_first():
+        _export(config, backbone, trained, train, folder, created=created, training=facts)
+    if trained.history:
+        _meet()
+    model = Model.load(folder / MODEL)
+    skipped = train.skipped + val.skipped
+    return Built(model, trained.history, candidates, skipped, trained.alarms, trained.similarities)
 
 
 def _spec(config: RunConfig) -> dict[str, Any]:
+    """The untrained model whose embedding is the feature that the head starts from."""
+    network = config.network
+    if network.is_plain:
+        return _plain_spec(config)
+    chosen = {key: getattr(network, key) for key in ("pooling", "stages", "quarters", "last_stride")}
+    return {**_plain_spec(config), **chosen}
+
+
+def _plain_spec(config: RunConfig) -> dict[str, Any]:
+    """The untrained model that a run is compared with: the mean of the last map, whatever the run pools.
+
+    A run's own stages and poolings are part of what it brings; were they in the baseline too, a poor choice
+    of them would lower the bar.
+    """
     network = config.network
     spec: dict[str, Any] = {
         "backbone": network.backbone,
         "pretrained": network.pretrained,
-        "pooling": network.pooling,
+        "pooling": "spoc",
         "preprocess": config.preprocess.model_dump(mode="json"),
     }
     return spec if network.pretrained else {**spec, "seed": config.seed}
 
 
-def _side(backbone: Model, table: ImageTable, split: str, watcher: Watcher) -> Side:
+def _side(backbone: Model, table: ImageTable, split: str, watcher: Watcher, *, labelled: bool = True) -> Side:
     part = table.select(split)
     embedded = table_features(
         backbone, part, cache_folder=cache_folder(), progress=watcher.stage(f"features of {split}")
     )
     usable = part.take(embedded.rows)
-    return Side(usable, usable.labels, embedded.embeddings.vectors, embedded.hashes, embedded.skipped)
+    labels = usable.labels if labelled else np.array(usable.frame["label"].fill_null("").to_list(), np.str_)
+    return Side(usable, labels, embedded.embeddings.vectors, embedded.hashes, embedded.skipped)
+
+
+def _meet() -> None:
+    """Wait until the first of several processes has written the model."""
+    from lookalike.training.distributed import wait_for_all
+
+    wait_for_all()
 
 
 def _closed_form(config: RunConfig, train: Side, val: Side) -> tuple[LinearHead | None, Sequence[Candidate]]:
     network = config.network
-    wanted = network.resolved_head == "closed_form" or (
-        network.resolved_head == "linear" and network.head_start == "closed_form"
-    )
-    if not wanted:
+    if network.resolved_start != "closed_form" or config.attributes is not None:
         return None, ()
+    features, labels = all_samples(train)
     return choose(
-        train.features,
-        train.labels,
+        features,
+        labels,
         val.features,
         val.labels,
-        dim=network.embedding_dim,
+        dim=network.embedding_dim or train.features.shape[1],
         powers=network.powers,
         shrinkages=network.shrinkages,
+        val_identity=val.identity,
     )
 
 
@@ -142,6 +180,23 @@ def _by_gradient(
     return train_by_gradient(config, train, val, start, folder, resume=resume, watcher=watcher)
 
 
+def _by_attributes(
+    config: RunConfig,
+    train: Side,
+    val: Side,
+    table: ImageTable,
+    folder: Path,
+    *,
+    resume: bool,
+    watcher: Watcher,
+) -> Trained:
+    if config.network.is_plain:
+        plain = train.features
+    else:
+        plain = _side(untrained(_plain_spec(config)), table, "train", watcher, labelled=False).features
+    return train_attributes(config, train, val, plain=plain, folder=folder, resume=resume, watcher=watcher)
+
+
 def _export(
     config: RunConfig,
     backbone: Model,
@@ -153,12 +208,14 @@ def _export(
     training: dict[str, Any],
 ) -> Model:
     """Write folder/model, whole and checked on real pictures, and folder/baseline where it is needed."""
-    frozen = trained.features_graph is None
+    # whether the graph gives the plain untrained feature too
+    compared = trained.features_graph is None and config.network.last_stride == 2
+    plain = backbone if config.network.is_plain or compared else untrained(_plain_spec(config))
     base = trained.features_graph or load_graph(backbone.folder / GRAPH)
     pixels = _some_pixels(backbone, train.table)
     expected = trained.embed(pixels) if trained.embed else trained.head.apply(backbone.embed_pixels(pixels))
     with making(folder / MODEL) as place:
-        onnx.save(grow_head(base, trained.head, keep_feature=frozen), str(place / GRAPH))
+        onnx.save(grow_head(base, trained.head, keep_feature=compared), str(place / GRAPH))
         training["parity"] = check_parity(place / GRAPH, pixels, expected)
         facts = model_facts(
             name=config.name,
@@ -167,18 +224,39 @@ def _export(
             preprocess=backbone.preprocess,
             network=config.network,
             created=created,
-            baseline=backbone.name,
-            feature_dim=backbone.dim if frozen else None,
+            baseline=plain.facts["baseline"] or plain.name,
+            feature_dim=plain.facts["outputs"].get("feature", plain.dim) if compared else None,
+            dimensions=_dimensions(config, expected.shape[1]),
             training=training,
         )
-        weights = load_file(backbone.folder / WEIGHTS) if frozen else {}
-        prefixed = {f"features.{name}": value for name, value in weights.items()}
-        (place / WEIGHTS).write_bytes(save({**prefixed, **trained.weights}))
+        if trained.attributes is not None:
+            facts["attributes"] = trained.attributes.write(place)
+        (place / WEIGHTS).write_bytes(save(_all_weights(backbone, trained)))
         write_seen(place, train.hashes)
         write_facts(place, facts)
-    if not frozen:
-        shutil.copytree(backbone.folder, folder / BASELINE, dirs_exist_ok=True)
+    if not compared:
+        shutil.copytree(plain.folder, folder / BASELINE, dirs_exist_ok=True)
     return Model.load(folder / MODEL)
+
+
+def _all_weights(backbone: Model, trained: Trained) -> dict[str, Floats]:
+    """Those of the whole graph: a frozen backbone's are the exported ones."""
+    frozen = trained.features_graph is None
+    weights = load_file(backbone.folder / WEIGHTS) if frozen else {}
+    return {**{f"features.{name}": value for name, value in weights.items()}, **trained.weights}
+
+
+def _dimensions(config: RunConfig, dim: int) -> tuple[int, ...]:
+    """Where the embedding may be cut; a closed form may be anywhere: its first directions tell most."""
+    if max(config.loss.dimensions, default=0) <= dim:
+        return config.loss.dimensions
+    raise ConfigError(
+        "a length is longer than the embedding",
+        where="loss.dimensions",
+        saw=str(max(config.loss.dimensions)),
+        wanted=f"at most {dim}",
+        do="take it out",
+    )
 
 
 def _some_pixels(backbone: Model, table: ImageTable) -> Pixels:

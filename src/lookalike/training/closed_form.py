@@ -101,6 +101,7 @@ def choose(
     dim: int,
     powers: Sequence[float],
     shrinkages: Sequence[float],
+    val_identity: NDArray[np.int64] | None = None,
 ) -> tuple[LinearHead, list[Candidate]]:
     """Solve with every power and shrinkage, and keep the head with the best MAP@R on validation.
 
@@ -112,6 +113,7 @@ def choose(
         train_features, val_features: [n, D] float32.
         train_labels, val_labels: [n] arrays; some validation label must occur twice.
         dim, powers, shrinkages: see `solve`.
+        val_identity: [n]; validation images with one code (the same file content) do not find each other.
 
     Returns:
         The head, solved on the training features alone, and all candidates in the order they were tried.
@@ -121,13 +123,14 @@ def choose(
         EvaluationError: no validation label occurs twice.
     """
     judged = _judged(val_labels)
+    identity = None if val_identity is None else val_identity[judged]
     scatters = {power: _scatter(train_features, train_labels, power) for power in powers}
 
     def attempt(power: float, shrinkage: float, fill: float) -> tuple[Candidate, LinearHead]:
         head = _solve(scatters[power], shrinkage=shrinkage, dim=dim, fill=fill)
         embedded = apply(head, val_features[judged])
-        found = retrieval(embedded, val_labels[judged], ks=(1,), neighbours=1).values["map@r"]
-        return Candidate(power, shrinkage, fill, float(np.nanmean(found))), head
+        found = retrieval(embedded, val_labels[judged], identity=identity, ks=(1,), neighbours=1)
+        return Candidate(power, shrinkage, fill, float(np.nanmean(found.values["map@r"]))), head
 
     def score(attempted: tuple[Candidate, LinearHead]) -> float:
         return attempted[0].map_at_r

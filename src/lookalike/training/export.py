@@ -19,7 +19,7 @@ import onnx
 import torch
 from matplotlib.cbook import get_sample_data
 from safetensors.numpy import save
-from torch import nn
+from torch import Tensor, nn
 
 from lookalike.config import NetworkConfig, PreprocessConfig
 from lookalike.errors import LookalikeError
@@ -31,17 +31,33 @@ from lookalike.training.backbones import Features
 from lookalike.training.folder import check_parity, making, model_facts
 
 OPSET = 20
+NETWORK_KEYS = ("backbone", "pretrained", "pooling", "stages", "quarters", "last_stride")
 
 
-def export_features(features: Features, path: Path, *, pixels: Pixels) -> onnx.ModelProto:
+class WithPlain(nn.Module):
+    """Features with the plain feature beside: what an untrained model computes for comparison."""
+
+    def __init__(self, features: Features) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The feature [n, D] and the mean of the last map [n, c]; unit rows."""
+        return self.features.with_plain(images)
+
+
+def export_features(
+    features: Features, path: Path, *, pixels: Pixels, plain: bool = False
+) -> onnx.ModelProto:
     """Write the features of a backbone as ONNX and check them against torch.
 
     Args:
         features: in evaluation mode.
         pixels: [n, size, size, 3] uint8, real pictures, to compare on.
+        plain: give the mean of the last map, to unit length, as a second output, "feature" [n, c].
 
     Returns:
-        The graph, whose one output is "embedding" [n, D].
+        The graph, whose output "embedding" is [n, D].
 
     Raises:
         ModelError: torch and onnxruntime differ by more than a cosine of 0.9999 on a picture.
@@ -51,10 +67,10 @@ def export_features(features: Features, path: Path, *, pixels: Pixels) -> onnx.M
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
         program = torch.onnx.export(
-            features,
+            WithPlain(features).eval() if plain else features,
             (example,),
             input_names=["images"],
-            output_names=["embedding"],
+            output_names=["embedding", "feature"] if plain else ["embedding"],
             dynamic_shapes=({0: torch.export.Dim("n")},),
             opset_version=OPSET,
             dynamo=True,
@@ -63,9 +79,11 @@ def export_features(features: Features, path: Path, *, pixels: Pixels) -> onnx.M
     assert program is not None  # noqa: S101 - for the type checker: no file was asked for
     graph: onnx.ModelProto = program.model_proto
     onnx.save(graph, str(path))
+    images = torch.from_numpy(pixels)
     with torch.inference_mode():
-        expected = features(torch.from_numpy(pixels)).numpy()
-    check_parity(path, pixels, expected)
+        check_parity(path, pixels, features(images).numpy())
+        if plain:
+            check_parity(path, pixels, features.with_plain(images)[1].numpy(), output="feature")
     return graph
 
 
@@ -73,25 +91,37 @@ def make_untrained(spec: Mapping[str, Any], folder: Path) -> None:
     """Make the model folder of a pretrained backbone, complete or not at all.
 
     Args:
-        spec: backbone, and optionally pretrained, pooling, seed and preprocess (a mapping).
+        spec: backbone, and optionally pretrained, pooling, stages, quarters, last_stride, seed and
+            preprocess (a mapping). Where the feature is another than the plain one, the graph gives that too,
+            as the second output "feature": all choices of stages and poolings are then compared with one and
+            the same vector. With last_stride 1 the plain one would take a second pass and is not given.
     """
-    network = NetworkConfig.model_validate(
-        {key: spec[key] for key in ("backbone", "pretrained", "pooling") if key in spec}
-    )
+    network = NetworkConfig.model_validate({key: spec[key] for key in NETWORK_KEYS if key in spec})
     torch.manual_seed(spec.get("seed", 0))
     features = Features(network, PreprocessConfig.model_validate(spec.get("preprocess", {}))).eval()
-    with making(folder) as place:
-        export_features(features, place / GRAPH, pixels=sample_pixels(features.preprocess))
+    plain = f"{network.backbone}, untrained"
+    both = not network.is_plain and network.last_stride == 2
+    with making(folder, keep=True) as place:
+        export_features(features, place / GRAPH, pixels=sample_pixels(features.preprocess), plain=both)
         (place / WEIGHTS).write_bytes(save(named_weights(features)))
         facts = model_facts(
-            name=f"{network.backbone}, untrained",
+            name=plain if network.is_plain else f"{plain}, {_pooled(network)}",
             graph=place / GRAPH,
             dim=features.dim,
             preprocess=features.preprocess,
             network=network,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            baseline=plain if both else None,
+            feature_dim=features.plain_dim if both else None,
         )
         write_facts(place, facts)
+
+
+def _pooled(network: NetworkConfig) -> str:
+    """What is pooled, in words: "spoc + mac of 3 stages"."""
+    words = f"{' + '.join(network.pooling)} of {network.stages} stage{'s' if network.stages > 1 else ''}"
+    words += f", quarters of {', '.join(map(str, network.quarters))}" if network.quarters else ""
+    return words if network.last_stride == 2 else f"{words}, last stride 1"
 
 
 def sample_pixels(preprocess: Preprocess) -> Pixels:

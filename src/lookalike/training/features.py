@@ -64,14 +64,24 @@ def table_features(
         EvaluationError: not one picture could be used.
         LookalikeError: the cache cannot be written.
     """
-    path = cache_folder / "features" / f"{backbone.fingerprint[:16]}.db"
+    path = cache_path(backbone, cache_folder)
     try:
         with FeatureCache(path, dim=backbone.dim) as cache:
             return embed_table(backbone, table, memory=cache, progress=progress)
     except (sqlite3.Error, OSError) as error:
-        raise LookalikeError(
-            "the feature cache cannot be used",
-            where=path,
-            saw=str(error),
-            do="free some space, delete the file, or set LOOKALIKE_CACHE to another folder",
-        ) from error
+        raise unusable(path, error) from error
+
+
+def cache_path(backbone: Model, cache_folder: Path) -> Path:
+    """The file that keeps a backbone's features."""
+    return cache_folder / "features" / f"{backbone.fingerprint[:16]}.db"
+
+
+def unusable(path: Path, error: Exception) -> LookalikeError:
+    """What to say when the cache cannot be read or written."""
+    return LookalikeError(
+        "the feature cache cannot be used",
+        where=path,
+        saw=str(error),
+        do="free some space, delete the file, or set LOOKALIKE_CACHE to another folder",
+    )

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from lookalike.config import RunConfig
+from lookalike.errors import ConfigError
 from lookalike.model import GRAPH
 from lookalike.records import Floats, Pixels, Watcher
 from lookalike.training.backbones import Features
 from lookalike.training.closed_form import LinearHead
 from lookalike.training.export import export_features, named_weights, sample_pixels
-from lookalike.training.network import Head, Network, make_head
+from lookalike.training.network import AnyHead, Network, make_head
+from lookalike.training.optimisers import unfreeze
 from lookalike.training.side import Side, Trained
 from lookalike.training.sources import FeatureSource, PictureSource
 from lookalike.training.trainer import Fitted, fit, history_columns
@@ -33,20 +37,25 @@ def train_by_gradient(
     """Train a head on cached features, or on pictures where they change (augmented or fine-tuned)."""
     torch.manual_seed(config.seed)
     head = make_head(config.network, inputs=train.features.shape[1], start=start)
-    if config.network.frozen and config.augment is None:
-        sources = FeatureSource(train.features, train.labels), FeatureSource(val.features, val.labels)
-        fitted = fit(head, config, train=sources[0], val=sources[1], folder=folder, resume=resume,
-                     progress=watcher.stage("train"))  # fmt: skip
+    if config.network.frozen and (config.augment is None or train.views is not None):
+        source = FeatureSource(train.features, train.labels, train.views, train.categories)
+        judged = FeatureSource(val.features, val.labels)
+        fitted = fit(head, config, train=source, val=judged, folder=folder, resume=resume,
+                     progress=watcher.stage("train"), say=watcher.say)  # fmt: skip
         tell(fitted, watcher)
-        return Trained(head.as_graph(), _prefixed("head", head), history=history_columns(fitted.history))
+        return Trained(head.as_graph(), _prefixed("head", head), **_course(fitted))
     return _train_on_pictures(config, train, val, head, folder, resume=resume, watcher=watcher)
 
 
 def _train_on_pictures(
-    config: RunConfig, train: Side, val: Side, head: Head, folder: Path, *, resume: bool, watcher: Watcher
+    config: RunConfig, train: Side, val: Side, head: AnyHead, folder: Path, *, resume: bool, watcher: Watcher
 ) -> Trained:
+    torch.manual_seed(config.seed)  # random weights are then those of the exported backbone
     features = Features(config.network, config.preprocess)
-    features.requires_grad_(not config.network.frozen)
+    features.requires_grad_(requires_grad=False)
+    if not config.network.frozen:
+        unfreeze(features, config.training)
+    check_sizes(features, config.training.sizes)
     network = Network(features, head)
     fitted = fit(
         network,
@@ -56,11 +65,11 @@ def _train_on_pictures(
         folder=folder,
         resume=resume,
         progress=watcher.stage("train"),
+        say=watcher.say,
     )
     tell(fitted, watcher)
-    history = history_columns(fitted.history)
     if config.network.frozen:
-        return Trained(head.as_graph(), _prefixed("head", head), history=history)
+        return Trained(head.as_graph(), _prefixed("head", head), **_course(fitted))
     with tempfile.TemporaryDirectory() as place:
         graph = export_features(features, Path(place) / GRAPH, pixels=sample_pixels(features.preprocess))
 
@@ -68,7 +77,7 @@ def _train_on_pictures(
         with torch.inference_mode():
             return network(torch.from_numpy(pixels)).numpy()  # type: ignore[no-any-return]
 
-    return Trained(head.as_graph(), named_weights(network), graph, embed, history)
+    return Trained(head.as_graph(), named_weights(network), graph, embed, **_course(fitted))
 
 
 def _pictures(side: Side, config: RunConfig, features: Features, *, augmented: bool) -> PictureSource:
@@ -80,10 +89,39 @@ def _pictures(side: Side, config: RunConfig, features: Features, *, augmented: b
         preprocess=features.preprocess,
         augment=config.augment if augmented else None,
         workers=max((os.cpu_count() or 1) - 1, 0) if workers is None else workers,
+        sizes=config.training.sizes if augmented else (),
+        epochs=config.training.epochs,
+        categories=side.categories if augmented else None,
     )
 
 
-def _prefixed(prefix: str, head: Head) -> dict[str, Floats]:
+def check_sizes(features: Features, sizes: Sequence[int]) -> None:
+    """Refuse picture sizes that a backbone cannot take.
+
+    Raises:
+        ConfigError: it was made for one size, as vision transformers are.
+    """
+    for size in sizes:
+        try:
+            with torch.inference_mode():
+                features(torch.zeros(1, size, size, 3, dtype=torch.uint8))
+        except (AssertionError, RuntimeError) as error:
+            raise ConfigError(
+                "the backbone does not take pictures of this size",
+                where="training.sizes",
+                saw=f"{size}: {error}"[:200],
+                wanted=f"{features.preprocess.size}",
+                do="leave out training.sizes, or choose a convolutional backbone",
+            ) from error
+
+
+def _course(fitted: Fitted) -> dict[str, Any]:
+    """How the training went, for the record."""
+    history = history_columns(fitted.history)
+    return {"history": history, "alarms": fitted.alarms, "similarities": fitted.similarities}
+
+
+def _prefixed(prefix: str, head: AnyHead) -> dict[str, Floats]:
     return {f"{prefix}.{name}": value for name, value in named_weights(head).items()}
 
 

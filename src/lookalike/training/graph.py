@@ -18,42 +18,123 @@ Layer = tuple[Floats, Floats]  # weight [in, out], bias [out]
 
 @dataclass(frozen=True)
 class HeadGraph:
-    """A head as exported: signed power, unit length, affine layers with ReLU between, unit length."""
+    """A head as exported: signed power, unit length, affine layers with ReLU between, unit length.
+
+    Attributes:
+        residual: add what enters the first layer to what leaves the last.
+    """
 
     power: float
     layers: Sequence[Layer]
+    residual: bool = False
+
+    @property
+    def dim(self) -> int:
+        """d, the length of an embedding."""
+        return int(self.layers[-1][0].shape[1])
 
     def apply(self, features: Floats) -> Floats:
         """[n, D] features to [n, d] unit rows, in numpy: what the graph must agree with."""
-        hidden = _unit(np.sign(features) * np.abs(features) ** self.power)
+        entering = hidden = _unit(np.sign(features) * np.abs(features) ** self.power)
         for place, (weight, bias) in enumerate(self.layers):
             hidden = hidden @ weight + bias
             if place < len(self.layers) - 1:
                 hidden = np.maximum(hidden, 0)
-        return _unit(hidden).astype(np.float32)
+        return _unit(entering + hidden if self.residual else hidden)
+
+    def nodes(self, feature: str) -> list[onnx.NodeProto]:
+        """The head as nodes, from the value of that name to "embedding"."""
+        nodes = [
+            helper.make_node("Sign", [feature], ["head.sign"]),
+            helper.make_node("Abs", [feature], ["head.size"]),
+            helper.make_node("Pow", ["head.size", "head.power"], ["head.raised"]),
+            helper.make_node("Mul", ["head.sign", "head.raised"], ["head.signed"]),
+            *_unit_nodes("head.signed", "head.x0"),
+        ]
+        last = len(self.layers) - 1
+        for i in range(len(self.layers)):
+            affine = [f"head.x{i}", f"head.weight{i}", f"head.bias{i}"]
+            nodes.append(helper.make_node("Gemm", affine, [f"head.y{i}"]))
+            if i < last:
+                nodes.append(helper.make_node("Relu", [f"head.y{i}"], [f"head.x{i + 1}"]))
+        leaving = f"head.y{last}"
+        if self.residual:
+            nodes.append(helper.make_node("Add", ["head.x0", leaving], ["head.sum"]))
+            leaving = "head.sum"
+        return [*nodes, *_unit_nodes(leaving, "embedding")]
+
+    def constants(self) -> dict[str, NDArray[np.generic]]:
+        """The nodes' constants by name."""
+        values: dict[str, NDArray[np.generic]] = {"head.power": np.array(self.power, np.float32)}
+        for i, (weight, bias) in enumerate(self.layers):
+            values[f"head.weight{i}"], values[f"head.bias{i}"] = weight, bias
+        return values
 
 
-def grow_head(backbone: onnx.ModelProto, head: HeadGraph, *, keep_feature: bool) -> onnx.ModelProto:
+@dataclass(frozen=True)
+class CombinedGraph:
+    """A head that gives each of k equal parts of the feature its own linear map and unit length.
+
+    Attributes:
+        branches: k weights [D / k, d / k].
+    """
+
+    branches: Sequence[Floats]
+
+    @property
+    def dim(self) -> int:
+        """d, the length of an embedding."""
+        return sum(weight.shape[1] for weight in self.branches)
+
+    def apply(self, features: Floats) -> Floats:
+        """[n, D] features to [n, d] unit rows, in numpy: what the graph must agree with."""
+        parts = np.split(features, len(self.branches), axis=1)
+        rows = [_unit(part @ weight) for part, weight in zip(parts, self.branches, strict=True)]
+        return _unit(np.concatenate(rows, axis=1))
+
+    def nodes(self, feature: str) -> list[onnx.NodeProto]:
+        """The head as nodes, from the value of that name to "embedding"."""
+        count = len(self.branches)
+        parts = [f"head.part{i}" for i in range(count)]
+        nodes = [helper.make_node("Split", [feature], parts, axis=1, num_outputs=count)]
+        for i, part in enumerate(parts):
+            nodes.append(helper.make_node("MatMul", [part, f"head.weight{i}"], [f"head.y{i}"]))
+            nodes += _unit_nodes(f"head.y{i}", f"head.unit{i}")
+        units = [f"head.unit{i}" for i in range(count)]
+        nodes.append(helper.make_node("Concat", units, ["head.combined"], axis=1))
+        return [*nodes, *_unit_nodes("head.combined", "embedding")]
+
+    def constants(self) -> dict[str, NDArray[np.generic]]:
+        """The nodes' constants by name."""
+        return {f"head.weight{i}": weight for i, weight in enumerate(self.branches)}
+
+
+AnyGraph = HeadGraph | CombinedGraph
+
+
+def grow_head(backbone: onnx.ModelProto, head: AnyGraph, *, keep_feature: bool) -> onnx.ModelProto:
     """Append a head to a backbone's graph.
 
     Args:
-        backbone: a graph whose output "embedding" is the feature, [n, D].
+        backbone: a graph whose output "embedding" is the feature that the head starts from, [n, D]; where it
+            has a second output, "feature", that is the plain feature of the untrained backbone.
         head: what to append; its output takes the name "embedding".
-        keep_feature: give the feature as a second output, "feature".
+        keep_feature: give the plain feature as a second output, "feature".
     """
     grown = onnx.ModelProto()
     grown.CopyFrom(backbone)
     graph = grown.graph
-    feature = graph.output[0]
-    _rename(graph, old="embedding", new="feature")
-    dim = head.layers[-1][0].shape[1]
-    graph.node.extend(_nodes(head))
+    outputs = list(graph.output)
+    source = "feature" if len(outputs) == 1 else "head.feature"
+    _rename(graph, old="embedding", new=source)
+    outputs[0].name = source
+    graph.node.extend(head.nodes(source))
     graph.initializer.extend(_constants(head))
     del graph.output[:]
-    rows = feature.type.tensor_type.shape.dim[0].dim_param or "n"
-    graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [rows, dim]))
+    rows = outputs[0].type.tensor_type.shape.dim[0].dim_param or "n"
+    graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [rows, head.dim]))
     if keep_feature:
-        graph.output.append(feature)
+        graph.output.append(outputs[-1])
     onnx.checker.check_model(grown)
     return grown
 
@@ -67,24 +148,6 @@ def _rename(graph: onnx.GraphProto, *, old: str, new: str) -> None:
     for node in graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
         node.output[:] = [new if name == old else name for name in node.output]
-    graph.output[0].name = new
-
-
-def _nodes(head: HeadGraph) -> list[onnx.NodeProto]:
-    nodes = [
-        helper.make_node("Sign", ["feature"], ["head.sign"]),
-        helper.make_node("Abs", ["feature"], ["head.size"]),
-        helper.make_node("Pow", ["head.size", "head.power"], ["head.raised"]),
-        helper.make_node("Mul", ["head.sign", "head.raised"], ["head.signed"]),
-        *_unit_nodes("head.signed", "head.x0"),
-    ]
-    last = len(head.layers) - 1
-    for i in range(len(head.layers)):
-        affine = [f"head.x{i}", f"head.weight{i}", f"head.bias{i}"]
-        nodes.append(helper.make_node("Gemm", affine, [f"head.y{i}"]))
-        if i < last:
-            nodes.append(helper.make_node("Relu", [f"head.y{i}"], [f"head.x{i + 1}"]))
-    return [*nodes, *_unit_nodes(f"head.y{last}", "embedding")]
 
 
 def _unit_nodes(source: str, target: str) -> list[onnx.NodeProto]:
@@ -96,15 +159,12 @@ def _unit_nodes(source: str, target: str) -> list[onnx.NodeProto]:
     ]
 
 
-def _constants(head: HeadGraph) -> list[TensorProto]:
-    values: dict[str, NDArray[np.generic]] = {
-        "head.power": np.array(head.power, np.float32),
+def _constants(head: AnyGraph) -> list[TensorProto]:
+    shared: dict[str, NDArray[np.generic]] = {
         "head.axis": np.array([1], np.int64),
         "head.tiny": np.array(1e-12, np.float32),
     }
-    for i, (weight, bias) in enumerate(head.layers):
-        values[f"head.weight{i}"], values[f"head.bias{i}"] = weight, bias
-    return [numpy_helper.from_array(value, name) for name, value in values.items()]
+    return [numpy_helper.from_array(value, name) for name, value in {**shared, **head.constants()}.items()]
 
 
 def _unit(rows: NDArray[np.floating]) -> Floats:

@@ -7,28 +7,39 @@ and report.html. Everything after the export (threshold, figures, report) runs t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lookalike.attribute_evaluation import AttributeReport, evaluate_attributes
+from lookalike.attribute_wording import attribute_json
 from lookalike.card import write_card
 from lookalike.config import RunConfig
-from lookalike.errors import CalibrationError, ConfigError, EvaluationError, TableError
+from lookalike.errors import CalibrationError, EvaluationError, MissingExtraError, TableError
 from lookalike.evaluation import Evaluation, calibrate, evaluate
 from lookalike.files import write_atomically
 from lookalike.model import Model
-from lookalike.pages import installed, report_page
-from lookalike.records import SILENT, Skipped, Threshold, Watcher
+from lookalike.pages import report_page
+from lookalike.records import SILENT, Alarm, Skipped, Threshold, Watcher
 from lookalike.report import write_report
 from lookalike.runfile import apply_overrides, dump_config, load_config, parse_config
-from lookalike.splits import check_judgeable, check_trainable, split_table
+from lookalike.splits import check_judgeable, check_trainable, split_table, split_unlabelled
 from lookalike.table import ImageTable
-from lookalike.training.build import MODEL, Built, build
+from lookalike.training.claim import check_free, claim, claimed, held
 from lookalike.training.closed_form import Candidate
+from lookalike.training.processes import is_first
 
-CONFIG, SPLIT, VERSIONS, REPORT = "config.yaml", "split.parquet", "versions.json", "report.html"
-CHECKPOINTS = "checkpoints"
+try:
+    from lookalike.training.build import MODEL, Built, build
+except ModuleNotFoundError as error:
+    raise MissingExtraError(error.name or "onnx", extra="train") from error
+
+CHECKPOINTS, REPORT, ATTRIBUTES = "checkpoints", "report.html", "attributes.json"
+
+# what a closed-form head has no use for, and the keys among them that it has
+_BY_GRADIENT = ("loss", "training", "batches")
+_ALSO_SOLVED = ("loss.dimensions", "training.views", "batches.class_list", "batches.total_examples_per_class")
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,9 @@ class Run:
         threshold: the match threshold from val; None where val could not support the target.
         evaluation: the figures on test; None where test holds nothing to judge.
         skipped: pictures that could not be used for training or validation.
+        alarms: what went wrong in a training by gradient; each was said when it was seen.
+        attributes: the figures of attribute retrieval on test, of a run with attributes; such a run has
+            neither threshold nor evaluation, because labels play no part in it.
     """
 
     folder: Path
@@ -47,6 +61,8 @@ class Run:
     threshold: Threshold | None
     evaluation: Evaluation | None
     skipped: tuple[Skipped, ...]
+    alarms: tuple[Alarm, ...] = ()
+    attributes: AttributeReport | None = None
 
 
 def train(
@@ -74,18 +90,48 @@ def train(
     """
     settings = _settings(config, overrides)
     folder = Path(out) if out is not None else Path("runs") / settings.name
-    if resume and (folder / CONFIG).exists():
-        _check_same(load_config(folder / CONFIG), settings, folder)
-        table = ImageTable.read(folder / SPLIT)
-    else:
-        _check_free(folder)
+    watcher = watcher if is_first() else SILENT
+    new = not resume and is_first()
+    if new:
+        check_free(folder, MODEL, CHECKPOINTS)
+    table = claimed(folder, settings, data) if resume else None
+    if table is None:
+        if resume:
+            watcher.say(f"{folder} holds no run yet: this one starts from the beginning.")
         table = _split(settings, data, watcher)
-        _claim(folder, settings, table)
+    elif (folder / MODEL).exists() and any((folder / name).exists() for name in (REPORT, ATTRIBUTES)):
+        watcher.say(f"The run in {folder} is finished: its model is judged once more, and left as it is.")
+        return _finished(folder, table, settings, watcher)
+    with held(folder):
+        if new:
+            check_free(folder, MODEL, CHECKPOINTS)
+        claim(folder, settings, table)
+        return _run(folder, table, settings, resume=resume, watcher=watcher)
+
+
+def _run(folder: Path, table: ImageTable, settings: RunConfig, *, resume: bool, watcher: Watcher) -> Run:
     built = build(table, settings, folder=folder, resume=resume, created=_now(), watcher=watcher)
+    skipped = (*table.skipped, *built.skipped)
+    if not is_first():  # what follows is done once
+        return Run(folder, built.model, built.model.threshold, None, skipped, built.alarms)
+    if settings.attributes is not None:
+        write_card(built.model, None)
+        report = _evaluate_attributes(built.model, table, watcher)
+        if report is not None:
+            write_atomically(folder / ATTRIBUTES, json.dumps(attribute_json(report), indent=2).encode())
+        return Run(folder, built.model, None, None, skipped, built.alarms, report)
     threshold = _calibrate(built.model, table, settings, watcher)
     evaluation = _evaluate(built.model, table, watcher)
     _report(folder, settings, table, built, evaluation)
-    return Run(folder, built.model, threshold, evaluation, built.skipped)
+    return Run(folder, built.model, threshold, evaluation, skipped, built.alarms)
+
+
+def _finished(folder: Path, table: ImageTable, settings: RunConfig, watcher: Watcher) -> Run:
+    model = Model.load(folder / MODEL)
+    if settings.attributes is not None:
+        report = _evaluate_attributes(model, table, watcher)
+        return Run(folder, model, None, None, (), attributes=report)
+    return Run(folder, model, model.threshold, _evaluate(model, table, watcher), ())
 
 
 def _settings(config: RunConfig | str | Path, overrides: Sequence[str]) -> RunConfig:
@@ -96,59 +142,10 @@ def _settings(config: RunConfig | str | Path, overrides: Sequence[str]) -> RunCo
     return parse_config(apply_overrides(config.model_dump(mode="json"), overrides))
 
 
-def _check_free(folder: Path) -> None:
-    """Refuse a folder in which something was trained already."""
-    if any((folder / name).exists() for name in (MODEL, CHECKPOINTS)):
-        raise ConfigError(
-            "the folder holds a run already",
-            where=folder,
-            saw="a model or checkpoints",
-            do="add --resume to go on with it, or give another folder with --out",
-        )
-
-
-def _claim(folder: Path, settings: RunConfig, table: ImageTable) -> None:
-    """Write what the run is, once its settings and its data are known to be good."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            "the run folder cannot be made",
-            where=folder,
-            saw=error.strerror or str(error),
-            do="give a folder that can be written with --out",
-        ) from error
-    write_atomically(folder / VERSIONS, json.dumps(installed(), indent=2).encode())
-    table.save(folder / SPLIT)
-    write_atomically(folder / CONFIG, dump_config(settings).encode())
-
-
-def _check_same(stored: RunConfig, asked: RunConfig, folder: Path) -> None:
-    before, now = _flat(stored.model_dump(mode="json")), _flat(asked.model_dump(mode="json"))
-    changed = [key for key in now if now[key] != before.get(key) and key != "data"]
-    if changed:
-        key = changed[0]
-        raise ConfigError(
-            "a resumed run cannot change its settings",
-            where=f"{folder}: {key}",
-            saw=f"{now[key]}",
-            wanted=f"{before.get(key)}, as when it began",
-            do="take the change back, or start a new run with --out",
-        )
-
-
-def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = value
-    return flat
-
-
 def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: Watcher) -> ImageTable:
     """The table with its splits, each of them fit for its job."""
+    if unused := _unused(settings):
+        watcher.say(f"A closed-form head is solved, so these have no effect: {', '.join(unused)}.")
     source = data if data is not None else settings.data
     if source is None:
         raise TableError(
@@ -158,15 +155,62 @@ def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: W
             do="add --data FOLDER, a folder with one sub-folder per thing",
         )
     table = source if isinstance(source, ImageTable) else ImageTable.read(source)
+    if settings.attributes is not None:
+        return _split_unchecked(table, settings, watcher)
     split = split_table(table, settings.split, seed=settings.seed)
-    for note in split.notes:
+    for note in (*table.notes, *split.notes):
         watcher.say(note)
+    _check_there(split.table)
     for note in check_trainable(split.table.select("train").labels):
         watcher.say(note)
     for name in ("val", "test") if settings.split.test or table.has_splits else ("val",):
         if name in split.table.splits:
             check_judgeable(split.table.select(name).labels, split=name)
     return split.table
+
+
+def _split_unchecked(table: ImageTable, settings: RunConfig, watcher: Watcher) -> ImageTable:
+    """The table with its splits, where labels need not say anything."""
+    whole = table.frame["label"].null_count() == 0
+    split = (split_table if whole else split_unlabelled)(table, settings.split, seed=settings.seed)
+    for note in (*table.notes, *split.notes):
+        watcher.say(note)
+    return split.table
+
+
+def _check_there(table: ImageTable) -> None:
+    """Refuse a split without the pictures to learn from, or those to choose by."""
+    for name, job in (("train", "learn from"), ("val", "choose settings and the threshold by")):
+        if name not in table.splits:
+            raise TableError(
+                f"there is nothing to {job}",
+                where=f"split {name}",
+                saw=f"pictures of {' and '.join(table.splits)} only",
+                do=f"give split.{name} a share above 0, or mark some pictures as {name}",
+            )
+
+
+def _unused(settings: RunConfig) -> list[str]:
+    """The keys that differ from their defaults, but that a closed form has no use for."""
+    if settings.attributes is not None or settings.network.resolved_head != "closed_form":
+        return []
+    asked, default = settings.model_dump(), RunConfig().model_dump()
+    changed = [
+        f"{section}.{key}"
+        for section in _BY_GRADIENT
+        for key, value in asked[section].items()
+        if value != default[section].get(key)
+    ]
+    return [key for key in changed if key not in _ALSO_SOLVED]
+
+
+def _evaluate_attributes(model: Model, table: ImageTable, watcher: Watcher) -> AttributeReport | None:
+    try:
+        progress = watcher.stage("evaluate on test")
+        return evaluate_attributes(model, table, split="test", progress=progress)
+    except (EvaluationError, TableError) as error:
+        watcher.say(f"No figures: {error}")
+        return None
 
 
 def _calibrate(model: Model, table: ImageTable, settings: RunConfig, watcher: Watcher) -> Threshold | None:

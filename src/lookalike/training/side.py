@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lookalike.records import Floats, Labels, Pixels, Skipped
+import numpy as np
+from numpy.typing import NDArray
+
+from lookalike.records import Alarm, Floats, Labels, PairHistogram, Pixels, Skipped
 from lookalike.table import ImageTable
-from lookalike.training.graph import HeadGraph
+from lookalike.training.attribute_export import TrainedBranch
+from lookalike.training.graph import AnyGraph
 
 
 @dataclass(frozen=True)
 class Side:
-    """One split's usable pictures with their labels, frozen features [n, D] and content hashes."""
+    """One split's usable pictures with their labels, frozen features [n, D] and content hashes.
+
+    Attributes:
+        views: [n, v, D], features of v changed copies of every picture, where augmentation is cached.
+        categories: [n], where batches are made of classes of one category.
+    """
 
     table: ImageTable
     labels: Labels
     features: Floats
     hashes: tuple[bytes, ...]
     skipped: tuple[Skipped, ...]
+    views: Floats | None = None
+    categories: Labels | None = None
+
+    @property
+    def identity(self) -> NDArray[np.int64]:
+        """[n], equal where two pictures' files are byte for byte the same."""
+        codes: dict[bytes, int] = {}
+        return np.array([codes.setdefault(digest, len(codes)) for digest in self.hashes], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -33,10 +50,16 @@ class Trained:
         embed: the trained network itself, pixels to unit vectors, to check the export by; None where the
             head's own arithmetic is the reference.
         history: metric to one value an epoch.
+        alarms: what went wrong on the way.
+        similarities: one an epoch, split ("train", "val") to the similarities of its pairs.
+        attributes: the attribute branch, where pictures were trained by attributes.
     """
 
-    head: HeadGraph
+    head: AnyGraph
     weights: Mapping[str, Any]
     features_graph: Any | None = None
     embed: Callable[[Pixels], Floats] | None = None
     history: Mapping[str, list[float]] = field(default_factory=dict)
+    alarms: tuple[Alarm, ...] = ()
+    similarities: Sequence[Mapping[str, PairHistogram]] = ()
+    attributes: TrainedBranch | None = None

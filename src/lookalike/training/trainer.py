@@ -1,8 +1,8 @@
 """Gradient training with Lightning: batches in, the network that was best on validation out.
 
-An epoch is a pure function of weights, optimiser state, seed and epoch number, and both are written
-atomically when it ends: a run that was killed at any moment continues as if nothing had happened. What a
-run means (data, splits, export, reports) is decided elsewhere.
+A step is a pure function of weights, optimiser state, seed and its place, and these are written atomically
+when an epoch ends (and on the clock where asked for): a run that was killed at any moment continues as if
+nothing had happened. What a run means (data, splits, export, reports) is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +23,21 @@ import pytorch_lightning as lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from lookalike.config import RunConfig, TrainingConfig
 from lookalike.errors import ConfigError
 from lookalike.files import write_atomically
-from lookalike.records import Progress
+from lookalike.records import SILENT, Alarm, PairHistogram, Progress
+from lookalike.training.alarms import alarms
+from lookalike.training.checkpoints import Last
+from lookalike.training.distributed import device_options
+from lookalike.training.doctor import Doctor
 from lookalike.training.learner import MONITOR, History, Learner, score
+from lookalike.training.loggers import OWN_FILE, make_loggers
+from lookalike.training.network import Network
+from lookalike.training.processes import is_first
 from lookalike.training.sources import Source
 
 
@@ -44,6 +50,8 @@ class Fitted:
         history: one row an epoch.
         start, best: val map@r before the first epoch and of the network returned.
         device: where it ran.
+        alarms: what went wrong on the way.
+        similarities: one an epoch, split to the similarities of its pairs.
     """
 
     network: nn.Module
@@ -51,6 +59,8 @@ class Fitted:
     start: float
     best: float
     device: str
+    alarms: tuple[Alarm, ...] = ()
+    similarities: Sequence[Mapping[str, PairHistogram]] = ()
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -86,15 +96,16 @@ class Reporter(Callback):
 
     def on_train_epoch_start(self, _: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Write the epochs that are done."""
-        self._write(cast(Learner, module).history)
+        self._write(cast(Learner, module))
 
     def on_fit_end(self, _: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Write the last epoch too."""
-        self._write(cast(Learner, module).history)
+        self._write(cast(Learner, module))
 
-    def _write(self, history: History) -> None:
-        if history:
-            write_atomically(self.folder / "metrics.csv", pl.DataFrame(history).write_csv().encode())
+    def _write(self, learner: Learner) -> None:
+        wanted = OWN_FILE in learner.config.training.loggers and learner.trainer.is_global_zero
+        if wanted and learner.rows:
+            write_atomically(self.folder / "metrics.csv", pl.DataFrame(learner.rows).write_csv().encode())
 
 
 def fit(
@@ -106,6 +117,7 @@ def fit(
     folder: Path,
     resume: bool = False,
     progress: Progress = lambda _done, _total: None,
+    say: Callable[[str], None] = SILENT.say,
 ) -> Fitted:
     """Train a network and return the state that had the best val map@r, the start included.
 
@@ -113,11 +125,15 @@ def fit(
         network: Head on features, or Network on pictures; begins as it is.
         folder: the run folder: checkpoints/, tensorboard/ and metrics.csv go there.
         resume: go on after the last finished epoch where there is one.
+        say: told, in words, when an epoch shows that something is wrong.
 
     Raises:
         ConfigError: the device that was asked for is not there.
         BatchError: a batch from which the loss cannot learn.
+        TrainingError: loss or gradient are not finite; the best epoch until then is in checkpoints/best.ckpt.
     """
+    if isinstance(network, Network):
+        network.to(memory_format=torch.channels_last)  # as the pictures; mixed, a step takes 5 x as long
     learner = Learner(network, config, train, val)
     start_state = copy.deepcopy(network.state_dict())
     learner.start = score(network, val)
@@ -125,18 +141,31 @@ def fit(
     last = checkpoints / "last.ckpt"
     going_on = resume and last.exists()
     with quiet(), interruptible():
-        trainer = _make_trainer(config.training, folder, progress)
+        reporters = [Reporter(folder, progress), Doctor(say)] if is_first() else []
+        trainer = make_trainer(config, folder, reporters, fine_tuned=isinstance(network, Network))
         trainer.fit(learner, ckpt_path=str(last) if going_on else None, weights_only=True)
     best = max((row[MONITOR] for row in learner.history), default=-1.0)
     if best > learner.start:
-        saved = torch.load(checkpoints / "best.ckpt", weights_only=True, map_location="cpu")
-        state = {name.removeprefix("network."): value for name, value in saved["state_dict"].items()}
+        state = _best_state(checkpoints / "best.ckpt", averaged=learner.average is not None)
     else:
         state, best = start_state, learner.start
     network.load_state_dict(state)
     return Fitted(
-        network.cpu().eval(), learner.history, learner.start, best, str(trainer.strategy.root_device)
+        network.cpu().to(memory_format=torch.contiguous_format).eval(),
+        learner.history,
+        learner.start,
+        best,
+        str(trainer.strategy.root_device),
+        alarms(learner.rows, learner.case),
+        tuple(learner.monitor.similarities),
     )
+
+
+def _best_state(path: Path, *, averaged: bool) -> Mapping[str, Any]:
+    """The network's part of a checkpoint: what was judged, the averaged weights where there are any."""
+    saved = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
+    prefix = "average.module." if averaged else "network."
+    return {name.removeprefix(prefix): value for name, value in saved.items() if name.startswith(prefix)}
 
 
 @contextmanager
@@ -165,34 +194,38 @@ def interruptible() -> Iterator[None]:
         raise
 
 
-def _make_trainer(training: TrainingConfig, folder: Path, progress: Progress) -> lightning.Trainer:
-    checkpoint = ModelCheckpoint(
-        dirpath=folder / "checkpoints",
-        filename="best",
-        monitor=MONITOR,
-        mode="max",
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    callbacks: list[Callback] = [Reporter(folder, progress), checkpoint]
-    if training.early_stopping_patience is not None:
-        patience = training.early_stopping_patience
-        callbacks.append(EarlyStopping(MONITOR, patience=patience, mode="max", check_on_train_epoch_end=True))
+def make_trainer(
+    config: RunConfig,
+    folder: Path,
+    reporters: Sequence[Callback],
+    *,
+    fine_tuned: bool,
+    monitor: str = MONITOR,
+) -> lightning.Trainer:
+    """The loop that a run file asks for.
+
+    Args:
+        monitor: what the learner logs in every epoch, higher is better: it decides which epoch is kept in
+            checkpoints/best.ckpt, and when to stop.
+
+    Raises:
+        ConfigError: the device that was asked for is not there.
+    """
+    training = config.training
     try:
         return lightning.Trainer(
-            accelerator=training.device,
-            devices=1,
+            **device_options(training, fine_tuned=fine_tuned),
             max_epochs=training.epochs,
-            logger=TensorBoardLogger(folder, name="tensorboard", version="", default_hp_metric=False),
-            callbacks=callbacks,
+            gradient_clip_val=training.gradient_clip,
+            logger=make_loggers(config, folder),
+            callbacks=[*reporters, *_keepers(training, folder / "checkpoints", monitor)],
             plugins=[AtomicCheckpoints()],
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             reload_dataloaders_every_n_epochs=1,
             use_distributed_sampler=False,
-            log_every_n_steps=1,
+            log_every_n_steps=0,  # what is logged is of epochs
         )
     except MisconfigurationException as error:
         raise ConfigError(
@@ -202,6 +235,23 @@ def _make_trainer(training: TrainingConfig, folder: Path, progress: Progress) ->
             wanted="auto, cpu, gpu or mps",
             do="use --set training.device=auto",
         ) from error
+
+
+def _keepers(training: TrainingConfig, folder: Path, monitor: str) -> list[Callback]:
+    """What keeps the best and the last network, and stops when nothing is gained any more."""
+    best = ModelCheckpoint(
+        dirpath=folder,
+        filename="best",
+        monitor=monitor,
+        mode="max",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    last = Last(folder / "last.ckpt", minutes=training.checkpoint_minutes)
+    patience = training.early_stopping_patience
+    if patience is None:
+        return [best, last]
+    return [EarlyStopping(monitor, patience=patience, mode="max", check_on_train_epoch_end=True), best, last]
 
 
 def history_columns(history: History) -> Mapping[str, list[float]]:
