@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Plot
 from matplotlib.patches import Rectangle, StepPatch
 from numpy.typing import NDArray
 
-from lookalike import plots
+from lookalike import plots, plots_training
 from lookalike.errors import EvaluationError
 from lookalike.records import Figure, PairHistogram, Threshold
 
@@ -41,7 +41,7 @@ def two_hills(seed: int = 0, *, gap: float = 0.5) -> tuple[NDArray[np.float64], 
 
 PAIRS = pairs_of(*two_hills())
 ALL_PLOTS = {
-    "learning": lambda: plots.learning_curves({
+    "learning": lambda: plots_training.learning_curves({
         "train_loss": [3, 2, 1], "val_loss": [3, 2, 2], "val_map@r": [0.1, 0.2, 0.3],
         "val_recall@1": [0.2, 0.3, 0.4],
         "train_easy": [0.2, 0.4, 0.6], "train_semi_hard": [0.5, 0.4, 0.3], "train_hard": [0.3, 0.2, 0.1],
@@ -99,7 +99,7 @@ def test_learning_curves_draw_the_history_they_are_given() -> None:
         "val_loss": [3.0, float("nan"), 2.0],
         "val_map@r": [0.1, 0.2, 0.25],
     }
-    loss, score = plots.learning_curves(history).axes
+    loss, score = plots_training.learning_curves(history).axes
     np.testing.assert_array_equal(drawn(loss, "train loss"), [[1, 3], [2, 2], [3, 1.5]])
     np.testing.assert_array_equal(drawn(loss, "val loss"), [[1, 3], [2, np.nan], [3, 2]])
     np.testing.assert_array_equal(drawn(score, "val map@r"), [[1, 0.1], [2, 0.2], [3, 0.25]])
@@ -108,7 +108,7 @@ def test_learning_curves_draw_the_history_they_are_given() -> None:
 
 def test_learning_curves_take_the_epochs_where_they_are_given() -> None:
     history: dict[str, Any] = {"epoch": np.array([10, 20]), "train_loss": np.array([2.0, 1.0])}
-    axes = plots.learning_curves(history).axes[0]
+    axes = plots_training.learning_curves(history).axes[0]
     np.testing.assert_array_equal(drawn(axes, "train loss"), [[10, 2], [20, 1]])
 
 
@@ -126,7 +126,7 @@ def test_learning_curves_put_one_kind_in_one_panel() -> None:
 @pytest.mark.parametrize("history", [{}, {"epoch": [1, 2]}, {"train_loss": []}])
 def test_learning_curves_of_nothing_are_refused(history: dict[str, list[float]]) -> None:
     with pytest.raises(EvaluationError, match="nothing to draw - a training history - saw no metric"):
-        plots.learning_curves(history)
+        plots_training.learning_curves(history)
 
 
 def exact_rates(values: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Plot
 from matplotlib.font_manager import fontManager
 
-from lookalike.errors import LookalikeError
+from lookalike.errors import EvaluationError, LookalikeError
 from lookalike.files import write_atomically
 
 WIDTH = 6.0  # inches
@@ -193,3 +194,24 @@ def _own_ids(svg: str) -> str:
     prefix = hashlib.sha256(svg.encode()).hexdigest()[:8]
     svg = re.sub(r' id="([^"]*)"', lambda id_: f' id="p{prefix}-{id_[1]}"' if id_[1] in used else "", svg)
     return re.sub(r'(url\(|href=")#', rf"\1#p{prefix}-", svg)
+
+
+def repeated(count: int) -> list[dict[str, Any]]:
+    """The looks of so many lines, beginning again where they run out."""
+    return [LINES[place % len(LINES)]._asdict() for place in range(count)]
+
+
+def in_percent(*sides: Axis) -> None:
+    """Number axes of shares in percent."""
+    for side in sides:
+        side.set_major_formatter(lambda share, _: f"{100 * share:g}")
+
+
+def nothing_to_draw(what: str, *, saw: str) -> EvaluationError:
+    """The error of a plot that was given nothing."""
+    return EvaluationError(
+        "there is nothing to draw",
+        where=what,
+        saw=saw,
+        do="give what the plot is of; lookalike evaluate and describe make it",
+    )

@@ -10,6 +10,7 @@ import numpy as np
 
 from lookalike.evaluation import Evaluation
 from lookalike.model import Model
+from lookalike.records import Alarm, PairHistogram
 from lookalike.report import ReportPage
 from lookalike.table import ImageTable
 
@@ -32,6 +33,9 @@ def report_page(
     table: ImageTable,
     created: str,
     history: Mapping[str, Sequence[float]] | None = None,
+    course: Sequence[Mapping[str, PairHistogram]] = (),
+    alarms: Sequence[Alarm] = (),
+    notes: Sequence[str] = (),
     candidates: Sequence[Mapping[str, float]] = (),
     recipe: str = "",
 ) -> ReportPage:
@@ -40,7 +44,7 @@ def report_page(
     Args:
         table: the whole table, for the sizes of its splits.
         created: when, as it shall be printed.
-        history, candidates, recipe: of the training, where it is at hand.
+        history, course, alarms, notes, candidates, recipe: of the training, where it is at hand.
     """
     return ReportPage(
         title=model.name,
@@ -48,6 +52,9 @@ def report_page(
         pairs=evaluation.pairs,
         baseline_pairs=evaluation.baseline_pairs,
         history=history or {},
+        course=course,
+        alarms=alarms,
+        notes=notes,
         candidates=candidates,
         rows=evaluation.rows,
         worst=evaluation.worst,

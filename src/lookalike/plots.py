@@ -9,19 +9,27 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Plot
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
-from lookalike.canvas import BLUE, GRID, INK, LINES, drawable, new_plot, styled
+from lookalike.canvas import (
+    BLUE,
+    GRID,
+    INK,
+    LINES,
+    drawable,
+    in_percent,
+    new_plot,
+    nothing_to_draw,
+    repeated,
+    styled,
+)
 from lookalike.canvas import save as save
 from lookalike.canvas import to_svg as to_svg
-from lookalike.errors import EvaluationError
 from lookalike.records import Figure, PairHistogram, Threshold
 
 Doubles = NDArray[np.float64]
@@ -31,37 +39,6 @@ MOST_LETTERS = 28  # of a class name
 CURVE_STEPS = 400  # resolution of a drawn curve along either axis
 SHADE = 0.16  # opacity of a filled area
 MODEL, UNTRAINED, MARKED_MODEL, MARKED_UNTRAINED = LINES[0], LINES[1], LINES[4], LINES[5]
-PANELS = (  # which metrics share a panel and the label of its axis; the first that fits decides
-    (re.compile(r"(.*[_/. ])?loss"), "loss"),
-    (re.compile(r"train[_/. ](share_)?(easy|semi_hard|hard)"), "training triplets (%)"),
-    (re.compile(r"\w+[_/. ](share_)?(easy|semi_hard|hard)"), "validation triplets (%)"),
-    (re.compile(r"(\w+[_/. ])?(recall|precision|map|r_precision|roc_auc)"), "score (%)"),
-)
-
-
-def learning_curves(history: Mapping[str, Sequence[float]]) -> Plot:
-    """Draw every metric of a training per epoch, metrics of one kind in one panel.
-
-    Args:
-        history: name to one value an epoch, for example "train_loss", "val_map@r", "val_easy"; an "epoch"
-            entry gives the epoch numbers, else they count from 1. NaN leaves a gap.
-
-    Raises:
-        EvaluationError: the history holds no metric.
-    """
-    panels: dict[str, dict[str, Sequence[float]]] = {}
-    for name, values in history.items():
-        if name != "epoch" and len(values):
-            panels.setdefault(_panel(name), {})[name] = values
-    if not panels:
-        raise _nothing_to_draw("a training history", saw="no metric per epoch")
-    columns = min(2, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    with styled():
-        plot = new_plot(height=3.0 if len(panels) == 1 else 2.7 * rows)
-        for place, (label, series) in enumerate(panels.items(), start=1):
-            _curves(plot.add_subplot(rows, columns, place), label, series, epochs=history.get("epoch"))
-    return plot
 
 
 def roc(histogram: PairHistogram, baseline: PairHistogram | None = None) -> Plot:
@@ -87,7 +64,7 @@ def roc(histogram: PairHistogram, baseline: PairHistogram | None = None) -> Plot
         whole.plot([0, 1], [0, 1], color=GRID, linewidth=1.0, linestyle=(0, (1, 2)), label="chance")
         whole.set(xlabel="false-match rate (%)", ylabel="true-match rate (%)", xlim=(0, 1), ylim=(0, 1.01))
         low_end.set(xlabel="false-match rate (%), log scale", xscale="log", xlim=(None, 1), ylim=(0, 1.01))
-        _percent(whole.xaxis, whole.yaxis, low_end.xaxis, low_end.yaxis)
+        in_percent(whole.xaxis, whole.yaxis, low_end.xaxis, low_end.yaxis)
         low_end.xaxis.set_minor_formatter(NullFormatter())
         whole.legend(loc="lower right")
     return plot
@@ -123,7 +100,7 @@ def class_distribution(counts: Mapping[str, int]) -> Plot:
         EvaluationError: there is no class.
     """
     if not counts:
-        raise _nothing_to_draw("a class distribution", saw="no class")
+        raise nothing_to_draw("a class distribution", saw="no class")
     ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     sizes = [size for _, size in ranked]
     few = len(ranked) <= MOST_BARS
@@ -149,7 +126,7 @@ def recall_at_k(figures: Mapping[str, Figure]) -> Plot:
     """
     found = {int(name[7:]): value for name, value in figures.items() if re.fullmatch(r"recall@\d+", name)}
     if not found:
-        raise _nothing_to_draw("recall over k", saw=f"figures {', '.join(figures) or 'none'}")
+        raise nothing_to_draw("recall over k", saw=f"figures {', '.join(figures) or 'none'}")
     ks = sorted(found)
     baseline = {k: base for k in ks if (base := found[k].baseline) is not None}
     with styled():
@@ -165,7 +142,7 @@ def recall_at_k(figures: Mapping[str, Figure]) -> Plot:
         axes.xaxis.set(major_locator=FixedLocator(ks), minor_locator=NullLocator())
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.set(xlabel="k (answers looked at)", ylabel="queries with a right answer (%)", ylim=(0, 1.01))
-        _percent(axes.yaxis)
+        in_percent(axes.yaxis)
         axes.legend(loc="lower right")
     return plot
 
@@ -187,41 +164,13 @@ def metrics_over_threshold(histogram: PairHistogram, threshold: Threshold | None
     with styled():
         plot = new_plot(height=3.0)
         axes = plot.add_subplot()
-        for (name, values), line in zip(curves.items(), _repeated(len(curves)), strict=True):
+        for (name, values), line in zip(curves.items(), repeated(len(curves)), strict=True):
             axes.plot(edges[:-1], values, label=name, **line)
         axes.set(xlabel="threshold (cosine similarity)", ylabel="share (%)", ylim=(0, 1.01))
-        _percent(axes.yaxis)
+        in_percent(axes.yaxis)
         _mark(axes, threshold)
         axes.legend(loc="best")
     return plot
-
-
-def _panel(name: str) -> str:
-    """The axis label that the metrics of one kind share; a metric of no known kind stands alone."""
-    return next((label for pattern, label in PANELS if pattern.match(name)), name.replace("_", " "))
-
-
-def _curves(
-    axes: Axes, label: str, series: Mapping[str, Sequence[float]], *, epochs: Sequence[float] | None
-) -> None:
-    for (name, values), line in zip(series.items(), _repeated(len(series)), strict=True):
-        places = range(1, len(values) + 1) if epochs is None else epochs
-        axes.plot(places, values, label=name.replace("_", " "), **line)
-    axes.set(xlabel="epoch", ylabel=label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    if label.endswith("(%)"):
-        _percent(axes.yaxis)
-    if label.replace(" ", "_") not in series:
-        axes.legend(loc="best")
-
-
-def _repeated(count: int) -> list[dict[str, Any]]:
-    return [LINES[place % len(LINES)]._asdict() for place in range(count)]
-
-
-def _percent(*sides: Axis) -> None:
-    for side in sides:
-        side.set_major_formatter(lambda share, _: f"{100 * share:g}")
 
 
 def _mark(axes: Axes, threshold: Threshold | None) -> None:
@@ -287,13 +236,4 @@ def _spread(sizes: Sequence[int]) -> str:
 def _need_both(pairs: PairHistogram) -> None:
     same, different = int(pairs.same.sum()), int(pairs.different.sum())
     if not same or not different:
-        raise _nothing_to_draw("pairs of both kinds", saw=f"{same:,} same and {different:,} different pairs")
-
-
-def _nothing_to_draw(what: str, *, saw: str) -> EvaluationError:
-    return EvaluationError(
-        "there is nothing to draw",
-        where=what,
-        saw=saw,
-        do="give what the plot is of; lookalike evaluate and describe make it",
-    )
+        raise nothing_to_draw("pairs of both kinds", saw=f"{same:,} same and {different:,} different pairs")

@@ -1,10 +1,12 @@
-"""Plots of how a training went. Histograms of similarities, one an epoch, enter; matplotlib figures leave.
+"""Plots of how a training went. A history and histograms, one an epoch, enter; matplotlib figures leave.
 
-The curves of the history are drawn in plots.py. Nothing is measured here beyond quantiles of a histogram.
+Nothing is measured here beyond quantiles of a histogram.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,13 +15,47 @@ from matplotlib.figure import Figure as Plot
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from lookalike.canvas import LINES, new_plot, styled
-from lookalike.errors import EvaluationError
+from lookalike.canvas import LINES, in_percent, new_plot, nothing_to_draw, repeated, styled
 from lookalike.records import PairHistogram
 
+PANELS = (  # which metrics share a panel and the label of its axis; the first that fits decides
+    (re.compile(r"(.*[_/. ])?loss"), "loss"),
+    (re.compile(r"train[_/. ](share_)?(easy|semi_hard|hard)"), "training triplets (%)"),
+    (re.compile(r"\w+[_/. ](share_)?(easy|semi_hard|hard)"), "validation triplets (%)"),
+    (re.compile(r"train_active|pairless"), "share (%)"),
+    (re.compile(r"\w+_spread"), "spread"),
+    (re.compile(r"\w+_effective_rank"), "effective rank (dimensions)"),
+    (re.compile(r"gradient_norm"), "length of the gradient"),
+    (re.compile(r"(\w+[_/. ])?(recall|precision|map|r_precision|roc_auc)"), "score (%)"),
+)
 BAND = (0.1, 0.5, 0.9)  # of each kind of pairs: the middle line, and eight of ten pairs around it
 SHADE = 0.16
 TITLES = {"train": "training batches", "val": "validation"}
+
+
+def learning_curves(history: Mapping[str, Sequence[float]]) -> Plot:
+    """Draw every metric of a training per epoch, metrics of one kind in one panel.
+
+    Args:
+        history: name to one value an epoch, for example "train_loss", "val_map@r", "val_easy"; an "epoch"
+            entry gives the epoch numbers, else they count from 1. NaN leaves a gap.
+
+    Raises:
+        EvaluationError: the history holds no metric.
+    """
+    panels: dict[str, dict[str, Sequence[float]]] = {}
+    for name, values in history.items():
+        if name != "epoch" and len(values):
+            panels.setdefault(_panel(name), {})[name] = values
+    if not panels:
+        raise nothing_to_draw("a training history", saw="no metric per epoch")
+    columns = min(2, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    with styled():
+        plot = new_plot(height=3.0 if len(panels) == 1 else 2.7 * rows)
+        for place, (label, series) in enumerate(panels.items(), start=1):
+            _curves(plot.add_subplot(rows, columns, place), label, series, epochs=history.get("epoch"))
+    return plot
 
 
 def similarity_course(similarities: Sequence[Mapping[str, PairHistogram]]) -> Plot:
@@ -36,12 +72,7 @@ def similarity_course(similarities: Sequence[Mapping[str, PairHistogram]]) -> Pl
         EvaluationError: there is no epoch.
     """
     if not similarities:
-        raise EvaluationError(
-            "there is nothing to draw",
-            where="similarities of a training",
-            saw="no epoch",
-            do="draw what a training by gradient gives; a closed-form head has no epochs",
-        )
+        raise nothing_to_draw("similarities of a training", saw="no epoch")
     splits = list(similarities[0])
     with styled():
         plot = new_plot(height=3.0)
@@ -69,6 +100,25 @@ def quantiles(counts: NDArray[np.int64], shares: Sequence[float]) -> NDArray[np.
         return np.full(len(shares), np.nan)
     edges = np.linspace(-1.0, 1.0, len(counts) + 1)
     return np.interp(shares, np.append(0.0, counts.cumsum() / total), edges)
+
+
+def _panel(name: str) -> str:
+    """The axis label that the metrics of one kind share; a metric of no known kind stands alone."""
+    return next((label for pattern, label in PANELS if pattern.match(name)), name.replace("_", " "))
+
+
+def _curves(
+    axes: Axes, label: str, series: Mapping[str, Sequence[float]], *, epochs: Sequence[float] | None
+) -> None:
+    for (name, values), line in zip(series.items(), repeated(len(series)), strict=True):
+        places = range(1, len(values) + 1) if epochs is None else epochs
+        axes.plot(places, values, label=name.replace("_", " "), **line)
+    axes.set(xlabel="epoch", ylabel=label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    if label.endswith("(%)"):
+        in_percent(axes.yaxis)
+    if label.replace(" ", "_") not in series:
+        axes.legend(loc="best")
 
 
 def _bands(axes: Axes, epochs: Sequence[PairHistogram]) -> None:

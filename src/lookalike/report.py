@@ -18,10 +18,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure as Plot
 
-from lookalike import plots, wording
+from lookalike import plots, plots_training, wording
 from lookalike.files import write_atomically
 from lookalike.gallery import data_uri
-from lookalike.records import Hits, PairHistogram, RankedRow, Report
+from lookalike.records import Alarm, Hits, PairHistogram, RankedRow, Report
 from lookalike.wording import report_json as report_json
 from lookalike.wording import summary as summary
 
@@ -39,6 +39,7 @@ ALTS = {
     "similarity": "Densities of the similarity of same-label and of different-label pairs.",
     "roc": "True-match rate over false-match rate, of the model and of the untrained backbone.",
     "training": "Learning curves: every metric over the epochs of the training.",
+    "course": "Similarity of same-label and of different-label pairs over the epochs.",
 }
 # controls and half characters, which HTML cannot hold: file names may have them
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -53,6 +54,8 @@ class ReportPage:
         report: the figures.
         pairs, baseline_pairs: similarities of all pairs, by the model and by the untrained backbone.
         history: metric name to one value an epoch; empty where nothing was trained by epochs.
+        course: one an epoch, split to the similarities of its pairs.
+        alarms: what went wrong in the training; notes: what it brought, in sentences.
         candidates: settings of a closed-form head that were tried, each as name to number; the one with the
             highest "map@r" was taken. Empty where the head was made otherwise.
         rows: a fair sample of queries with their answers; worst: the queries that did worst.
@@ -67,6 +70,9 @@ class ReportPage:
     pairs: PairHistogram
     baseline_pairs: PairHistogram | None = None
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    course: Sequence[Mapping[str, PairHistogram]] = ()
+    alarms: Sequence[Alarm] = ()
+    notes: Sequence[str] = ()
     candidates: Sequence[Mapping[str, float]] = ()
     rows: Sequence[RankedRow] = ()
     worst: Sequence[RankedRow] = ()
@@ -111,7 +117,10 @@ def _drawn(page: ReportPage) -> dict[str, str]:
     """Every plot by its name, as SVG; empty where there is nothing to draw."""
     report, drawn = page.report, dict.fromkeys(ALTS, "")
     if page.history:
-        drawn["training"] = _svg("training", plots.learning_curves(page.history))
+        shown = {name: values for name, values in page.history.items() if not _in_course(name)}
+        drawn["training"] = _svg("training", plots_training.learning_curves(shown))
+    if page.course:
+        drawn["course"] = _svg("course", plots_training.similarity_course(page.course))
     if any(name.startswith("recall@") for name in report.figures):
         drawn["recall"] = _svg("recall", plots.recall_at_k(report.figures))
     if page.pairs.same.any() and page.pairs.different.any():
@@ -119,6 +128,11 @@ def _drawn(page: ReportPage) -> dict[str, str]:
         drawn["similarity"] = _svg("similarity", plots.similarity_histogram(page.pairs, report.threshold))
         drawn["threshold"] = _svg("threshold", plots.metrics_over_threshold(page.pairs, report.threshold))
     return drawn
+
+
+def _in_course(name: str) -> bool:
+    """Whether a metric is the middle of what the course draws whole."""
+    return name.endswith("_similarity")
 
 
 def _svg(name: str, plot: Plot) -> Markup:

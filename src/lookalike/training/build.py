@@ -46,6 +46,7 @@ class Built:
         skipped: train and val pictures that could not be used.
         alarms: what went wrong in a training by gradient.
         similarities: one an epoch, split ("train", "val") to the similarities of its pairs.
+        notes: what a training by gradient brought, in sentences.
     """
 
     model: Model
@@ -54,6 +55,7 @@ class Built:
     skipped: tuple[Skipped, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     similarities: Sequence[Mapping[str, PairHistogram]] = ()
+    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -92,7 +94,8 @@ def build(
         _meet()
     model = Model.load(folder / MODEL)
     skipped = train.skipped + val.skipped
-    return Built(model, trained.history, candidates, skipped, trained.alarms, trained.similarities)
+    course = trained.alarms, trained.similarities, trained.notes
+    return Built(model, trained.history, candidates, skipped, *course)
 
 
 def _spec(config: RunConfig) -> dict[str, Any]:

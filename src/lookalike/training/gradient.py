@@ -14,6 +14,7 @@ from lookalike.config import RunConfig
 from lookalike.errors import ConfigError
 from lookalike.model import GRAPH
 from lookalike.records import Floats, Pixels, Watcher
+from lookalike.training.alarms import MONITOR
 from lookalike.training.backbones import Features
 from lookalike.training.closed_form import LinearHead
 from lookalike.training.export import export_features, named_weights, sample_pixels
@@ -118,7 +119,8 @@ def check_sizes(features: Features, sizes: Sequence[int]) -> None:
 def _course(fitted: Fitted) -> dict[str, Any]:
     """How the training went, for the record."""
     history = history_columns(fitted.history)
-    return {"history": history, "alarms": fitted.alarms, "similarities": fitted.similarities}
+    course = {"alarms": fitted.alarms, "similarities": fitted.similarities}
+    return {"history": history, "notes": notes_of(fitted), **course}
 
 
 def _prefixed(prefix: str, head: AnyHead) -> dict[str, Floats]:
@@ -127,10 +129,15 @@ def _prefixed(prefix: str, head: AnyHead) -> dict[str, Floats]:
 
 def tell(fitted: Fitted, watcher: Watcher) -> None:
     """Say in words what the training brought on validation."""
-    watcher.say(f"Trained {len(fitted.history)} epochs on {fitted.device}.")
-    if fitted.best > fitted.start:
-        watcher.say(f"Val MAP@R rose from {fitted.start:.3f} to {fitted.best:.3f}.")
-    else:
-        watcher.say(
-            f"No epoch was better on val than the start (MAP@R {fitted.start:.3f}): the start is kept."
-        )
+    for note in notes_of(fitted):
+        watcher.say(note)
+
+
+def notes_of(fitted: Fitted) -> tuple[str, ...]:
+    """What a training brought on validation, in sentences."""
+    ran = f"Trained {len(fitted.history)} epochs on {fitted.device}."
+    if fitted.best <= fitted.start:
+        kept = f"No epoch was better on val than the start (MAP@R {fitted.start:.3f}): the start is kept."
+        return ran, kept
+    best = max(range(len(fitted.history)), key=lambda epoch: fitted.history[epoch][MONITOR])
+    return ran, f"Val MAP@R rose from {fitted.start:.3f} to {fitted.best:.3f}: epoch {best + 1} is kept."

@@ -218,9 +218,7 @@ def make_auxiliary(network: nn.Module, config: RunConfig, *, classes: int) -> Cl
     if asked is None or not isinstance(network, Network):
         return None
     dim = cast(int, network.features.descriptor_dim)
-    return Classification(
-        classes=classes, dim=dim, smoothing=asked.smoothing, temperature=asked.temperature
-    )
+    return Classification(classes=classes, dim=dim, smoothing=asked.smoothing, temperature=asked.temperature)
 
 
 def score(network: nn.Module, val: Source) -> float:

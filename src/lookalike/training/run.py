@@ -249,6 +249,9 @@ def _report(
         table=table,
         created=_now(),
         history=built.history,
+        course=built.similarities,
+        alarms=built.alarms,
+        notes=built.notes,
         candidates=[_candidate(tried) for tried in built.candidates],
         recipe=dump_config(settings),
     )

@@ -53,6 +53,7 @@ class Trained:
         alarms: what went wrong on the way.
         similarities: one an epoch, split ("train", "val") to the similarities of its pairs.
         attributes: the attribute branch, where pictures were trained by attributes.
+        notes: what the training brought, in sentences.
     """
 
     head: AnyGraph
@@ -63,3 +64,4 @@ class Trained:
     alarms: tuple[Alarm, ...] = ()
     similarities: Sequence[Mapping[str, PairHistogram]] = ()
     attributes: TrainedBranch | None = None
+    notes: tuple[str, ...] = ()
