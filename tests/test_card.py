@@ -42,3 +42,13 @@ def test_card_without_figures_says_how_to_get_them(tiny: Model) -> None:
     card = render_card(tiny, None)
     assert "lookalike evaluate" in card
     assert "lookalike calibrate" in card
+
+
+def test_card_of_attributes_says_what_can_be_asked_and_how_well(tiny: Model) -> None:
+    tiny.facts = {**tiny.facts, "attributes": {"names": ["smiling", "male"]}}
+    card = render_card(tiny, None, measured=["precision@1  40.0"])
+    assert "attributes that can be asked for: smiling, male" in card
+    assert "lookalike search photos.idx --attributes smiling=1" in card
+    assert "```\nprecision@1  40.0\n```" in card
+    assert "Not measured" not in card
+    assert "Not measured" in render_card(tiny, None)

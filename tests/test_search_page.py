@@ -39,3 +39,10 @@ def test_search_page_without_threshold_gives_no_verdict() -> None:
 
 def test_search_page_of_nothing_says_so() -> None:
     assert "No picture was asked for." in Page(search_page([], "Search")).words()
+
+
+def test_search_page_shows_what_was_asked_for_in_words() -> None:
+    found = Page(search_page([hits("smiling=1,male=0", None, threshold=None)], "Search"))
+    assert "smiling=1,male=0" in found.words()
+    assert "Asked by attributes" in found.words()
+    assert [str(attrs["class"]).strip() for attrs in found.all("figure")] == ["tile"]

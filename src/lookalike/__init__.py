@@ -11,6 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lookalike.attribute_evaluation import evaluate_attributes
+    from lookalike.attribute_search import search_attributes, search_composed
     from lookalike.description import describe
     from lookalike.embedding import embed_table
     from lookalike.errors import LookalikeError
@@ -35,7 +37,10 @@ __all__ = [
     "describe",
     "embed_table",
     "evaluate",
+    "evaluate_attributes",
     "match",
+    "search_attributes",
+    "search_composed",
     "search_images",
     "shorten",
     "train",
@@ -50,7 +55,10 @@ _HOMES = {
     "describe": "lookalike.description",
     "embed_table": "lookalike.embedding",
     "evaluate": "lookalike.evaluation",
+    "evaluate_attributes": "lookalike.attribute_evaluation",
     "match": "lookalike.matching",
+    "search_attributes": "lookalike.attribute_search",
+    "search_composed": "lookalike.attribute_search",
     "search_images": "lookalike.search",
     "shorten": "lookalike.shortening",
     "train": "lookalike.training.run",

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lookalike.files import write_atomically
 from lookalike.model import CARD, Model
 from lookalike.records import Report, Threshold
 
+_UNMEASURED = "Not measured: `lookalike evaluate MODEL DATA --split test`."
 SAME, USE = "## What counts as the same\n", "## Use\n"
 
 
-def write_card(model: Model, report: Report | None) -> None:
-    """Write what a model is, how good it is and how to use it, as Markdown, into its folder."""
-    write_atomically(model.folder / CARD, render_card(model, report).encode())
+def write_card(model: Model, report: Report | None, *, measured: Sequence[str] = ()) -> None:
+    """Write what a model is, how good it is and how to use it, as Markdown, into its folder.
+
+    Args:
+        measured: figures of another kind than a Report's, as lines of text.
+    """
+    write_atomically(model.folder / CARD, render_card(model, report, measured=measured).encode())
 
 
 def refresh_threshold(model: Model) -> None:
@@ -25,18 +32,21 @@ def refresh_threshold(model: Model) -> None:
         write_atomically(path, f"{before}{SAME}\n{_threshold(model.threshold)}\n{use}{after}".encode())
 
 
-def render_card(model: Model, report: Report | None) -> str:
+def render_card(model: Model, report: Report | None, *, measured: Sequence[str] = ()) -> str:
     """The card's text."""
+    names = model.facts.get("attributes", {}).get("names", ())
+    by_attributes = f"lookalike search photos.idx --attributes {names[0]}=1\n" if names else ""
+    lines = "\n".join(("```", *measured, "```\n"))
     parts = [
         f"# {model.name}\n",
         _about(model),
         "## How good it is\n",
-        _figures(report) if report else "Not measured: `lookalike evaluate MODEL DATA --split test`.\n",
+        _figures(report) if report else lines if measured else f"{_UNMEASURED}\n",
         SAME,
         _threshold(model.threshold),
         USE,
         "```shell\nlookalike index photos.idx FOLDER --model MODEL\nlookalike search photos.idx PICTURE\n"
-        "lookalike match MODEL A B\n```\n",
+        f"{by_attributes}lookalike match MODEL A B\n```\n",
         "`MODEL` is this folder. Running it needs `pip install lookalike`, not torch.\n",
     ]
     return "\n".join(parts)
@@ -52,6 +62,8 @@ def _about(model: Model) -> str:
         f"- pictures: {model.preprocess.size} x {model.preprocess.size} pixels, {model.preprocess.resize}",
         f"- fingerprint: `{model.fingerprint[:16]}`",
     ]
+    if names := model.facts.get("attributes", {}).get("names"):
+        lines.append(f"- attributes that can be asked for: {', '.join(names)}")
     if training:
         lines.insert(1, f"- trained on: {training['images']:,} pictures of {training['classes']:,} classes")
     return "\n".join(lines) + "\n"

@@ -17,7 +17,10 @@ from lookalike.cli_search import ERROR, AsJson, ModelName
 from lookalike.errors import LookalikeError
 
 if TYPE_CHECKING:
+    from lookalike.console import Talk
+    from lookalike.model import Model
     from lookalike.records import Skipped
+    from lookalike.table import ImageTable
 
 INTERRUPTED = 130
 Data = Annotated[
@@ -188,6 +191,9 @@ def evaluate(
     with Talk() as talk:
         tell_notes(talk, table)
         opened = Model.load(model, say=talk.say)
+        if "attributes" in opened.facts:
+            _judge_attributes(opened, table, split=split, talk=talk, as_json=as_json, report=report)
+            return
         found = judge(opened, table, split=split, progress=talk.stage("embed"))
         tell_skipped(talk, found.report.skipped)
     if as_json:
@@ -197,6 +203,25 @@ def evaluate(
     if report is not None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         write_report(report_page(found, opened, table=table, created=now), report)
+
+
+def _judge_attributes(
+    model: Model, table: ImageTable, *, split: str, talk: Talk, as_json: bool, report: Path | None
+) -> None:
+    from lookalike.attribute_evaluation import evaluate_attributes
+    from lookalike.attribute_wording import attribute_json, attribute_lines
+    from lookalike.console import put, put_json, tell_skipped
+
+    if report is not None:
+        raise LookalikeError(
+            "there is no page for attribute retrieval", where="--report", saw=str(report), do="use --json"
+        )
+    found = evaluate_attributes(model, table, split=split, progress=talk.stage("embed"))
+    tell_skipped(talk, found.skipped)
+    if as_json:
+        put_json(attribute_json(found))
+    else:
+        put("\n".join(attribute_lines(found)))
 
 
 @app.command()

@@ -148,6 +148,8 @@ def model_lines(model: Model) -> list[str]:
         "pictures": f"{preprocess.resize} to {preprocess.size} x {preprocess.size} pixels",
         "fingerprint": model.fingerprint,
     }
+    if names := model.facts.get("attributes", {}).get("names"):
+        facts["attributes"] = ", ".join(names)
     thresholds = [
         f"threshold {name}: similarity >= {entry.similarity:.4f} means the same: {entry.promise}"
         for name, entry in model.thresholds.items()

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure as Plot
 
 from lookalike import plots, plots_training, wording
 from lookalike.files import write_atomically
+from lookalike.finding import is_there
 from lookalike.gallery import data_uri
 from lookalike.records import Alarm, Hits, PairHistogram, RankedRow, Report
 from lookalike.wording import report_json as report_json
@@ -110,7 +111,13 @@ def write_report(page: ReportPage, path: Path) -> None:
 def search_page(answers: Sequence[Hits], title: str) -> str:
     """The answers to some queries as one HTML page of the report's kind."""
     thresholds = sorted({asked.threshold for asked in answers if asked.threshold is not None})
-    return _render("search.html.j2", answers=answers, title=title, thresholds=thresholds)
+    words = any(_by_attributes(asked) for asked in answers)
+    return _render("search.html.j2", answers=answers, title=title, thresholds=thresholds, by_attributes=words)
+
+
+def _by_attributes(asked: Hits) -> bool:
+    """Whether what was asked for is not a picture, but attributes such as smiling=1."""
+    return "=" in asked.query and not is_there(Path(asked.query))
 
 
 def _drawn(page: ReportPage) -> dict[str, str]:
@@ -148,6 +155,7 @@ def _render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": wording.percent, "difference": wording.difference}
+    environment.tests["by_attributes"] = _by_attributes
     environment.filters["meaning"] = wording.meaning
     environment.filters["file_name"] = lambda path: Path(path).name
     environment.filters["in_folder"] = lambda path: "/".join(Path(path).parts[-2:])

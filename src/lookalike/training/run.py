@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lookalike.attribute_evaluation import AttributeReport, evaluate_attributes
-from lookalike.attribute_wording import attribute_json
+from lookalike.attribute_wording import attribute_json, attribute_lines
 from lookalike.card import write_card
 from lookalike.config import RunConfig
 from lookalike.errors import CalibrationError, EvaluationError, MissingExtraError, TableError
@@ -115,8 +115,8 @@ def _run(folder: Path, table: ImageTable, settings: RunConfig, *, resume: bool, 
     if not is_first():  # what follows is done once
         return Run(folder, built.model, built.model.threshold, None, skipped, built.alarms)
     if settings.attributes is not None:
-        write_card(built.model, None)
         report = _evaluate_attributes(built.model, table, watcher)
+        write_card(built.model, None, measured=attribute_lines(report) if report else ())
         if report is not None:
             write_atomically(folder / ATTRIBUTES, json.dumps(attribute_json(report), indent=2).encode())
         return Run(folder, built.model, None, None, skipped, built.alarms, report)
