@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("embedding", "training", "losses", "judging", "search")
+NAMES = ("embedding", "training", "trainer", "losses", "judging", "search")
 
 if __name__ == "__main__":
     for name in NAMES:

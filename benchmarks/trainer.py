@@ -171,7 +171,7 @@ def main() -> None:
     rounds = 1 if quick else 3
     for name, hidden, batch in (("linear head, 32 x 4", (), 32), ("512-256 head, 32 x 4", (512, 256), 32)):
         config = settings(training={"epochs": 3}, batches={"classes": batch, "images": 4})
-        rows = features(2_000 if quick else 20_000)
+        rows = features(6_000 if quick else 20_000)
         found = overhead(Head(1280, 128, hidden=hidden), config, rows, features(64), rounds=rounds)
         print(f"{name}: {found}")
     config = settings(

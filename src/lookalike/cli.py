@@ -156,12 +156,14 @@ def train(
 ) -> None:
     """Train, calibrate on val, evaluate on test, and write a report."""
     from lookalike.console import Talk, put, run_lines, tell_skipped
+    from lookalike.training.processes import is_first
     from lookalike.training.run import train as run_training
 
     with Talk() as talk:
         run = run_training(config, data, out=out, overrides=overrides or (), resume=resume, watcher=talk)
         tell_skipped(talk, run.skipped)
-    put("\n".join(run_lines(run)))
+    if is_first():
+        put("\n".join(run_lines(run)))
 
 
 @app.command()
