@@ -73,8 +73,10 @@ class NetworkConfig(Section):
             raise ValueError("head closed_form is solved on a frozen backbone; use head: linear to fine-tune")
         if self.hidden and self.head != "feed_forward":
             raise ValueError("hidden units belong to head: feed_forward")
-        if len(set(self.pooling)) < len(self.pooling) or len(set(self.quarters)) < len(self.quarters):
-            raise ValueError("a pooling, or a map among the quarters, is named twice")
+        if len(set(self.pooling)) < len(self.pooling):
+            raise ValueError("a pooling is named twice")
+        if len(set(self.quarters)) < len(self.quarters):
+            raise ValueError("a map is named twice among the quarters")
         if self.head == "cgd" and self.quarters:
             raise ValueError("head cgd gives each pooling its part; quarters belong to the other heads")
         if self.head == "cgd" and self.embedding_dim and self.embedding_dim % len(self.pooling):
@@ -157,6 +159,8 @@ class TrainingConfig(Section):
     warmup: Annotated[float, Field(ge=0.0)] = 0.0  # below 1: share of all steps; from 1 on: epochs
     gradient_clip: Annotated[float, Field(gt=0.0)] | None = None  # longest gradient, as a norm
     ema: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None  # decay of the averaged weights
+    # of a fine-tuned backbone with a linear head: solve the head again at the end, and keep the better on val
+    refit: bool = True
     unfreeze: Literal["all"] | Positive = "all"  # of a fine-tuned backbone: all, or the last N stages
     head_warmup_epochs: Annotated[int, Field(ge=0)] = 0  # the head alone first
     freeze_batch_norm: bool = True  # keep a pretrained backbone's statistics

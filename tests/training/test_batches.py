@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from lookalike.errors import BatchError, ConfigError
-from lookalike.training.batches import ClassBatches
+from lookalike.training.batches import ClassBatches, chosen_rows
 
 sizes_of_classes = st.lists(st.integers(1, 23), min_size=2, max_size=12).filter(
     lambda sizes: sum(size > 1 for size in sizes) >= 2
@@ -250,3 +250,14 @@ def test_devices_that_cannot_share_are_refused() -> None:
         ClassBatches(labels, classes=7, images=2, seed=0, world=2)
     with pytest.raises(BatchError, match=r"too few classes.*saw 2 with.*wanted 4, one for each device"):
         ClassBatches(labelled([4, 4]), classes=8, images=2, seed=0, world=4)
+
+
+def test_chosen_rows_are_those_of_the_batches() -> None:
+    labels = np.repeat(["a", "b", "c", "d"], [5, 9, 3, 4])
+    rows = chosen_rows(labels, class_list=["d", "b"], total_examples_per_class=4, seed=3)
+    assert labels[rows].tolist() == ["b"] * 4 + ["d"] * 4
+    batches = ClassBatches(
+        labels, classes=2, images=4, seed=3, class_list=["d", "b"], total_examples_per_class=4
+    )
+    assert {row for batch in batches for row in batch} == set(rows.tolist())
+    assert len(chosen_rows(labels, class_list=None, total_examples_per_class=None, seed=0)) == len(labels)

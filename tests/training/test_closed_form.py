@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from lookalike.errors import EvaluationError, TableError
 from lookalike.metrics import retrieval
 from lookalike.records import Floats
-from lookalike.training import closed_form
+from lookalike.training import closed_form, scatter
 from lookalike.training.closed_form import FILLS, LinearHead, apply, choose, solve
+from lookalike.training.scatter import Whole
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -110,7 +111,7 @@ def test_chunks_and_order_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None
     features, labels = planted(5, 8)
     head = solve(features, labels, power=0.5, shrinkage=1.0, dim=8)
     embedded = apply(head, features)
-    monkeypatch.setattr(closed_form, "_CHUNK_ROWS", 3)
+    monkeypatch.setattr(scatter, "CHUNK_ROWS", 3)
     order = np.random.default_rng(1).permutation(len(labels))
     other = solve(features[order], labels[order].astype(str), power=0.5, shrinkage=1.0, dim=8)
     again = apply(other, features)
@@ -244,6 +245,25 @@ def test_validation_without_pairs_is_refused() -> None:
     features, labels = planted(4, 5)
     with pytest.raises(EvaluationError):
         choose(features, labels, features[:4], np.arange(4), dim=2, powers=(1.0,), shrinkages=(1.0,))
+
+
+@pytest.mark.parametrize(("classes", "dim"), [(20, 8), (4, 8)], ids=["classes decide", "filled"])
+def test_fewer_images_than_dimensions_give_the_same_head(
+    classes: int, dim: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By systems of n instead of D; equal up to the signs of directions, so similarities are compared."""
+    random = np.random.default_rng(1)
+    features = random.standard_normal((60, 200)).astype(np.float32) + np.repeat(
+        random.standard_normal((classes, 200)), 60 // classes, axis=0
+    ).astype(np.float32)
+    labels = np.repeat(np.arange(classes), 60 // classes)
+    options: dict[str, Any] = {"power": 0.7, "shrinkage": 0.5, "dim": dim}
+    rooted = apply(solve(features, labels, **options), features)
+    with monkeypatch.context() as patch:
+        patch.setattr(scatter, "Rooted", lambda root: Whole(root.T @ root))
+        whole = apply(solve(features, labels, **options), features)
+    np.testing.assert_allclose(rooted @ rooted.T, whole @ whole.T, atol=2e-5)
+    assert isinstance(scatter.scatter_of(features, labels, 0.7, dim).within, scatter.Rooted)
 
 
 def test_copies_in_validation_do_not_find_each_other() -> None:

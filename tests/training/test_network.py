@@ -148,6 +148,8 @@ def test_network_hands_out_the_first_descriptor() -> None:
     ("network", "message"),
     [
         ({"pooling": ["spoc", "spoc"]}, "a pooling is named twice"),
+        ({"quarters": [2, 2]}, "a map is named twice among the quarters"),
+        ({"head": "cgd", "frozen": False, "quarters": [2]}, "quarters belong to the other heads"),
         ({"pooling": []}, r"network\.pooling.*saw \[\]"),
         ({"pooling": "gen"}, r"network\.pooling.*saw 'gen'"),
         ({"stages": 0}, r"network\.stages.*saw 0"),

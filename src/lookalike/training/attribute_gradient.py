@@ -182,4 +182,4 @@ def _trained(
         with torch.inference_mode():
             return images(torch.from_numpy(pixels)).numpy()  # type: ignore[no-any-return]
 
-    return Trained(head.as_graph(), {**named_weights(images), **weights}, graph, embed, history)
+    return Trained(head.as_graph(), {**named_weights(images), **weights}, graph, embed, history=history)

@@ -73,10 +73,9 @@ class ClassBatches:
         _check_options(classes, images, total_examples_per_class)
         _check_devices(classes, world)
         names, codes = np.unique(np.asarray(labels), return_inverse=True)
-        rows = np.flatnonzero(_wanted(names, class_list)[codes])
-        if total_examples_per_class is not None:
-            random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))  # not an epoch's
-            rows = _capped(rows, codes[rows], total_examples_per_class, random)
+        rows = chosen_rows(
+            labels, class_list=class_list, total_examples_per_class=total_examples_per_class, seed=seed
+        )
         counts = np.bincount(codes[rows], minlength=len(names))
         self.left_out: tuple[Any, ...] = tuple(names[counts == 1].tolist())
         rows = rows[counts[codes[rows]] >= 2]
@@ -126,6 +125,26 @@ class ClassBatches:
 def _class_of(sizes: Integers) -> Integers:
     """[3, 1] to [0, 0, 0, 1]."""
     return np.repeat(np.arange(len(sizes)), sizes)
+
+
+def chosen_rows(
+    labels: Labels | Sequence[Any],
+    *,
+    class_list: Sequence[Any] | None,
+    total_examples_per_class: int | None,
+    seed: int,
+) -> Integers:
+    """Rows that are learned from, [m] rising: those of some labels, at most so many of each.
+
+    Raises:
+        ConfigError: class_list names a label that no row has.
+    """
+    names, codes = np.unique(np.asarray(labels), return_inverse=True)
+    rows: Integers = np.flatnonzero(_wanted(names, class_list)[codes])
+    if total_examples_per_class is None:
+        return rows
+    random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))  # not an epoch's
+    return _capped(rows, codes[rows], total_examples_per_class, random)
 
 
 def _capped(rows: Integers, codes: Integers, most: int, random: np.random.Generator) -> Integers:

@@ -28,7 +28,7 @@ from lookalike.training.closed_form import Candidate, LinearHead, choose
 from lookalike.training.features import table_features
 from lookalike.training.folder import check_parity, making, model_facts
 from lookalike.training.graph import HeadGraph, grow_head, load_graph
-from lookalike.training.material import all_samples, with_categories, with_views
+from lookalike.training.material import all_samples, limited, with_categories, with_views
 from lookalike.training.processes import check_several, is_first
 from lookalike.training.side import Side, Trained
 
@@ -72,6 +72,7 @@ def build(
     labelled = config.attributes is None
     train = _side(backbone, table, "train", watcher, labelled=labelled)
     val = _side(backbone, table, "val", watcher, labelled=labelled)
+    train = limited(train, config.batches, seed=config.seed) if labelled else train
     train = with_views(with_categories(train, config.batches), backbone, config, folder, watcher)
     start, candidates = _closed_form(config, train, val)
     if config.attributes is not None:
@@ -216,7 +217,8 @@ def _export(
     plain = backbone if config.network.is_plain or compared else untrained(_plain_spec(config))
     base = trained.features_graph or load_graph(backbone.folder / GRAPH)
     pixels = _some_pixels(backbone, train.table)
-    expected = trained.embed(pixels) if trained.embed else trained.head.apply(backbone.embed_pixels(pixels))
+    head = trained.compute or trained.head.apply
+    expected = trained.embed(pixels) if trained.embed else head(backbone.embed_pixels(pixels))
     with making(folder / MODEL) as place:
         onnx.save(grow_head(base, trained.head, keep_feature=compared), str(place / GRAPH))
         training["parity"] = check_parity(place / GRAPH, pixels, expected)

@@ -6,25 +6,20 @@ sums are made in float64, in chunks, so that memory does not grow with the numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.errors import TableError
 from lookalike.metrics import retrieval
 from lookalike.records import Floats, Labels
-
-Doubles = NDArray[np.float64]
+from lookalike.training.scatter import Doubles, Scatter, chunks, powered, scatter_of, unit
 
 # Tried in this order where classes are fewer than dimensions. Classes that were seen lose by a strong fill,
 # unseen ones by a weak one: pictures of 9 categories, judged by category, reach MAP@R 48.0, 47.9 and 22.3
 # with fill 0, 0.25 and 1 (and R@1 72, 81 and 78); of 10 things, judged on others, 11.0, 14.1 and 26.1.
 FILLS = (0.25, 0.5, 1.0, 2.0)
-_CHUNK_ROWS = 4096
 _MOST_JUDGED = 5000  # validation images; all pairs of them are compared for every candidate
 _LEAST_SPREAD = 1e-6  # within classes of unit rows; less is rounding, as where all images are copies
 
@@ -83,12 +78,12 @@ def solve(
         (Friedman, Regularized Discriminant Analysis, JASA 84, 1989); the signed power is Perronnin et al.'s,
         ECCV 2010.
     """
-    return _solve(_scatter(features, labels, power), shrinkage=shrinkage, dim=dim, fill=fill)
+    return _solve(scatter_of(features, labels, power, dim), shrinkage=shrinkage, dim=dim, fill=fill)
 
 
 def apply(head: LinearHead, features: Floats) -> Floats:
     """Embed features: [n, D] to [n, d] float32 unit rows."""
-    embedded = [_unit(_powered(rows, head.power) @ head.weight + head.bias) for rows in _chunks(features)]
+    embedded = [unit(powered(rows, head.power) @ head.weight + head.bias) for rows in chunks(features)]
     return np.concatenate(embedded).astype(np.float32)
 
 
@@ -124,7 +119,7 @@ def choose(
     """
     judged = _judged(val_labels)
     identity = None if val_identity is None else val_identity[judged]
-    scatters = {power: _scatter(train_features, train_labels, power) for power in powers}
+    scatters = {power: scatter_of(train_features, train_labels, power, dim) for power in powers}
 
     def attempt(power: float, shrinkage: float, fill: float) -> tuple[Candidate, LinearHead]:
         head = _solve(scatters[power], shrinkage=shrinkage, dim=dim, fill=fill)
@@ -145,51 +140,9 @@ def choose(
     return best[1], [candidate for candidate, _ in attempts]
 
 
-@dataclass(frozen=True)
-class _Scatter:
-    """How features spread: mean [D], W [D, D], and rows [m, D], m <= D, whose outer products sum to B."""
-
-    power: float
-    mean: Doubles
-    within: Doubles
-    between: Doubles
-    solutions: int  # at most, of B v = e A v with e > 0
-
-    @cached_property
-    def within_basis(self) -> tuple[Doubles, Doubles]:
-        """Eigenvalues [D], falling, and eigenvectors [D, D] of W."""
-        values, vectors = np.linalg.eigh(self.within)
-        return values[::-1].clip(min=0.0), vectors[:, ::-1]
-
-
-def _scatter(features: Floats, labels: Labels, power: float) -> _Scatter:
-    names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(names) < 2:
-        raise TableError(
-            "fewer than two classes to learn from",
-            where="labels of the training split",
-            saw=f"{len(names)} in {len(features)} images",
-            wanted="two or more",
-            do="add images of another class, or split in another way",
-        )
-    n, width = features.shape
-    total, sums = np.zeros((width, width)), np.zeros((len(names), width))
-    for rows in _chunks(np.argsort(codes, kind="stable")):  # class after class
-        powered = _powered(features[rows], power)
-        total += powered.T @ powered
-        present, starts = np.unique(codes[rows], return_index=True)
-        sums[present] += np.add.reduceat(powered, starts)
-    means, mean = sums / counts[:, None], sums.sum(0) / n
-    between = (means - mean) * np.sqrt(counts / n)[:, None]
-    if len(between) > width:
-        between = np.linalg.qr(between, mode="r")
-    within = (total - means.T @ sums) / n
-    return _Scatter(power, mean, within, between, solutions=min(len(names) - 1, width))
-
-
-def _solve(scatter: _Scatter, *, shrinkage: float, dim: int, fill: float) -> LinearHead:
+def _solve(scatter: Scatter, *, shrinkage: float, dim: int, fill: float) -> LinearHead:
     width = len(scatter.mean)
-    ridge = shrinkage * max(float(np.trace(scatter.within)), _LEAST_SPREAD) / width
+    ridge = shrinkage * max(scatter.within.trace, _LEAST_SPREAD) / width
     found = _discriminants(scatter, ridge, dim)
     weight = np.zeros((width, dim))
     weight[:, : found.shape[1]] = found
@@ -199,21 +152,22 @@ def _solve(scatter: _Scatter, *, shrinkage: float, dim: int, fill: float) -> Lin
     return LinearHead(scatter.power, weight.astype(np.float32), (-scatter.mean @ weight).astype(np.float32))
 
 
-def _discriminants(scatter: _Scatter, ridge: float, dim: int) -> Doubles:
+def _discriminants(scatter: Scatter, ridge: float, dim: int) -> Doubles:
     """[D, k <= dim]: the leading V of B V = A V E, by the smaller problem between the m rows of B's root R.
 
     With B = RᵀR and R A⁻¹ Rᵀ = Q E Qᵀ, V = A⁻¹ Rᵀ Q E^(-1/2): one system and one [m, m] decomposition.
     """
-    solved = np.linalg.solve(scatter.within + ridge * np.eye(len(scatter.mean)), scatter.between.T)  # [D, m]
+    solved = scatter.within.solve(ridge, scatter.between.T)  # [D, m]
     values, vectors = np.linalg.eigh(scatter.between @ solved)
     leading = np.flatnonzero(values > 1e-9 * values[-1])[::-1][:dim]
     directions: Doubles = solved @ (vectors[:, leading] / np.sqrt(values[leading]))
     return directions
 
 
-def _complement(scatter: _Scatter, ridge: float, found: Doubles, count: int) -> Doubles:
+def _complement(scatter: Scatter, ridge: float, found: Doubles, count: int) -> Doubles:
     """[D, count - k]: of the span of W's leading eigenvectors, what is orthogonal under A to V [D, k]."""
-    values, basis = scatter.within_basis
+    values, basis = scatter.within.basis
+    count = min(count, len(values))
     leading = basis[:, :count]
     lengths = np.sqrt(values[:count] + ridge)  # of these eigenvectors under A
     overlap = found.T @ (leading * lengths)  # [k, count]
@@ -233,18 +187,3 @@ def _judged(labels: Labels) -> NDArray[np.int64]:
     counts = np.bincount(codes)
     place = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)  # within the class
     return rows[place < max(50, _MOST_JUDGED // len(names))][:_MOST_JUDGED]
-
-
-def _powered(features: Floats, power: float) -> Doubles:
-    wide = features.astype(np.float64)
-    return _unit(np.sign(wide) * np.abs(wide) ** power)
-
-
-def _unit(rows: Doubles) -> Doubles:
-    unit: Doubles = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return unit
-
-
-def _chunks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    for start in range(0, len(rows), _CHUNK_ROWS):
-        yield rows[start : start + _CHUNK_ROWS]

@@ -232,5 +232,5 @@ def score(network: nn.Module, val: Source) -> float:
 
 def judge(embeddings: Tensor, source: Source) -> dict[str, float]:
     """Retrieval within a split: map@r and recall@1."""
-    found = retrieval(embeddings.numpy(), source.labels, ks=(1,))
+    found = retrieval(embeddings.numpy(), source.labels, identity=source.identity, ks=(1,))
     return {name: float(np.nanmean(found.values[name])) for name in ("map@r", "recall@1")}

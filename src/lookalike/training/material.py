@@ -16,6 +16,7 @@ from lookalike.config import BatchConfig, RunConfig
 from lookalike.errors import ConfigError, MissingExtraError
 from lookalike.model import Model, cache_folder
 from lookalike.records import Floats, Labels, Watcher
+from lookalike.training.batches import chosen_rows
 from lookalike.training.processes import is_first
 from lookalike.training.side import Side
 
@@ -44,6 +45,29 @@ def with_categories(side: Side, batches: BatchConfig) -> Side:
             do=f"did you mean {near[0]}?" if near else "add the column to the manifest",
         )
     return replace(side, categories=np.array([str(value) for value in frame[name].to_list()], np.str_))
+
+
+def limited(side: Side, batches: BatchConfig, *, seed: int) -> Side:
+    """The side without the pictures that batches.class_list and total_examples_per_class leave out.
+
+    Raises:
+        ConfigError: the list names a label that no picture has.
+    """
+    if batches.class_list is None and batches.total_examples_per_class is None:
+        return side
+    rows = chosen_rows(
+        side.labels,
+        class_list=batches.class_list,
+        total_examples_per_class=batches.total_examples_per_class,
+        seed=seed,
+    )
+    return replace(
+        side,
+        table=side.table.take(rows),
+        labels=side.labels[rows],
+        features=side.features[rows],
+        hashes=tuple(side.hashes[row] for row in rows),
+    )
 
 
 def with_views(side: Side, backbone: Model, config: RunConfig, folder: Path, watcher: Watcher) -> Side:

@@ -50,6 +50,7 @@ class Head(nn.Module):
         self.register_buffer("power", torch.tensor(power))
         self.dim = dim
         self.residual = residual
+        self.plain = power == 1.0  # features come with unit length: nothing is to be done to them
         sizes = [inputs, *hidden]
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU(), nn.Dropout(dropout))
@@ -62,7 +63,7 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[n, D] to [n, d] unit rows."""
-        entering = hidden = signed_power(features, self.power)
+        entering = hidden = features if self.plain else signed_power(features, self.power)
         for block in self.blocks:
             hidden = block(hidden)
         leaving: Tensor = self.last(hidden)

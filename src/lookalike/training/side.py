@@ -47,8 +47,9 @@ class Trained:
         head: grown onto the features' graph.
         weights: under torch names, the head's and, where fine-tuned, the features'.
         features_graph: the fine-tuned features as an onnx.ModelProto; None: the untrained backbone's.
-        embed: the trained network itself, pixels to unit vectors, to check the export by; None where the
-            head's own arithmetic is the reference.
+        embed: the trained network itself, pixels to unit vectors, to check the export by.
+        compute: the same of a head alone, from frozen features; where neither is there, the head's own
+            arithmetic is the reference.
         history: metric to one value an epoch.
         alarms: what went wrong on the way.
         similarities: one an epoch, split ("train", "val") to the similarities of its pairs.
@@ -60,6 +61,7 @@ class Trained:
     weights: Mapping[str, Any]
     features_graph: Any | None = None
     embed: Callable[[Pixels], Floats] | None = None
+    compute: Callable[[Floats], Floats] | None = None
     history: Mapping[str, list[float]] = field(default_factory=dict)
     alarms: tuple[Alarm, ...] = ()
     similarities: Sequence[Mapping[str, PairHistogram]] = ()

@@ -52,6 +52,10 @@ class Source(Protocol):
     def labels(self) -> Labels:
         """[n]."""
 
+    @property
+    def identity(self) -> NDArray[np.int64] | None:
+        """[n], equal where two files are byte for byte the same; such two do not find each other."""
+
     def training(self, batches: BatchConfig, *, seed: int, epoch: int, part: Part = WHOLE) -> Iterable[Batch]:
         """The P x K batches of one epoch; its length is that of the whole epoch, wherever it starts."""
 
@@ -73,6 +77,7 @@ class FeatureSource:
     labels: Labels
     views: Floats | None = None
     categories: Labels | None = None
+    identity: NDArray[np.int64] | None = None
 
     def training(self, batches: BatchConfig, *, seed: int, epoch: int, part: Part = WHOLE) -> Iterable[Batch]:
         """The P x K batches of one epoch."""
@@ -107,6 +112,7 @@ class PictureSource:
     sizes: tuple[int, ...] = ()
     epochs: int = 1
     categories: Labels | None = None
+    identity: NDArray[np.int64] | None = None
 
     def training(self, batches: BatchConfig, *, seed: int, epoch: int, part: Part = WHOLE) -> Iterable[Batch]:
         """The P x K batches of one epoch, decoded by worker processes."""
