@@ -160,9 +160,10 @@ def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: W
     split = split_table(table, settings.split, seed=settings.seed)
     for note in (*table.notes, *split.notes):
         watcher.say(note)
-    _check_there(split.table)
+    _check_there(split.table, "train", job="learn from")
     for note in check_trainable(split.table.select("train").labels):
         watcher.say(note)
+    _check_there(split.table, "val", job="choose settings and the threshold by")
     for name in ("val", "test") if settings.split.test or table.has_splits else ("val",):
         if name in split.table.splits:
             check_judgeable(split.table.select(name).labels, split=name)
@@ -178,16 +179,15 @@ def _split_unchecked(table: ImageTable, settings: RunConfig, watcher: Watcher) -
     return split.table
 
 
-def _check_there(table: ImageTable) -> None:
-    """Refuse a split without the pictures to learn from, or those to choose by."""
-    for name, job in (("train", "learn from"), ("val", "choose settings and the threshold by")):
-        if name not in table.splits:
-            raise TableError(
-                f"there is nothing to {job}",
-                where=f"split {name}",
-                saw=f"pictures of {' and '.join(table.splits)} only",
-                do=f"give split.{name} a share above 0, or mark some pictures as {name}",
-            )
+def _check_there(table: ImageTable, name: str, *, job: str) -> None:
+    """Refuse a table without the pictures for a job."""
+    if name not in table.splits:
+        raise TableError(
+            f"there is nothing to {job}",
+            where=f"split {name}",
+            saw=f"pictures of {' and '.join(table.splits)} only",
+            do=f"give split.{name} a share above 0, or mark some pictures as {name}",
+        )
 
 
 def _unused(settings: RunConfig) -> list[str]:
