@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
@@ -187,3 +188,15 @@ def test_bad_pictures_are_left_out_and_told(few: Path, backbone: Model, tmp_path
 def test_data_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"no data was named.*--data FOLDER"):
         train(settings(), out=tmp_path)
+
+
+def test_pictures_without_a_label_are_left_out_and_told(few: Path, backbone: Model, tmp_path: Path) -> None:
+    table = ImageTable.read(few)
+    loose = pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise(pl.col("label")).alias("label")
+    listener = Listener()
+    mixed = ImageTable(table.root, table.frame.with_columns(loose))
+    run = train(settings(), mixed, out=tmp_path / "run", watcher=listener)
+    assert "pictures without a label, which are left out: 3" in listener.said
+    assert len(ImageTable.read(run.folder / "split.parquet")) == len(table) - 3
+    assert any("Solved the head in closed form on the processor: MAP@R" in text for text in listener.said)
+    assert "Solved the head in closed form" in (run.folder / "report.html").read_text()

@@ -157,6 +157,7 @@ def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: W
     table = source if isinstance(source, ImageTable) else ImageTable.read(source)
     if settings.attributes is not None:
         return _split_unchecked(table, settings, watcher)
+    table = _labelled(table, watcher)
     split = split_table(table, settings.split, seed=settings.seed)
     for note in (*table.notes, *split.notes):
         watcher.say(note)
@@ -168,6 +169,15 @@ def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: W
         if name in split.table.splits:
             check_judgeable(split.table.select(name).labels, split=name)
     return split.table
+
+
+def _labelled(table: ImageTable, watcher: Watcher) -> ImageTable:
+    """The pictures with a label, where only some have one."""
+    known = table.frame["label"].is_not_null().to_numpy()
+    if known.all() or not known.any():
+        return table
+    watcher.say(f"pictures without a label, which are left out: {(~known).sum():,}")
+    return table.filter(known)
 
 
 def _split_unchecked(table: ImageTable, settings: RunConfig, watcher: Watcher) -> ImageTable:
