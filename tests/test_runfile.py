@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -204,3 +205,16 @@ def test_docs_list_every_key_with_its_default() -> None:
         if key not in COMPUTED:
             value = to_jsonable_python(field.get_default(call_default_factory=True))
             assert yaml.safe_load(default) == value, key
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"attributes": {"names": ["odd", "odd"]}}, "an attribute is named twice"),
+        ({"training": {"epochs": 3, "head_warmup_epochs": 3}}, "must be below epochs, which is 3"),
+        ({"loss": {"name": "multi_similarity", "epsilon": -1}}, r"loss\.epsilon"),
+    ],
+)
+def test_settings_that_could_not_work_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_config(values)

@@ -42,7 +42,11 @@ def test_search_page_of_nothing_says_so() -> None:
 
 
 def test_search_page_shows_what_was_asked_for_in_words() -> None:
-    found = Page(search_page([hits("smiling=1,male=0", None, threshold=None)], "Search"))
-    assert "smiling=1,male=0" in found.words()
-    assert "Asked by attributes" in found.words()
-    assert [str(attrs["class"]).strip() for attrs in found.all("figure")] == ["tile"]
+    asked = "smiling=1,male=0"
+    alone = Page(search_page([hits(asked, None, threshold=None)], "Search", attributes=asked))
+    assert [str(attrs["class"]).strip() for attrs in alone.all("figure")] == ["tile"]
+    composed = Page(search_page([hits("/q/one.png", None, threshold=None)], "Search", attributes=asked))
+    assert [str(attrs["class"]).strip() for attrs in composed.all("figure")] == ["tile query", "tile"]
+    for page in (alone, composed):
+        assert f"Asked for: {asked}" in page.words()
+        assert "calibrate" not in page.words()

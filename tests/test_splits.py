@@ -205,7 +205,7 @@ def test_a_table_without_labels_is_refused() -> None:
 def test_check_trainable() -> None:
     assert check_trainable(np.array(["a", "a", "b", "b"])) == ()
     assert check_trainable(np.array(["a", "a", "b", "b", "c", "d"])) == (
-        "2 classes with a single picture: c, d",
+        "2 classes with a single picture on the train side: c, d",
     )
     with pytest.raises(TableError, match="saw 1 class: a, wanted two or more"):
         check_trainable(np.array(["a", "a"]))
@@ -216,7 +216,7 @@ def test_check_trainable() -> None:
 @pytest.mark.parametrize("labels", [list("abcdefg"), list("abcdefgg")])
 def test_classes_with_a_single_picture_alone_are_refused(labels: list[str]) -> None:
     with pytest.raises(
-        TableError, match=r"classes with a single picture: a, b, c, d, e and \d more, wanted at least"
+        TableError, match=r"classes with a single picture there: a, b, c, d, e and \d more, wanted at least"
     ):
         check_trainable(np.array(labels))
 

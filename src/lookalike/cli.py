@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import traceback
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,10 +18,8 @@ from lookalike.cli_search import ERROR, AsJson, ModelName
 from lookalike.errors import LookalikeError
 
 if TYPE_CHECKING:
-    from lookalike.console import Talk
     from lookalike.model import Model
     from lookalike.records import Skipped
-    from lookalike.table import ImageTable
 
 INTERRUPTED = 130
 Data = Annotated[
@@ -42,7 +41,8 @@ class Commands(TyperGroup):
         except Exception as error:
             if not hasattr(error, "format_message"):  # typer's own complaints about a command line have one
                 raise
-            typer.echo(f"error: {_misuse(error)}", err=True)
+            message = error.format_message()  # of several lines where no command was given: the help
+            typer.echo(message if "\n" in message else f"error: {_misuse(error)}", err=True)
             code = ERROR
         if alone:
             sys.exit(code)
@@ -96,13 +96,13 @@ app = typer.Typer(
 )
 
 
+Version = Annotated[
+    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say the version.")
+]
+
+
 @app.callback()
-def options(
-    *,
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say the version.")
-    ] = False,
-) -> None:
+def options(*, _version: Version = False) -> None:
     """Learned image similarity: train on your own notion of the same, then search and match."""
 
 
@@ -194,7 +194,7 @@ def evaluate(
         tell_notes(talk, table)
         opened = Model.load(model, say=talk.say)
         if "attributes" in opened.facts:
-            _judge_attributes(opened, table, split=split, talk=talk, as_json=as_json, report=report)
+            cli_search.judge_attributes(opened, table, split=split, talk=talk, as_json=as_json, report=report)
             return
         found = judge(opened, table, split=split, progress=talk.stage("embed"))
         tell_skipped(talk, found.report.skipped)
@@ -207,23 +207,14 @@ def evaluate(
         write_report(report_page(found, opened, table=table, created=now), report)
 
 
-def _judge_attributes(
-    model: Model, table: ImageTable, *, split: str, talk: Talk, as_json: bool, report: Path | None
-) -> None:
-    from lookalike.attribute_evaluation import evaluate_attributes
-    from lookalike.attribute_wording import attribute_json, attribute_lines
-    from lookalike.console import put, put_json, tell_skipped
-
-    if report is not None:
-        raise LookalikeError(
-            "there is no page for attribute retrieval", where="--report", saw=str(report), do="use --json"
-        )
-    found = evaluate_attributes(model, table, split=split, progress=talk.stage("embed"))
-    tell_skipped(talk, found.skipped)
-    if as_json:
-        put_json(attribute_json(found))
-    else:
-        put("\n".join(attribute_lines(found)))
+def _cautions(model: Model, *, name: str, split: str, untrained: bool) -> Iterator[str]:
+    """What a new threshold replaces, and what to know of it."""
+    if before := model.thresholds.get(name):
+        yield f"This replaces {name}: similarity >= {before.similarity:.4f}, {before.promise}"
+    if split == "test":
+        yield "Figures of the split test flatter a threshold that was chosen on it: choose on val"
+    if untrained:
+        yield f"The threshold of the untrained model is kept in {model.folder}, for all that use it"
 
 
 @app.command()
@@ -251,10 +242,8 @@ def calibrate(
     with Talk() as talk:
         tell_notes(talk, table)
         opened = Model.load(model, say=talk.say)
-        if split == "test":
-            talk.say("Figures of the split test flatter a threshold that was chosen on it: choose on val")
-        if model == DEFAULT:
-            talk.say(f"The threshold of {DEFAULT} is kept in {opened.folder}, for all that use it")
+        for caution in _cautions(opened, name=name, split=split, untrained=model == DEFAULT):
+            talk.say(caution)
         try:
             threshold = choose(
                 opened, table, split=split, target=target, confidence=confidence, name=name,

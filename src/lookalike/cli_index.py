@@ -43,7 +43,8 @@ def index(
     with Talk() as talk, _open_or_create(index_file, model, sources, talk) as opened:
         left_out, unread = _bring_up_to_date(opened, sources or opened.sources, talk, prune=prune)
         tell_skipped(talk, left_out)
-        talk.say(f"pictures in {index_file}: {len(opened):,}")
+        if len(unread) < len(sources or opened.sources):
+            talk.say(f"pictures in {index_file}: {len(opened):,}")
     if skipped is not None:
         _write_skipped(left_out, skipped)
     if unread:

@@ -14,8 +14,11 @@ import typer
 from lookalike.errors import LookalikeError
 
 if TYPE_CHECKING:
+    from lookalike.console import Talk
     from lookalike.index import Index
+    from lookalike.model import Model
     from lookalike.records import Hits, Skipped
+    from lookalike.table import ImageTable
 
 OK, NOTHING, ERROR = 0, 1, 2
 
@@ -114,7 +117,7 @@ def search(
                 skipped.append(answer)
         tell_skipped(talk, skipped)
     if html is not None or open_page:
-        _show_page(answers, html, browser=open_page)
+        _show_page(answers, html, attributes=attributes or "", browser=open_page)
     raise typer.Exit(ERROR if not answers else OK if any(len(answer) for answer in answers) else NOTHING)
 
 
@@ -221,7 +224,7 @@ def expand(names: Iterable[str]) -> Iterable[str]:
             yield name
 
 
-def _show_page(answers: Sequence[Hits], path: Path | None, *, browser: bool) -> None:
+def _show_page(answers: Sequence[Hits], path: Path | None, *, attributes: str, browser: bool) -> None:
     import tempfile
     import webbrowser
 
@@ -231,6 +234,27 @@ def _show_page(answers: Sequence[Hits], path: Path | None, *, browser: bool) -> 
     if path is None:
         with tempfile.NamedTemporaryFile(prefix="lookalike-", suffix=".html", delete=False) as file:
             path = Path(file.name)
-    write_atomically(path, search_page(answers, "Search").encode())
+    write_atomically(path, search_page(answers, "Search", attributes=attributes).encode())
+    typer.echo(f"page  {path}", err=True)
     if browser:
         webbrowser.open(path.resolve().as_uri())
+
+
+def judge_attributes(
+    model: Model, table: ImageTable, *, split: str, talk: Talk, as_json: bool, report: Path | None
+) -> None:
+    """Judge a model of attributes, and print what was found."""
+    from lookalike.attribute_evaluation import evaluate_attributes
+    from lookalike.attribute_wording import attribute_json, attribute_lines
+    from lookalike.console import put, put_json, tell_skipped
+
+    if report is not None:
+        raise LookalikeError(
+            "there is no page for attribute retrieval", where="--report", saw=str(report), do="use --json"
+        )
+    found = evaluate_attributes(model, table, split=split, progress=talk.stage("embed"))
+    tell_skipped(talk, found.skipped)
+    if as_json:
+        put_json(attribute_json(found))
+    else:
+        put("\n".join(attribute_lines(found)))

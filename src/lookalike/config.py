@@ -177,6 +177,12 @@ class TrainingConfig(Section):
     checkpoint_minutes: Annotated[float, Field(gt=0.0)] | None = None  # also within an epoch
     loggers: tuple[Literal["tensorboard", "csv", "mlflow", "wandb", "neptune"], ...] = ("tensorboard", "csv")
 
+    @model_validator(mode="after")
+    def _backbone_learns(self) -> TrainingConfig:
+        if self.head_warmup_epochs and self.head_warmup_epochs >= self.epochs:
+            raise ValueError(f"head_warmup_epochs must be below epochs, which is {self.epochs}")
+        return self
+
 
 class CalibrationConfig(Section):
     """The match threshold that is made after training, on val."""
@@ -200,6 +206,12 @@ class AttributeConfig(Section):
     flips: Positive = 3  # at most so many
     mask_share: Share = 0.5  # of triplets that state some of the attributes only
     batch: Annotated[int, Field(ge=2)] = 128  # pictures
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> AttributeConfig:
+        if self.names is not None and len(set(self.names)) < len(self.names):
+            raise ValueError("an attribute is named twice")
+        return self
 
 
 class RunConfig(Section):

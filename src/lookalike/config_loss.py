@@ -82,7 +82,7 @@ class TripletSemiHardConfig(LossSection):
     """Every positive against the nearest negative beyond it."""
 
     name: Literal["triplet_semi_hard"] = "triplet_semi_hard"
-    margin: HardMargin = 0.2
+    margin: HardMargin = 1.0
     distance: DistanceName = "euclidean"
 
 
@@ -144,7 +144,7 @@ class MultiSimilarityConfig(PairSection):
     alpha: AboveZero = 2.0
     beta: AboveZero = 50.0
     base: Annotated[float, Field(gt=-1.0, lt=1.0)] = 0.5
-    epsilon: float | None = 0.1  # slack of the pair mining; null: all pairs
+    epsilon: Annotated[float, Field(ge=0.0)] | None = 0.1  # slack of the pair mining; null: all pairs
 
 
 class CircleConfig(PairSection):

@@ -108,11 +108,16 @@ def write_report(page: ReportPage, path: Path) -> None:
     write_atomically(path, render_report(page).encode("utf-8"))
 
 
-def search_page(answers: Sequence[Hits], title: str) -> str:
-    """The answers to some queries as one HTML page of the report's kind."""
+def search_page(answers: Sequence[Hits], title: str, *, attributes: str = "") -> str:
+    """The answers to some queries as one HTML page of the report's kind.
+
+    Args:
+        attributes: what was asked for beside, or instead of, a picture; such answers carry no verdict.
+    """
     thresholds = sorted({asked.threshold for asked in answers if asked.threshold is not None})
-    words = any(_by_attributes(asked) for asked in answers)
-    return _render("search.html.j2", answers=answers, title=title, thresholds=thresholds, by_attributes=words)
+    return _render(
+        "search.html.j2", answers=answers, title=title, thresholds=thresholds, attributes=attributes
+    )
 
 
 def _by_attributes(asked: Hits) -> bool:

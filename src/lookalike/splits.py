@@ -98,12 +98,16 @@ def check_trainable(labels: Labels) -> tuple[str, ...]:
     if len(names) - len(single) < 2:
         raise TableError(
             "there are too few classes with more than one picture",
-            where="labels",
-            saw=f"{len(single):,} of {len(names):,} classes with a single picture: {_some(single)}",
+            where="labels of the train side",
+            saw=f"{len(single):,} of {len(names):,} classes with a single picture there: {_some(single)}",
             wanted="at least two classes with two pictures or more",
-            do="add pictures to these classes",
+            do="add pictures, or keep classes together: --set split.by=class",
         )
-    return (f"{_classes(len(single))} with a single picture: {_some(single)}",) if single else ()
+    return (
+        (f"{_classes(len(single))} with a single picture on the train side: {_some(single)}",)
+        if single
+        else ()
+    )
 
 
 def check_judgeable(labels: Labels, *, split: str) -> None:
@@ -123,7 +127,7 @@ def check_judgeable(labels: Labels, *, split: str) -> None:
         where=f"split {split}",
         saw=f"{len(labels):,} pictures of {_classes(len(names))}, at most {counts.max(initial=0)} of one",
         wanted="two classes, and one of them with two pictures",
-        do="add --set split.by=class, which keeps a class together, or give the split a larger share",
+        do=f"add classes, keep them together with --set split.by=class, or give split.{split} a larger share",
     )
 
 

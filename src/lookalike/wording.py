@@ -130,6 +130,8 @@ def summary(report: Report) -> list[str]:
 def at_threshold(report: Report) -> str:
     """What the threshold does on the pictures that were judged."""
     here = report.at_threshold
+    if not here["right_matches"] + here["wrong_matches"]:
+        return "nothing matches"
     return (
         f"{percent(here['precision'])}% of matches are right, {percent(here['recall'])}% of same pairs "
         f"match, {percent(here['false_match_rate'], 3)}% of different pairs match"

@@ -125,3 +125,19 @@ def test_a_fine_tuned_run_exports_both_branches(colours: Path, cache: Path, tmp_
     assert AttributeBranch(done.model).encode({"red": True}).shape == (1, done.model.dim)
     assert (done.folder / "baseline").is_dir()
     assert done.attributes["one"].figures["map"].baseline is not None
+
+
+@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "fine-tuned"])
+def test_what_was_trained_is_what_is_exported(
+    colours: Path, cache: Path, tmp_path: Path, *, frozen: bool
+) -> None:
+    """From a random start, so that a later epoch is the best; the export compares both branches with it."""
+    network = {**TINY_RUN["network"], "frozen": frozen, "head_start": "random", "embedding_dim": 8}  # type: ignore[dict-item]
+    settings = {
+        **TINY_RUN,
+        "network": {**network, "head": "linear"},
+        "training": {"epochs": 4, "device": "cpu", "workers": 0, "learning_rate": 0.01},
+    }
+    done = train(parse_config(settings), colours, out=tmp_path / "run")
+    assert done.model.facts["training"]["epochs"] == 4
+    assert AttributeBranch(done.model).encode({"red": True}).shape == (1, 8)

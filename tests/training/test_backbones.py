@@ -281,3 +281,11 @@ def test_learned_power_is_exported(tmp_path: Path) -> None:
         expected = features(torch.from_numpy(pixels)).numpy()
         features.pooling.power.fill_(3.0)
         assert not np.allclose(features(torch.from_numpy(pixels)).numpy(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_maps_too_small_for_quarters_are_refused(number: int) -> None:
+    network = NetworkConfig(backbone="resnet18", pretrained=False, quarters=(number,))
+    size = 32 if number == 1 else 16
+    with pytest.raises(ConfigError, match=r"too small to have quarters.*preprocess\.size"):
+        Features(network, PreprocessConfig(size=size))

@@ -118,6 +118,13 @@ def test_keys_without_effect_are_named() -> None:
     solved = _unused(parse_config(keys))
     assert solved == ["loss.margin", "training.epochs", "training.device", "batches.classes"]
     assert _unused(parse_config({**keys, "network": {"head": "linear"}})) == []
+    idle = {"training": {"sizes": [96], "unfreeze": 2}, "batches": {"category_share": 0.3}}
+    frozen = parse_config({**idle, "network": {"head": "linear", "dropout": 0.5}})
+    wanted = {"training.sizes", "training.unfreeze", "network.dropout", "batches.category_share"}
+    assert set(_unused(frozen)) == wanted
+    assert _unused(parse_config({**idle, "network": {"frozen": False}})) == ["batches.category_share"]
+    attributes = parse_config({"attributes": {}, "image_augmentation": True, "training": {"epochs": 3}})
+    assert set(_unused(attributes)) == {"image_augmentation", "training.epochs"}
     assert _unused(parse_config({"batches": {"class_list": ["a"]}})) == []
 
 
@@ -143,3 +150,9 @@ def test_labels_are_compared_too(few: Path, tmp_path: Path) -> None:
     frame = table.frame.with_columns(pl.lit("x").alias("label"))
     with pytest.raises(LookalikeError, match="cannot change its data"):
         claimed(tmp_path, parse_config({}), ImageTable(table.root, frame))
+
+
+def test_a_target_that_means_nothing_is_refused_before_training(few: Path, tmp_path: Path) -> None:
+    with pytest.raises(LookalikeError, match=r"target is not understood.*saw 'f2'"):
+        train(parse_config({**SETTINGS, "calibration": {"target": "f2"}}), few, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -260,10 +260,18 @@ def test_fewer_images_than_dimensions_give_the_same_head(
     options: dict[str, Any] = {"power": 0.7, "shrinkage": 0.5, "dim": dim}
     rooted = apply(solve(features, labels, **options), features)
     with monkeypatch.context() as patch:
-        patch.setattr(scatter, "Rooted", lambda root: Whole(root.T @ root))
+        patch.setattr(scatter, "Rooted", lambda root, wanted: Whole(root.T @ root))
         whole = apply(solve(features, labels, **options), features)
     np.testing.assert_allclose(rooted @ rooted.T, whole @ whole.T, atol=2e-5)
     assert isinstance(scatter.scatter_of(features, labels, 0.7, dim).within, scatter.Rooted)
+
+
+def test_a_handful_of_images_is_filled_up_with_directions_of_their_own() -> None:
+    features = np.random.default_rng(2).standard_normal((8, 300)).astype(np.float32)
+    head = solve(features, np.repeat(np.arange(4), 2), power=1.0, shrinkage=1.0, dim=32)
+    lengths = np.linalg.norm(head.weight, axis=0)
+    assert (lengths > 0).all()
+    assert np.linalg.matrix_rank(head.weight) == 32
 
 
 def test_copies_in_validation_do_not_find_each_other() -> None:

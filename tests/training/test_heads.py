@@ -22,7 +22,7 @@ from lookalike.training.backbones import Features
 from lookalike.training.build import _dimensions, _plain_spec, _spec
 from lookalike.training.closed_form import apply, solve
 from lookalike.training.export import make_untrained, sample_pixels
-from lookalike.training.network import Network, make_head
+from lookalike.training.network import Head, Network, make_head
 from lookalike.training.run import Run
 
 TINY = {"backbone": "test_resnet", "pretrained": False, "stages": 2, "pooling": ["spoc", "gem"]}  # D 576
@@ -187,3 +187,12 @@ def test_plain_settings_ask_for_the_same_untrained_model() -> None:
     for other in ({"stages": 2}, {"pooling": ["mac"]}, {"last_stride": 1}):
         assert _spec(parse_config({"network": other})) != expected
         assert _plain_spec(parse_config({"network": other})) == expected
+
+
+@pytest.mark.parametrize("power", [1.0, 0.5])
+def test_a_head_takes_rows_of_any_length_as_its_graph_does(power: float) -> None:
+    torch.manual_seed(0)
+    head = Head(6, 4, hidden=(5,), power=power).eval()
+    rows = torch.randn(8, 6) * torch.tensor([0.1, 1.0, 3.0, 9.0]).repeat(2)[:, None]
+    with torch.inference_mode():
+        np.testing.assert_allclose(head(rows).numpy(), head.as_graph().apply(rows.numpy()), atol=1e-5)

@@ -307,3 +307,15 @@ def test_examples_in_the_docstrings() -> None:
     result = doctest.testmod(triplet)
     assert result.attempted >= 4
     assert result.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [([], "saw none"), ([0, 1, 9], "saw rows 0 to 9, wanted one triplet or more, of rows 0 to 3")],
+)
+def test_given_triplets_that_do_not_fit_are_refused(rows: list[int], message: str) -> None:
+    parts = [torch.tensor([row], dtype=torch.int64) for row in rows] or [
+        torch.zeros(0, dtype=torch.int64)
+    ] * 3
+    with pytest.raises(BatchError, match=message):
+        triplet_loss(torch.eye(4), Triplets(*parts))

@@ -139,9 +139,10 @@ def _fit(learner: AttributeLearner, folder: Path, *, resume: bool, watcher: Watc
 @torch.no_grad()
 def _judge(learner: AttributeLearner) -> dict[str, float]:
     source, values = learner.val_side
+    learned = learner.network.training
     learner.network.eval()
     pictures = torch.cat([learner.network(inputs) for inputs, _ in source.evaluation()])
-    learner.network.train()
+    learner.network.train(learned)
     return score(pictures.numpy(), values, learner.embed)
 
 

@@ -110,6 +110,7 @@ class Features(nn.Module):
         """Hook the stages that are pooled beside the last map; return the channels of all, last first."""
         deepest = max(network.stages, *network.quarters, 1)
         if deepest == 1:
+            _check_quarters(network, [tuple(last.shape[2:])])
             return [last.shape[1]]
         self.hooked = stage_names(self.backbone)
         with torch.no_grad():
@@ -125,8 +126,21 @@ class Features(nn.Module):
                 wanted=f"1 to {len(shapes)}",
                 do=f"name no stage beyond {len(shapes)}, for example --set network.stages={len(shapes)}",
             )
+        _check_quarters(network, [tuple(shape[2:]) for shape in shapes])
         self.hooked = self.hooked[len(self.hooked) - deepest + 1 :]
         return [shape[1] for shape in shapes[:deepest]]
+
+
+def _check_quarters(network: NetworkConfig, sides: list[tuple[int, ...]]) -> None:
+    small = [number for number in network.quarters if min(sides[number - 1]) < 2]
+    if small:
+        raise ConfigError(
+            "a map is too small to have quarters",
+            where="network.quarters",
+            saw=f"map {small[0]} of {network.backbone} with a side of 1",
+            wanted="2 or more",
+            do="leave that map out, or set a larger preprocess.size",
+        )
 
 
 def stage_names(backbone: nn.Module) -> tuple[str, ...]:

@@ -182,4 +182,4 @@ def notes_of(fitted: Fitted) -> tuple[str, ...]:
         kept = f"No epoch was better on val than the start (MAP@R {fitted.start:.3f}): the start is kept."
         return ran, kept
     best = max(range(len(fitted.history)), key=lambda epoch: fitted.history[epoch][MONITOR])
-    return ran, f"Val MAP@R rose from {fitted.start:.3f} to {fitted.best:.3f}: epoch {best + 1} is kept."
+    return ran, f"Val MAP@R rose from {fitted.start:.4f} to {fitted.best:.4f}: epoch {best + 1} is kept."

@@ -90,11 +90,10 @@ class Monitor:
         self._steps += 1
 
     def gradient(self, parameters: Iterable[Tensor]) -> Tensor:
-        """Return the length of the whole gradient of the step just looked at; 0 where it is not measured."""
-        if (self._steps - 1) % self._gradient_stride:
-            return torch.zeros(())
+        """Return the length of the whole gradient of the step just looked at; some are kept for the row."""
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        self._norms.append(norm)
+        if (self._steps - 1) % self._gradient_stride == 0:
+            self._norms.append(norm)
         return norm
 
     def step_ended(self) -> None:

@@ -50,7 +50,7 @@ class Head(nn.Module):
         self.register_buffer("power", torch.tensor(power))
         self.dim = dim
         self.residual = residual
-        self.plain = power == 1.0  # features come with unit length: nothing is to be done to them
+        self.plain = power == 1.0
         sizes = [inputs, *hidden]
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU(), nn.Dropout(dropout))
@@ -63,11 +63,15 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[n, D] to [n, d] unit rows."""
-        entering = hidden = features if self.plain else signed_power(features, self.power)
+        entering = hidden = self._evened(features)
         for block in self.blocks:
             hidden = block(hidden)
         leaving: Tensor = self.last(hidden)
         return functional.normalize(entering + leaving if self.residual else leaving, dim=1)
+
+    def _evened(self, features: Tensor) -> Tensor:
+        """Signed power and unit length, without the power's arithmetic where it is 1."""
+        return functional.normalize(features, dim=1) if self.plain else signed_power(features, self.power)
 
     @classmethod
     def from_closed_form(cls, solved: LinearHead) -> Head:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lookalike.attribute_evaluation import AttributeReport, evaluate_attributes
 from lookalike.attribute_wording import attribute_json, attribute_lines
+from lookalike.calibration import Target
 from lookalike.card import write_card
 from lookalike.config import RunConfig
 from lookalike.errors import CalibrationError, EvaluationError, MissingExtraError, TableError
@@ -39,6 +40,18 @@ CHECKPOINTS, REPORT, ATTRIBUTES = "checkpoints", "report.html", "attributes.json
 
 # what a closed-form head has no use for, and the keys among them that it has
 _BY_GRADIENT = ("loss", "training", "batches")
+_OF_THE_BACKBONE = [
+    f"training.{key}"
+    for key in (
+        "backbone_learning_rate",
+        "layer_decay",
+        "unfreeze",
+        "head_warmup_epochs",
+        "freeze_batch_norm",
+        "sizes",
+        "refit",
+    )
+]
 _ALSO_SOLVED = ("loss.dimensions", "training.views", "batches.class_list", "batches.total_examples_per_class")
 
 
@@ -85,10 +98,12 @@ def train(
 
     Raises:
         ConfigError: the run file or an override is wrong, or the folder holds another run.
+        CalibrationError: the target of the threshold is not understood.
         TableError: the data cannot be read or not be trained on.
         ModelError: a backbone's weights or the export failed.
     """
     settings = _settings(config, overrides)
+    Target.parse(settings.calibration.target)
     folder = Path(out) if out is not None else Path("runs") / settings.name
     watcher = watcher if is_first() else SILENT
     new = not resume and is_first()
@@ -145,7 +160,9 @@ def _settings(config: RunConfig | str | Path, overrides: Sequence[str]) -> RunCo
 def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: Watcher) -> ImageTable:
     """The table with its splits, each of them fit for its job."""
     if unused := _unused(settings):
-        watcher.say(f"A closed-form head is solved, so these have no effect: {', '.join(unused)}.")
+        kind = f"head {settings.network.resolved_head} on a "
+        kind += "frozen backbone" if settings.network.frozen else "fine-tuned backbone"
+        watcher.say(f"With {kind} these have no effect: {', '.join(unused)}.")
     source = data if data is not None else settings.data
     if source is None:
         raise TableError(
@@ -201,17 +218,24 @@ def _check_there(table: ImageTable, name: str, *, job: str) -> None:
 
 
 def _unused(settings: RunConfig) -> list[str]:
-    """The keys that differ from their defaults, but that a closed form has no use for."""
-    if settings.attributes is not None or settings.network.resolved_head != "closed_form":
-        return []
+    """The keys that differ from their defaults, but that this kind of training has no use for."""
     asked, default = settings.model_dump(), RunConfig().model_dump()
     changed = [
         f"{section}.{key}"
-        for section in _BY_GRADIENT
+        for section in (*_BY_GRADIENT, "network")
         for key, value in asked[section].items()
         if value != default[section].get(key)
     ]
-    return [key for key in changed if key not in _ALSO_SOLVED]
+    network = settings.network
+    unused = ["network.dropout"] if network.resolved_head != "feed_forward" else []
+    unused += ["batches.category_share"] if settings.batches.category is None else []
+    unused += _OF_THE_BACKBONE if network.frozen else []
+    if network.resolved_head == "closed_form":
+        solved = () if settings.attributes is not None else _ALSO_SOLVED
+        unused += [key for key in changed if key.startswith(_BY_GRADIENT) and key not in solved]
+        unused += ["image_augmentation"] if settings.attributes is not None and settings.augment else []
+        changed += ["image_augmentation"]
+    return [key for key in dict.fromkeys(unused) if key in changed]
 
 
 def _evaluate_attributes(model: Model, table: ImageTable, watcher: Watcher) -> AttributeReport | None:

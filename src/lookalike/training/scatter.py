@@ -49,6 +49,7 @@ class Rooted:
     """W = ZᵀZ by its root Z [n, D], where images are fewer than dimensions: systems of n instead of D."""
 
     root: Doubles
+    wanted: int  # eigenvectors that may be asked for
 
     @property
     def trace(self) -> float:
@@ -70,11 +71,20 @@ class Rooted:
 
     @cached_property
     def basis(self) -> tuple[Doubles, Doubles]:
-        """Eigenvalues, falling, and eigenvectors [D, n] of W, those of eigenvalue 0 left out."""
+        """Eigenvalues, falling, and eigenvectors of W; as many of eigenvalue 0 as are wanted come last.
+
+        Those are directions in which no image differs from its class; which of them is as good as another.
+        """
         values, vectors = np.linalg.eigh(self.gram)
-        kept = values > 1e-12 * values[-1]
-        leading = (self.root.T @ vectors[:, kept]) / np.sqrt(values[kept])
-        return values[kept][::-1], leading[:, ::-1]
+        kept = values > max(1e-12 * values[-1], np.finfo(np.float64).tiny)
+        leading = ((self.root.T @ vectors[:, kept]) / np.sqrt(values[kept]))[:, ::-1]
+        missing = min(self.wanted, self.root.shape[1]) - leading.shape[1]
+        if missing <= 0:
+            return values[kept][::-1], leading
+        others = np.random.default_rng(0).standard_normal((self.root.shape[1], missing))
+        others -= leading @ (leading.T @ others)
+        basis = np.concatenate([leading, np.linalg.qr(others)[0]], axis=1)
+        return np.append(values[kept][::-1], np.zeros(missing)), basis
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ def scatter_of(features: Floats, labels: Labels, power: float, dim: int) -> Scat
             do="add images of another class, or split in another way",
         )
     n, width = features.shape
-    rooted = len(names) + dim <= n < width  # and W has the dim eigenvectors that may be asked for
+    rooted = n < width
     total, sums = np.zeros((0 if rooted else width, width)), np.zeros((len(names), width))
     for rows in chunks(np.argsort(codes, kind="stable")):  # class after class
         part = powered(features[rows], power)
@@ -123,7 +133,7 @@ def scatter_of(features: Floats, labels: Labels, power: float, dim: int) -> Scat
         between = np.linalg.qr(between, mode="r")
     within: Whole | Rooted
     if rooted:
-        within = Rooted((powered(features, power) - means[codes]) / np.sqrt(n))
+        within = Rooted((powered(features, power) - means[codes]) / np.sqrt(n), wanted=dim)
     else:
         within = Whole((total - means.T @ sums) / n)
     return Scatter(power, mean, within, between, solutions=min(len(names) - 1, width))

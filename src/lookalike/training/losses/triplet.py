@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.errors import ConfigError
+from lookalike.errors import BatchError, ConfigError
 from lookalike.training.distances import Distance, as_rows
 from lookalike.training.triplets import Triplets, mine_batch_hard, mine_semi_hard
 
@@ -103,7 +103,7 @@ def triplet_batch_hard(
 
 
 def triplet_loss(
-    embeddings: Tensor, triplets: Triplets, *, margin: Margin = 1.0, distance: Distance = "euclidean"
+    embeddings: Tensor, triplets: Triplets, *, margin: Margin = 0.1, distance: Distance = "euclidean"
 ) -> Tensor:
     """Ask the positive of each given triplet to be nearer to the anchor than its negative.
 
@@ -118,9 +118,23 @@ def triplet_loss(
 
     Raises:
         ConfigError: the margin or the distance is none of the above.
+        BatchError: there is no triplet, or one names a row that is not there.
     """
     check_margin(margin, soft=True)
+    _check_rows(triplets, len(embeddings))
     return mean_of_triplets(as_rows(embeddings, distance=distance), triplets, margin, distance)
+
+
+def _check_rows(triplets: Triplets, rows: int) -> None:
+    named = torch.cat([part.flatten() for part in triplets])
+    if not len(named) or int(named.min()) < 0 or int(named.max()) >= rows:
+        raise BatchError(
+            "the triplets do not fit the embeddings",
+            where="triplets",
+            saw=f"rows {int(named.min())} to {int(named.max())}" if len(named) else "none",
+            wanted=f"one triplet or more, of rows 0 to {rows - 1}",
+            do="mine them from the same batch",
+        )
 
 
 def mean_of_triplets(
