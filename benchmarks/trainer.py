@@ -23,6 +23,7 @@ from unittest import mock
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from lookalike.config import AugmentConfig, BatchConfig, RunConfig
@@ -60,6 +61,7 @@ class Kept:
 
     def __init__(self, batches: list[Batch], labels: Labels) -> None:
         self.batches, self.labels = batches, labels
+        self.identity: NDArray[np.int64] | None = None
 
     def training(self, batches: BatchConfig, *, seed: int, epoch: int, part: Part = WHOLE) -> Iterable[Batch]:
         """The kept batches."""
