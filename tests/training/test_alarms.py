@@ -118,7 +118,7 @@ def test_too_easy() -> None:
     assert "95.0%" in found.what
     assert "9%" in found.what
     assert "triplet_batch_hard" in found.remedy
-    assert "loss.margin (now 0.2)" in found.remedy
+    assert "loss.margin (now 1)" in found.remedy
 
 
 def test_easy_triplets_do_no_harm_where_the_mined_ones_teach() -> None:
