@@ -375,3 +375,13 @@ def test_a_browser_has_nothing_to_complain_of(page: ReportPage, tmp_path: Path) 
     )  # fmt: skip
     assert "the most similar picture is the right one" in seen.stdout
     assert "CONSOLE" not in seen.stderr
+
+
+@pytest.mark.parametrize(("pairless", "shown"), [([0.0, 0.0], False), ([0.0, 0.5], True)])
+def test_a_curve_that_says_nothing_is_left_out(
+    page: ReportPage, pairless: list[float], *, shown: bool
+) -> None:
+    history = {"train_loss": [2.0, 1.0], "val_spread": [0.9, 0.8], "pairless": pairless}
+    made = render_report(replace(page, history=history))
+    assert ("pairless" in made) is shown
+    assert "Spread: 1 is evenly around the sphere" in made

@@ -129,7 +129,7 @@ def _drawn(page: ReportPage) -> dict[str, str]:
     """Every plot by its name, as SVG; empty where there is nothing to draw."""
     report, drawn = page.report, dict.fromkeys(ALTS, "")
     if page.history:
-        shown = {name: values for name, values in page.history.items() if not _in_course(name)}
+        shown = {name: values for name, values in page.history.items() if _tells(name, values)}
         drawn["training"] = _svg("training", plots_training.learning_curves(shown))
     if page.course:
         drawn["course"] = _svg("course", plots_training.similarity_course(page.course))
@@ -142,9 +142,9 @@ def _drawn(page: ReportPage) -> dict[str, str]:
     return drawn
 
 
-def _in_course(name: str) -> bool:
-    """Whether a metric is the middle of what the course draws whole."""
-    return name.endswith("_similarity")
+def _tells(name: str, values: Sequence[float]) -> bool:
+    """Whether a curve adds something: not the middle of what the course draws, nor batches without fault."""
+    return not name.endswith("_similarity") and not (name == "pairless" and not any(values))
 
 
 def _svg(name: str, plot: Plot) -> Markup:
