@@ -13,7 +13,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -31,12 +31,14 @@ from lookalike.errors import ConfigError
 from lookalike.files import write_atomically
 from lookalike.records import SILENT, Alarm, PairHistogram, Progress
 from lookalike.training.alarms import alarms
+from lookalike.training.allocation import kept_memory
 from lookalike.training.checkpoints import Last
 from lookalike.training.distributed import device_options
 from lookalike.training.doctor import Doctor
 from lookalike.training.learner import MONITOR, History, Learner, score
 from lookalike.training.loggers import OWN_FILE, make_loggers
 from lookalike.training.network import Network
+from lookalike.training.optimisers import device_of
 from lookalike.training.processes import is_first
 from lookalike.training.sources import Source
 
@@ -140,7 +142,7 @@ def fit(
     checkpoints = folder / "checkpoints"
     last = checkpoints / "last.ckpt"
     going_on = resume and last.exists()
-    with quiet(), interruptible():
+    with quiet(), interruptible(), _steady(network, config):
         reporters = [Reporter(folder, progress), Doctor(say)] if is_first() else []
         trainer = make_trainer(config, folder, reporters, fine_tuned=isinstance(network, Network))
         trainer.fit(learner, ckpt_path=str(last) if going_on else None, weights_only=True)
@@ -159,6 +161,12 @@ def fit(
         alarms(learner.rows, learner.case),
         tuple(learner.monitor.similarities),
     )
+
+
+def _steady(network: nn.Module, config: RunConfig) -> AbstractContextManager[object]:
+    """What spares a fine-tuning on a processor from asking the system for the same memory in every step."""
+    pictures = isinstance(network, Network) and device_of(config.training) == "cpu"
+    return kept_memory() if pictures else nullcontext()
 
 
 def _best_state(path: Path, *, averaged: bool) -> Mapping[str, Any]:
