@@ -56,6 +56,12 @@ def test_pictures_without_a_label_state_nothing(tmp_path: Path) -> None:
     }
 
 
+def test_a_file_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    table = ImageTable.read(tree(tmp_path, "\ufeffclass;furry\ncat;1\n\n"))
+    assert table.frame.filter(label="cat")["furry"].to_list()[0] == 1
+    assert "empty lines" in table.notes[0]
+
+
 def test_a_file_that_names_no_labels_is_left_alone(tmp_path: Path) -> None:
     table = ImageTable.read(tree(tmp_path, "when,what\n1,2\n"))
     assert table.frame.columns == ["image", "label"]
@@ -66,7 +72,7 @@ def test_a_file_that_names_no_labels_is_left_alone(tmp_path: Path) -> None:
     [
         ("label,furry\ncat,1\ncat,0\n", ("a label stands twice", "saw 'cat'", "keep one row")),
         ("label,split\ncat,train\n", ("means something else", "saw split", "rename it")),
-        ("label,furry\ncat,1,2,3\n", ("cannot be read", "attributes.csv", "mend it")),
+        ("label,furry\ncat,1,2,3\n", ("other fields than the header", "attributes.csv: line 2", "wanted 2")),
     ],
 )
 def test_what_cannot_be_joined_is_refused(tmp_path: Path, text: str, beats: tuple[str, ...]) -> None:
@@ -80,6 +86,6 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("polars.read_csv", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(TableError, match="Permission denied"):
         ImageTable.read(tree(tmp_path, "label,furry\ncat,1\n"))

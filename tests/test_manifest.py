@@ -102,7 +102,7 @@ def test_typed_labels_become_text(tmp_path: Path, values: pl.Series, expected: l
     assert read_manifest(path)[1]["label"].to_list() == expected
 
 
-@pytest.mark.parametrize("values", [[1.0, 2.0], [["a"], ["b"]], [{"a": 1}, {"a": 2}]])
+@pytest.mark.parametrize("values", [[["a"], ["b"]], [{"a": 1}, {"a": 2}]])
 def test_labels_of_other_kinds_are_refused(tmp_path: Path, values: list[Any]) -> None:
     with pytest.raises(
         TableError, match=r"column label is of the wrong kind .* wanted text or whole numbers"
@@ -278,20 +278,39 @@ def test_attributes_keep_the_kind_that_all_their_rows_allow(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("m.csv", b""),
-        ("m.csv", b"image,label\na,b,c\n"),
-        ("m.csv", "image\n\xe4.png\n".encode("latin-1")),
-        ("m.csv", "image\na.png\n".encode("utf-16")),
         ("m.parquet", b"PAR1 no"),
         ("m.jsonl", b"nonsense\n"),
         ("m.jsonl", b"[1, 2]\n"),
         ("m.jsonl", b""),
+        ("m.jsonl", b'{"image":"a.png"}\n{"image":"b.png"\n'),
     ],
 )
 def test_files_that_are_no_manifest(tmp_path: Path, name: str, text: bytes) -> None:
-    with pytest.raises(TableError) as caught:
+    with pytest.raises(TableError, match="the manifest cannot be read") as caught:
         read_manifest(written(tmp_path, text, name))
     assert caught.value.saw
+
+
+def test_one_json_list_is_no_jsonl(tmp_path: Path) -> None:
+    path = written(tmp_path, '[{"image":"a.png"},\n{"image":"b.png"}]', "m.jsonl")
+    with pytest.raises(TableError, match=r"saw one list of all rows - .* jq -c '\.\[\]' .*m\.jsonl"):
+        read_manifest(path)
+
+
+def test_jsonl_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert rows(tmp_path, b'\xef\xbb\xbf{"image":"a.png"}\n', "m.jsonl")["image"] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "do"),
+    [
+        ("cat/0.png,cat\ncat/1.png,cat\n", "put a line with the names of the columns at the top"),
+        ("sep=;\nimage;label\na.png;x\n", "remove the first line"),
+    ],
+)
+def test_a_first_line_that_is_no_header(tmp_path: Path, text: str, do: str) -> None:
+    with pytest.raises(TableError, match=f"has no column image .* {do}"):
+        read_manifest(written(tmp_path, text))
 
 
 def test_a_header_alone_is_refused(tmp_path: Path) -> None:

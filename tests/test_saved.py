@@ -69,6 +69,14 @@ def test_a_saved_table_that_was_worked_on_is_read_as_a_manifest(split: Path) -> 
         ImageTable.read(split)
 
 
+def test_roles_are_saved(data: Path, tmp_path: Path) -> None:
+    frame = ImageTable.read(data).frame.with_columns(pl.Series("role", ["query", "gallery", None]))
+    path = saved(ImageTable(data, frame), tmp_path / "split.parquet")
+    assert ImageTable.read(path).frame.equals(frame)
+    pl.read_parquet(path).with_columns(role=pl.lit("Query")).write_parquet(path)
+    assert set(ImageTable.read(path).frame["role"]) == {"query"}
+
+
 @pytest.mark.parametrize("moved", ["nothing", "both", "run"])
 def test_the_pictures_are_found_after_a_move(data: Path, split: Path, tmp_path: Path, moved: str) -> None:
     project = data.parent

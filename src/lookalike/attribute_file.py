@@ -10,8 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
+from lookalike.columns import COLUMNS
+from lookalike.csv_file import read_csv
 from lookalike.errors import TableError
-from lookalike.manifest import COLUMNS
 
 FILE = "attributes.csv"
 KEYS = ("label", "class")  # the column that names the folder; the first that is there
@@ -36,7 +37,7 @@ def join_attributes(folder: Path, frame: pl.DataFrame) -> tuple[pl.DataFrame, tu
     path = folder / FILE
     if not path.is_file():
         return frame, ()
-    attributes = _read(path)
+    attributes, notes = _read(path)
     key = next((name for name in KEYS if name in attributes.columns), None)
     if key is None:
         return frame, ()
@@ -52,21 +53,16 @@ def join_attributes(folder: Path, frame: pl.DataFrame) -> tuple[pl.DataFrame, tu
     shown = ", ".join(unnamed[:5]) + (" ..." if len(unnamed) > 5 else "")
     note = f"labels that {path} does not name, so without attributes: {len(unnamed):,}: {shown}"
     joined = frame.join(attributes, on="label", how="left", maintain_order="left")
-    return joined, (note,) if unnamed else ()
+    return joined, (*notes, note) if unnamed else notes
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     try:
-        kinds = dict.fromkeys(KEYS, pl.String)  # a folder may be called 0030
-        frame = pl.read_csv(path, schema_overrides=kinds, infer_schema_length=None)
+        content = path.read_bytes()
     except OSError as error:
         saw = error.strerror or str(error)
         raise _error("the file of attributes cannot be read", path, saw=saw, do="check its rights") from error
-    except pl.exceptions.PolarsError as error:
-        saw = str(error).strip().split("\n", 1)[0]
-        do = "mend it, or move it away if it is something else"
-        raise _error("the file of attributes cannot be read", path, saw=saw, do=do) from error
-    return frame.rename({name: name.strip() for name in frame.columns})
+    return read_csv(path, content, text=KEYS)  # a folder may be called 0030
 
 
 def _error(what: str, where: Path, *, saw: str, do: str) -> TableError:

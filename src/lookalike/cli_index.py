@@ -24,7 +24,7 @@ def index(
     index_file: IndexFile,
     data: Annotated[
         list[str] | None,
-        typer.Argument(help="Folders or manifests; none: those it has; - reads them from stdin."),
+        typer.Argument(help="Folders, manifests, NAME:FOLDER; none: those it has; - reads them from stdin."),
     ] = None,
     *,
     model: Annotated[str | None, typer.Option(help="Model folder; default: the untrained one.")] = None,
@@ -97,17 +97,17 @@ def _sources(data: Sequence[str]) -> list[str]:
 def _was_there(opened: Index, source: str) -> bool:
     """Whether the index has this source, and there is certainly no such folder or file any more."""
     from lookalike.finding import is_absent
+    from lookalike.layouts import placed
 
-    return os.path.abspath(source) in opened.sources and is_absent(source)  # noqa: PTH100 - as the index does
+    name, path = placed(source)
+    return name in opened.sources and is_absent(path)
 
 
 def _source_is_gone(opened: Index, source: str) -> StoreError:
+    from lookalike.layouts import placed
+
     index_file, place = shlex.quote(str(opened.path)), shlex.quote(source)
-    left = sum(
-        root.items
-        for root in opened.info().roots
-        if os.path.abspath(source) == root.source  # noqa: PTH100
-    )
+    left = sum(root.items for root in opened.info().roots if root.source == placed(source)[0])
     moved = f"mount it; or, if it moved, lookalike index {index_file} FOLDER finds its pictures again; then "
     return StoreError(
         "a source of the index is gone",

@@ -27,7 +27,7 @@ from lookalike.records import Embeddings, Floats, Hit, Hits, Progress
 from lookalike.schema import Root, Writer
 from lookalike.shortening import shorten
 from lookalike.store import Facts, IndexInfo, Snapshot, Store
-from lookalike.upkeep import COMMIT_SECONDS, Embed, Recent, Update, bring_up_to_date, drop_source
+from lookalike.upkeep import COMMIT_SECONDS, Embed, Recent, Update, bring_up_to_date, called, drop_source
 
 if TYPE_CHECKING:
     from lookalike.table import ImageTable
@@ -127,7 +127,7 @@ class Index:
 
         Args:
             table: the pictures that the index should hold of this source.
-            source: the folder or manifest that the table was read from; None is the table's root.
+            source: what the table was read from, as `ImageTable.read` takes it; None is the table's root.
             embed: the embedder; None is the index's model.
             prune: remove items whose file is gone or that the manifest dropped; without it they are only
                 counted. Files that may be there but cannot be looked at are never removed.
@@ -159,7 +159,7 @@ class Index:
             The number of pictures that were removed; 0 where the index has no such source.
         """
         with self._store.writing() as writer:
-            roots = [root for root in self._store.roots() if root.source == _absolute(source)]
+            roots = [root for root in self._store.roots() if root.source == called(source)]
             return sum(drop_source(self._store, writer, root) for root in roots)
 
     def search(
@@ -282,7 +282,7 @@ class Index:
 
 def _root(writer: Writer, place: Path, source: str | Path | None) -> Root:
     path = _absolute(place)
-    origin = _absolute(source) if source is not None else path
+    origin = called(source) if source is not None else path
     return Root(writer.add_root(path, origin), path, origin)
 
 

@@ -1,31 +1,28 @@
 """Read a manifest: a CSV, TSV, Parquet or JSONL file with one row per picture.
 
-Enters: the file. Leaves: a frame whose columns image, label, split, group and box have one meaning each, and
-the folder that its paths are relative to. Nothing is guessed: a row that could mean two things is an error
-that names it. Not done here: looking whether the pictures are there (table), opening them (images).
+Enters: the file. Leaves: a frame whose columns image, label, split, role, group and box have one meaning
+each, and the folder that its paths are relative to. Rows that contradict each other are an error that lists
+them. Not done here: looking whether the pictures are there (table), opening them (images).
 """
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 from pathlib import Path
-from typing import NoReturn
 
 import polars as pl
 
+from lookalike.columns import COLUMNS, ROLES, SPLITS, tidy
+from lookalike.csv_file import read_csv, refuse_twice
 from lookalike.errors import TableError
+from lookalike.formats import EXTENSIONS as PICTURES
 from lookalike.saved import find_root, take_root
 
 EXTENSIONS = frozenset({".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"})
-COLUMNS = ("image", "label", "split", "group", "box")
 _SAVED: dict[str, pl.DataType] = {
-    **dict.fromkeys(("image", "label", "split", "group"), pl.String()),
+    **dict.fromkeys(("image", "label", "split", "role", "group"), pl.String()),
     "box": pl.List(pl.Int64),
 }
-
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 _OTHER_NAMES = (
     "path",
@@ -38,8 +35,6 @@ _OTHER_NAMES = (
     "picture",
     "image_id",
 )
-_URL = r"(?i)^([a-z][a-z0-9+.-]+://|data:)"
-_BOX = r"^[\[(]?\s*-?\d+(?:[\s,;]+-?\d+){3}\s*[\])]?$"
 _SHOWN = 5
 
 
@@ -51,14 +46,15 @@ def read_manifest(path: Path, *, root: Path | None = None) -> tuple[Path, pl.Dat
 
     Returns:
         The folder that relative paths start from; the frame, with columns image and label (null where there
-        is none), split, group and box where the file has them, then the attributes; and notes: what was
+        is none), split, role, group and box where the file has them, then the attributes; and notes: what was
         put right, one sentence each.
 
     Raises:
         TableError: the file cannot be read, a column or row of it cannot be used, or not one picture of a
             saved table is where it was.
     """
-    places, frame = take_root(path, _read(path))
+    frame, read = _read(path)
+    places, frame = take_root(path, frame)
     literal = bool(places) and _is_as_saved(path, frame)
     if not literal:
         frame = _strip_names(path, frame)
@@ -66,15 +62,16 @@ def read_manifest(path: Path, *, root: Path | None = None) -> tuple[Path, pl.Dat
         raise _no_image_column(path, frame.columns)
     if frame.is_empty():
         raise _error(path, "the manifest has no rows", saw="a header and nothing below", do="add rows")
-    frame, notes = _once(path, frame if literal else _tidy(path, frame))
+    frame, odd = (frame, ()) if literal else tidy(path, frame)
+    frame, again = _once(path, frame)
     if root is None:
         root = find_root(path, places, frame["image"]) if places else path.absolute().parent
-    return root, frame, notes if literal else (*notes, *_misspelt(frame.columns))
+    return root, frame, again if literal else (*read, *odd, *again, *_misspelt(frame.columns))
 
 
 def _strip_names(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     names = [name.strip() for name in frame.columns]
-    _refuse_twice(path, names)
+    refuse_twice(path, names)
     frame.columns = names
     return frame
 
@@ -91,116 +88,27 @@ def _is_as_saved(path: Path, frame: pl.DataFrame) -> bool:
             "split" not in frame.columns
             or frame["split"].is_in(list(SPLITS.values())).all(ignore_nulls=False) is True
         )
+        and ("role" not in frame.columns or frame["role"].drop_nulls().is_in(list(ROLES)).all())
     )
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     try:
         content = path.read_bytes()
         if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(content)
+            return pl.read_parquet(content), ()
         if path.suffix.lower() in {".jsonl", ".ndjson"}:
-            return pl.read_ndjson(content, infer_schema_length=None)
-        return _read_csv(path, content)
+            return pl.read_ndjson(content.removeprefix(b"\xef\xbb\xbf"), infer_schema_length=None), ()
     except OSError as error:
-        raise _error(
-            path, "the manifest cannot be read", saw=error.strerror or str(error), do="check the path"
-        ) from error
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError, csv.Error) as error:
+        saw = error.strerror or str(error)
+        raise _error(path, "the manifest cannot be read", saw=saw, do="check the path") from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         saw = str(error).strip().split("\n", 1)[0] or type(error).__name__
         do = "mend the file, or save it again as UTF-8 CSV, Parquet or JSONL"
+        if content.lstrip().startswith(b"["):
+            saw, do = "one list of all rows", f"write one object a line: jq -c '.[]' {path} > rows.jsonl"
         raise _error(path, "the manifest cannot be read", saw=saw, do=do) from error
-
-
-def _read_csv(path: Path, content: bytes) -> pl.DataFrame:
-    header = content.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8").rstrip("\r")
-    rows = {mark: next(csv.reader([header], delimiter=mark), []) for mark in (",", ";", "\t")}
-    separator = max(
-        rows, key=lambda mark: ("image" in [name.strip() for name in rows[mark]], len(rows[mark]))
-    )
-    names = rows[separator]
-    _refuse_twice(path, [name.strip() for name in names])
-    return pl.read_csv(
-        io.BytesIO(content),
-        separator=separator,
-        schema_overrides={name: pl.String for name in names if name.strip() in COLUMNS},
-        infer_schema_length=None,  # attributes: as all their rows allow
-    )
-
-
-def _refuse_twice(path: Path, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise _error(path, "a column stands twice", saw=", ".join(twice), do="rename or remove one of them")
-
-
-def _tidy(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
-    columns = [_images(path, frame["image"])]
-    columns.append(_text(path, frame["label"]) if "label" in frame.columns else _nulls("label", len(frame)))
-    if "split" in frame.columns and frame["split"].null_count() < len(frame):
-        columns.append(_splits(path, _text(path, frame["split"])))
-    if "group" in frame.columns:
-        columns.append(_text(path, frame["group"]))
-    if "box" in frame.columns and frame["box"].null_count() < len(frame):
-        columns.append(_boxes(path, frame["box"]))
-    attributes = [frame[name] for name in frame.columns if name not in COLUMNS]
-    for column in attributes:
-        if "Binary" in str(column.dtype):  # also inside a list or struct
-            _refuse_kind(path, column, wanted="text, numbers or dates")
-    return pl.DataFrame([*columns, *attributes])
-
-
-def _nulls(name: str, length: int) -> pl.Series:
-    return pl.Series(name, [None] * length, dtype=pl.String)
-
-
-def _images(path: Path, column: pl.Series) -> pl.Series:
-    if column.dtype != pl.String:
-        _refuse_kind(path, column, wanted="paths as text")
-    empty = column.is_null() | (column == "")
-    if empty.any():
-        _refuse_row(path, column, empty, "a row names no picture", do="fill in its path or remove the row")
-    urls = column.str.contains(_URL)
-    if urls.any():
-        _refuse_row(path, column, urls, "a row names a URL", do="download the pictures and name the files")
-    tidy = column.str.replace_all("\\", "/", literal=True).str.replace_all(r"/(\./)+|/{2,}", "/")
-    return tidy.str.replace(r"^(\./)+", "")
-
-
-def _text(path: Path, column: pl.Series) -> pl.Series:
-    kind = column.dtype
-    if not (kind in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null) or kind.is_integer()):
-        _refuse_kind(path, column, wanted="text or whole numbers")
-    text = column.cast(pl.String).str.strip_chars()
-    return text.set(text == "", None)
-
-
-def _splits(path: Path, column: pl.Series) -> pl.Series:
-    names = column.str.to_lowercase().replace_strict(SPLITS, default=None, return_dtype=pl.String)
-    if names.null_count():
-        do = "write train, val or test in every row, or remove the column"
-        _refuse_row(path, column, names.is_null(), "a row has no known split", do=do)
-    return names.alias("split")
-
-
-def _boxes(path: Path, column: pl.Series) -> pl.Series:
-    if column.dtype == pl.String:
-        text = column.str.strip_chars()
-        wrong = ~text.str.contains(_BOX) & (text != "")
-        boxes = text.set(text == "", None).str.extract_all(r"-?\d+").cast(pl.List(pl.Int64), strict=False)
-    else:
-        inner = getattr(column.dtype, "inner", None)
-        if inner is None or not inner.is_integer():
-            _refuse_kind(path, column, wanted="four whole numbers: left, top, right, bottom")
-        boxes = column.cast(pl.List(pl.Int64), strict=False)  # null where a number has too many digits
-        wrong = boxes.list.len() != 4
-    if not wrong.any():
-        left, top, right, bottom = (boxes.list.get(place, null_on_oob=True) for place in range(4))
-        wrong = boxes.is_not_null() & ~((left < right) & (top < bottom)).fill_null(value=False)
-    if wrong.any():
-        do = "write left, top, right, bottom in pixels, left < right and top < bottom"
-        _refuse_row(path, column, wrong, "a row's box is none", do=do)
-    return boxes.alias("box")
+    return read_csv(path, content, text=COLUMNS)
 
 
 def _once(path: Path, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -250,25 +158,12 @@ def _no_image_column(path: Path, columns: list[str]) -> TableError:
     near = difflib.get_close_matches("image", columns, n=1, cutoff=0.7)
     near += [name for name in columns if name.lower() in ("image", *_OTHER_NAMES)]
     do = f"rename the column {near[0]} to image" if near else "name the column of the paths image"
+    if columns and columns[0].lower().startswith("sep="):  # a spreadsheet's hint to itself
+        do = "remove the first line, so that the header comes first"
+    elif any(Path(name).suffix.lower() in PICTURES for name in columns):
+        do = "put a line with the names of the columns at the top, for example image,label"
     saw = f"columns {', '.join(columns)}"
     return _error(path, "the manifest has no column image", saw=saw, do=do)
-
-
-def _refuse_kind(path: Path, column: pl.Series, *, wanted: str) -> NoReturn:
-    raise TableError(
-        f"the column {column.name} is of the wrong kind",
-        where=path,
-        saw=f"{column.dtype}, for example {column.drop_nulls().to_list()[:1]}",
-        wanted=wanted,
-        do="convert the column",
-    )
-
-
-def _refuse_row(path: Path, column: pl.Series, wrong: pl.Series, what: str, *, do: str) -> NoReturn:
-    row = wrong.fill_null(value=False).arg_true()[0]
-    rows = int(wrong.sum())
-    more = f" and {rows - 1:,} more rows" if rows > 1 else ""
-    raise TableError(what, where=f"{path}: row {row + 1}", saw=f"{column[row]!r}{more}", do=do)
 
 
 def _error(path: Path, what: str, *, saw: str, do: str) -> TableError:

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
+from lookalike.cache import cache_folder as cache_folder
 from lookalike.errors import MissingExtraError, ModelError
 from lookalike.facts import FACTS as FACTS
 from lookalike.facts import FORMAT as FORMAT
@@ -221,12 +221,6 @@ def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     write_atomically(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False).encode())
 
 
-def cache_folder() -> Path:
-    """Where untrained models and features are kept; the variable LOOKALIKE_CACHE moves it."""
-    moved = os.environ.get("LOOKALIKE_CACHE")
-    return Path(moved) if moved else Path(platformdirs.user_cache_dir("lookalike", appauthor=False))
-
-
 def untrained(spec: Mapping[str, Any] | None = None, *, say: Callable[[str], None] = lambda _: None) -> Model:
     """The pretrained backbone as a model of its own: made on first use, then opened from the cache.
 
@@ -266,6 +260,8 @@ def _make_untrained(spec: Mapping[str, Any], folder: Path) -> None:
     complaint = (child.stderr.strip().splitlines() or ["no message"])[-1]
     if os.strerror(errno.ENOSPC) in complaint:
         raise _unwritable(folder.parent, complaint)
+    if child.returncode == 2:  # it said what is wrong
+        raise ModelError(**json.loads(complaint))
     raise ModelError(
         "the untrained model could not be made",
         where=f"backbone {spec['backbone']}",

@@ -1,6 +1,6 @@
 """A table of pictures: one row per picture, with what is known of it.
 
-Enters: a folder tree, an unlabelled folder, a manifest, a picture, or several of these. Leaves: an ImageTable
+Enters: a folder, a manifest, a published data set, a picture, or several of these. Leaves: an ImageTable
 whose rows stand in a fixed order. Not done here: opening pictures (images), dividing a table (splits).
 """
 
@@ -10,23 +10,24 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lookalike.attribute_file import join_attributes
+from lookalike import layouts
 from lookalike.errors import TableError
 from lookalike.files import write_atomically
-from lookalike.finding import Found, find_images, is_there, looks_like_image, printable
+from lookalike.finding import any_there, looks_like_image, printable
 from lookalike.images import Box
-from lookalike.manifest import EXTENSIONS, SPLITS, read_manifest
+from lookalike.layouts import Contents
+from lookalike.manifest import EXTENSIONS, read_manifest
 from lookalike.records import Labels, Skipped
 from lookalike.saved import with_root
+from lookalike.tree import frame_of, read_tree
 
 SPLIT_ORDER = ("train", "val", "test")
 
@@ -38,7 +39,8 @@ class ImageTable:
     Attributes:
         root: the folder that relative paths start from, absolute.
         frame: columns image (path, with forward slashes) and label (null: not known), and where they are
-            known split (train, val or test), group and box (left, top, right, bottom); others are attributes.
+            known split (train, val or test), role (query, gallery; null: both), group and box (left, top,
+            right, bottom); others are attributes.
         skipped: what reading the table left out already.
         notes: what reading put right, one sentence each.
     """
@@ -58,9 +60,10 @@ class ImageTable:
         folder is one of null labels. A file attributes.csv in the folder, with a column label (or class),
         adds its other columns to the pictures of each label, as attributes. A manifest is a .csv, .tsv,
         .parquet, .jsonl or .ndjson file with a column image, relative to the manifest, and optional columns
-        label, split, group and box (left, top, right, bottom); all others are attributes. Pictures of a
-        manifest that are not there are left for the reader of the pictures to report. Several sources make
-        one table below their common folder.
+        label, split, role, group and box (left, top, right, bottom); all others are attributes. Pictures of a
+        manifest that are not there are left for the reader of the pictures to report. A published data set
+        is named `name:path` or `name+option:path`, or is told by the files of its folder. Several sources
+        make one table below their common folder.
 
         Args:
             root: where the paths of a manifest start from, in place of its own folder or, of a saved table,
@@ -71,7 +74,8 @@ class ImageTable:
         """
         if not isinstance(source, (str, Path)):
             return _join([cls.read(part, root=root) for part in source])
-        path = Path(source)
+        asked = layouts.parse(source)
+        path = Path(source) if asked is None else asked.folder
         if printable(path.absolute()) != str(path.absolute()):
             do = "rename the folder; its name is stored with the results"
             raise _error("the path is not UTF-8", printable(path), saw="other bytes", do=do)
@@ -79,15 +83,18 @@ class ImageTable:
             mode = path.stat().st_mode
         except (OSError, ValueError) as error:
             raise _not_there(path, error) from error
-        if path.suffix.lower() in EXTENSIONS and not stat.S_ISDIR(mode):
+        if path.suffix.lower() in EXTENSIONS and not stat.S_ISDIR(mode) and asked is None:
             return _read_manifest(path, root)
         if root is not None:
             saw = "something else"
             raise _error("only the paths of a manifest start from a root", path, saw=saw, do="leave it out")
-        if stat.S_ISDIR(mode):
-            return _read_folder(path)
-        if looks_like_image(path):
-            return cls(path.absolute().parent, _frame([path.name], [None]))
+        contents = layouts.read_recognised(path) if asked is None else layouts.read(asked)
+        if contents is None and stat.S_ISDIR(mode):
+            contents = read_tree(path)
+        elif contents is None and looks_like_image(path):
+            contents = Contents(path.absolute().parent, frame_of([path.name], [None]))
+        if contents is not None:
+            return cls(contents.root, contents.frame, contents.skipped, contents.notes)
         wanted = "a folder, a picture or a manifest: " + ", ".join(sorted(EXTENSIONS))
         raise _error(
             "this is no table of pictures", path, saw=path.suffix or "no extension", do=f"name {wanted}"
@@ -208,44 +215,10 @@ class ImageTable:
         return replace(self, frame=frame)
 
 
-def _frame(images: Sequence[str], labels: Sequence[str | None], **more: Sequence[str]) -> pl.DataFrame:
-    columns: Mapping[str, Any] = {"image": images, "label": labels, **more}
-    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
-
-
-def _read_folder(folder: Path) -> ImageTable:
-    found = find_images(folder)
-    if not found.paths:
-        saw = f"{len(found.skipped)} that cannot be used" if found.skipped else "none"
-        do = "put pictures in it, one folder for each thing"
-        raise _error("there are no pictures in the folder", folder, saw=saw, do=do)
-    parts = [path.split("/") for path in found.paths]
-    first = {part[0] for part in parts if len(part) > 1}
-    if first and all(name.lower() in SPLITS for name in first):
-        frame = _split_tree(found, parts)
-    else:
-        frame = _frame(found.paths, [part[0] if len(part) > 1 else None for part in parts])
-    loose = frame["label"].null_count()
-    note = f"pictures of {folder} that lie in no label's folder, so without a label: {loose:,}"
-    frame, notes = join_attributes(folder, frame)
-    notes = (note, *notes) if 0 < loose < len(frame) else notes
-    return ImageTable(folder.absolute(), frame, found.skipped, notes)
-
-
-def _split_tree(found: Found, parts: Sequence[Sequence[str]]) -> pl.DataFrame:
-    loose = [path for path, part in zip(found.paths, parts, strict=True) if len(part) == 1]
-    if loose:
-        saw = f"{len(loose)}, the first: {loose[0]}"
-        do = "move them into train, val or test"
-        raise _error("pictures lie beside the folders of the splits", found.root, saw=saw, do=do)
-    labels = [part[1] if len(part) > 2 else None for part in parts]
-    return _frame(found.paths, labels, split=[SPLITS[part[0].lower()] for part in parts])
-
-
 def _read_manifest(path: Path, named: str | Path | None) -> ImageTable:
     root, frame, notes = read_manifest(path, root=None if named is None else Path(named).absolute())
     table = ImageTable(root, frame, notes=notes)
-    if not any(is_there(root / image) for image in frame["image"]):
+    if not any_there(root, frame["image"]):
         raise _error(
             "none of the pictures is there",
             path,

@@ -136,6 +136,13 @@ def bring_up_to_date(
     )
 
 
+def called(source: str | Path) -> str:
+    """What an index calls a source, wherever it is named from."""
+    from lookalike.layouts import placed  # not above: it loads what reads tables, and a search needs none
+
+    return placed(source)[0]
+
+
 def drop_source(store: Store, writer: Writer, root: Root) -> int:
     """Forget a source with its pictures; those that are in another source's folder stay, as that folder's.
 
