@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lookalike.card import refresh_threshold, render_card, write_card
-from lookalike.model import CARD, Model
+from lookalike.model import CARD, Model, write_facts
 from lookalike.records import Figure, Report
 from some_records import threshold
 
@@ -52,3 +54,12 @@ def test_card_of_attributes_says_what_can_be_asked_and_how_well(tiny: Model) -> 
     assert "```\nprecision@1  40.0\n```" in card
     assert "Not measured" not in card
     assert "Not measured" in render_card(tiny, None)
+
+
+def test_card_says_how_it_was_judged_and_on_which_data(tiny: Model) -> None:
+    training = {"images": 30, "classes": 6, "data": "0123456789abcdef" * 4}
+    write_facts(tiny.folder, {**tiny.facts, "training": training})
+    model = Model.load(tiny.folder)
+    card = render_card(model, replace(report(model), protocol="query-gallery", groups=4))
+    assert "On test, queries against a gallery, answers of the query's own group left out: 10 queries" in card
+    assert "- data and split: `0123456789abcdef`\n" in card

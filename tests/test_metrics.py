@@ -90,9 +90,11 @@ def test_query_against_gallery_by_hand(
         kinds[rng.integers(0, different, len(labels))],
         kinds[rng.integers(0, different, len(gallery_labels))],
     )
-    codes, gallery_codes = rng.integers(0, 8, len(labels)), rng.integers(0, 8, len(gallery_labels))
+    columns = int(rng.integers(1, 4))  # of codes, one of which is enough to be left out
+    codes = rng.integers(0, 8 * columns, (len(labels), columns))
+    gallery_codes = rng.integers(0, 8 * columns, (len(gallery_labels), columns))
     kept = (
-        codes[:, None] != gallery_codes[None]
+        (codes[:, None] != gallery_codes[None]).all(axis=2)
         if by_identity
         else np.ones((len(labels), len(gallery_labels)), bool)
     )
@@ -287,10 +289,10 @@ GALLERY: Floats = np.eye(16, dtype=np.float32)
         ({"gallery": GALLERY * 3, "gallery_labels": np.arange(16)}, "not of unit length - gallery, row 0"),
         ({"gallery": GALLERY, "gallery_labels": np.arange(16) + 50}, "nothing to find"),
         ({"gallery": GALLERY, "gallery_labels": np.arange(16), "gallery_identity": np.arange(2)}, "gallery"),
-        ({"gallery": GALLERY, "gallery_labels": np.arange(16), "identity": np.arange(12)}, "one side only"),
+        ({"gallery": GALLERY, "gallery_labels": np.arange(16), "identity": np.arange(12)}, "saw 1 for"),
         (
             {"gallery": GALLERY, "gallery_labels": np.arange(16), "gallery_identity": np.arange(16)},
-            "queries without",
+            "saw 0 for each query, 1 for each gallery item",
         ),
         ({"gallery": GALLERY[:8, :8], "gallery_labels": np.arange(8)}, "16 and 8 dimensions"),
     ],

@@ -32,8 +32,8 @@ from vectors_for_judging import clusters, pairs_by_hand, unit
 def test_histogram_by_hand(labels: list[int], seed: int, bins: int) -> None:
     rng = np.random.default_rng(seed)
     vectors = unit(rng.standard_normal((8, 3)))[rng.integers(0, 8, len(labels))]
-    identity = rng.integers(0, 30, len(labels))
-    for codes in (None, identity):
+    identity = rng.integers(0, 30, (len(labels), 2))
+    for codes in (None, identity[:, 0], identity):
         found = pair_histogram(vectors, np.array(labels), identity=codes, bins=bins)
         similar, same, _ = pairs_by_hand(vectors, np.array(labels), codes)
         places = np.clip(np.floor((similar + 1) * bins / 2), 0, bins - 1).astype(int)
@@ -60,7 +60,7 @@ def test_edge_counts_as_above() -> None:
 @pytest.mark.parametrize("rows", [1, 7])
 def test_block_size_changes_nothing(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = clusters(9, 9, noise=1.0)
-    identity = np.arange(81) // 2
+    identity = np.column_stack([np.arange(81) // 2, np.arange(81) % 7])
     whole = pair_histogram(vectors, labels, identity=identity)
     by_class = class_pairs(vectors, labels, edges=quantile_edges(whole, count=50), identity=identity)
     monkeypatch.setattr(similarity, "_MOST_ROWS", rows)

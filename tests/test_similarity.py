@@ -11,6 +11,7 @@ from lookalike import similarity
 from lookalike.errors import EvaluationError
 from lookalike.similarity import (
     GAP,
+    LEFT_OUT,
     Identities,
     check_identity,
     check_vectors,
@@ -53,13 +54,17 @@ def test_memory_is_used_again() -> None:
     assert np.shares_memory(first, second)
 
 
-def test_identities_find_all_rows_of_a_code() -> None:
+@pytest.mark.parametrize("first", [0, 13])
+@pytest.mark.parametrize("columns", [(), (1,), (3,)])
+def test_all_rows_that_share_a_code_are_left_out(columns: tuple[int, ...], first: int) -> None:
     rng = np.random.default_rng(0)
-    gallery, queries = rng.integers(-3, 4, size=40), rng.integers(-5, 6, size=25)
-    positions, rows = Identities.of(gallery).find(queries)
-    expected = {(q, g) for q in range(25) for g in range(40) if queries[q] == gallery[g]}
-    assert set(zip(positions.tolist(), rows.tolist(), strict=True)) == expected
-    assert len(positions) == len(expected)
+    gallery, queries = rng.integers(-9, 10, (40, *columns)), rng.integers(-12, 13, (25, *columns))
+    similar = np.ones((25, 40 - first), dtype=np.int32)
+    Identities.of(gallery).leave_out(similar, queries, first=first)
+    shared = queries.reshape(25, 1, -1) == gallery.reshape(1, 40, -1)
+    assert np.array_equal(similar == LEFT_OUT, shared.any(axis=2)[:, first:])
+    assert similar.any()
+    assert not similar.all()
 
 
 @pytest.mark.parametrize(
@@ -144,7 +149,7 @@ def test_vectors_are_checked(vectors: Any, count: int, what: str) -> None:
     assert "gallery" in str(caught.value)
 
 
-@pytest.mark.parametrize("identity", [np.arange(2), np.zeros((3, 1), dtype=np.int64), np.zeros(3)])
+@pytest.mark.parametrize("identity", [np.arange(2), np.zeros((3, 1, 1), dtype=np.int64), np.zeros(3)])
 def test_identity_is_checked(identity: Any) -> None:
     with pytest.raises(EvaluationError, match="identity codes and vectors do not match"):
         check_identity(identity, 3)

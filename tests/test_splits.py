@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookalike.config import SplitConfig
-from lookalike.errors import TableError
-from lookalike.splits import check_judgeable, check_trainable, folds, split_table, split_unlabelled
+from lookalike.errors import EvaluationError, TableError
+from lookalike.sharing import deal
+from lookalike.splits import check_judgeable, check_trainable, split_table, split_unlabelled
 from lookalike.table import ImageTable
 
 RATIO, CLASS, GROUP = (SplitConfig(by=by) for by in ("ratio", "class", "group"))
@@ -228,30 +229,32 @@ def test_folds_deal_whole_classes_evenly(numbers: list[int], k: int, seed: int) 
     classes = len(set(numbers))
     if classes < k:
         with pytest.raises(TableError, match="there are too few classes"):
-            folds(labels, k, seed)
+            deal(labels, k, seed)
         return
-    dealt = folds(labels, k, seed)
+    dealt = deal(labels, k, seed)
     fold_of = {label: set(dealt[labels == label].tolist()) for label in set(labels.tolist())}
     assert all(len(found) == 1 for found in fold_of.values())
     sizes = [sum(found == {fold} for found in fold_of.values()) for fold in range(k)]
     assert sum(sizes) == classes
     assert max(sizes) - min(sizes) <= 1
-    assert np.array_equal(dealt, folds(labels, k, seed))
+    assert np.array_equal(dealt, deal(labels, k, seed))
 
 
 def test_one_fold_is_none() -> None:
     with pytest.raises(ValueError, match="k must be at least 2"):
-        folds(np.array(["a", "b"]), 1, 0)
+        deal(np.array(["a", "b"]), 1, 0)
 
 
-@pytest.mark.parametrize("labels", [[], ["a", "a", "a"], ["a", "b", "c"]])
-def test_split_that_cannot_be_judged_is_refused(labels: list[str]) -> None:
+@pytest.mark.parametrize("sizes", [[3], [1, 1, 1]])
+def test_split_that_cannot_be_judged_is_refused(sizes: list[int]) -> None:
     with pytest.raises(TableError, match=r"cannot be judged.*split test.*split\.by=class"):
-        check_judgeable(np.array(labels), split="test")
+        check_judgeable(table_of(sizes), split="test")
 
 
 def test_split_with_something_to_find_is_judgeable() -> None:
-    check_judgeable(np.array(["a", "a", "b"]), split="test")
+    check_judgeable(table_of([2, 1]), split="test")
+    with pytest.raises(EvaluationError, match="there is no gallery"):
+        check_judgeable(table_of([2, 1], role=["query"] * 3), split="test")
 
 
 def unlabelled(n: int, **columns: Sequence[str | None]) -> ImageTable:
@@ -286,3 +289,132 @@ def test_own_splits_of_pictures_without_labels_are_kept() -> None:
 def test_pictures_without_labels_cannot_be_split_by_them(by: str) -> None:
     with pytest.raises(TableError, match="no labels"):
         split_unlabelled(unlabelled(10), SplitConfig(by=by), seed=0)  # type: ignore[arg-type]
+
+
+# as a column says, and in folds of classes
+
+COLUMN = SplitConfig(by="column", column="published")
+
+
+def test_a_column_names_the_splits_in_any_case() -> None:
+    named = [" Train", "VALID", "validation", "test", "val", "TRAIN"]
+    split = split_table(table_of([3, 3], published=named), COLUMN, seed=0)
+    assert split.table.frame["split"].to_list() == ["train", "val", "val", "test", "val", "train"]
+    assert split.table.frame["published"].to_list() == named
+    assert split.notes == ("the splits are those of column published: train, val, test",)
+
+
+def test_a_column_wins_over_the_own_splits() -> None:
+    table = table_of([2, 2], published=["train", "val", "test", "test"], split=["train"] * 4)
+    assert split_table(table, COLUMN, seed=0).table.frame["split"].to_list() == [
+        "train",
+        "val",
+        "test",
+        "test",
+    ]
+
+
+def test_val_is_taken_by_class_where_a_column_parts_the_classes() -> None:
+    apart = table_of([6] * 20, published=["train"] * 60 + ["test"] * 60)
+    split = split_table(apart, COLUMN, seed=0)
+    assert [len(split.table.select(name).classes) for name in ("train", "val", "test")] == [8, 2, 10]
+    assert split.notes[1] == "they have no val: 12 of 60 train pictures became val, by class"
+    mixed = table_of([6] * 20, published=["train", "train", "train", "train", "train", "test"] * 20)
+    split = split_table(mixed, COLUMN, seed=0)
+    assert split.notes[1] == "they have no val: 22 of 100 train pictures became val, by ratio"
+    assert len(split.table.select("train").classes) == 20
+
+
+@pytest.mark.parametrize(
+    ("values", "saw"),
+    [
+        (["train", None, "test", ""], "None and 1 more"),
+        (["train", "probe", "x", "test"], "'probe' and 1 more"),
+    ],
+)
+def test_a_column_that_names_no_split_is_refused(values: list[str | None], saw: str) -> None:
+    with pytest.raises(
+        TableError, match=rf"no known published - /data: row 2 - saw {saw} .* split\.by to ratio"
+    ):
+        split_table(table_of([2, 2], published=values), COLUMN, seed=0)
+
+
+def test_a_column_that_is_not_there_names_the_nearest() -> None:
+    table = table_of([2, 2], published=["train"] * 4)
+    for by in ("column", "group"):
+        config = SplitConfig(by=by, column="publisht")
+        with pytest.raises(
+            TableError, match=r"split\.column - saw 'publisht', .* - did you mean published\?"
+        ):
+            split_table(table, config, seed=0)
+    with pytest.raises(TableError, match="add the column to the manifest"):
+        split_table(table, SplitConfig(by="column", column="zzz"), seed=0)
+
+
+def test_a_column_of_lists_names_no_splits() -> None:
+    table = table_of([1, 1])
+    lists = ImageTable(table.root, table.frame.with_columns(tags=pl.Series([["train"], ["test"]])))
+    with pytest.raises(TableError, match="column tags is of the wrong kind - /data - saw List"):
+        split_table(lists, SplitConfig(by="column", column="tags"), seed=0)
+
+
+def test_pictures_without_labels_are_split_by_a_column() -> None:
+    table = unlabelled(40, published=["train"] * 30 + ["test"] * 10)
+    split = split_unlabelled(table, COLUMN, seed=0)
+    assert split.table.frame["label"].null_count() == 40
+    assert [len(split.table.select(name)) for name in ("train", "val", "test")] == [23, 7, 10]
+
+
+def test_groups_may_stand_in_any_column() -> None:
+    artists = [f"a{place % 10}" for place in range(100)]
+    table = table_of([50, 50], artist=artists, group=["g"] * 100)
+    split = split_table(table, SplitConfig(by="group", column="artist"), seed=0).table
+    assert split.frame.group_by("artist").agg(pl.col("split").n_unique())["split"].to_list() == [1] * 10
+    assert split.frame["group"].to_list() == ["g"] * 100
+    assert totals(split) == (70, 20, 10)
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_every_class_is_test_in_one_fold(k: int) -> None:
+    table = table_of([3] * 30)
+    tested: list[str] = []
+    for fold in range(k):
+        split = split_table(table, SplitConfig(by="class", folds=k, fold=fold), seed=4)
+        sides = {name: set(split.table.select(name).classes) for name in ("train", "val", "test")}
+        assert sum(map(len, sides.values())) == 30 == len(set().union(*sides.values()))
+        assert abs(len(sides["val"]) - (30 - 30 / k) * 2 / 9) < 1
+        assert split.notes[0] == f"fold {fold} of 0 to {k - 1} is test: {30 // k} classes"
+        tested += split.table.select("test").classes
+    assert sorted(tested) == sorted(table.classes)
+
+
+def test_folds_are_the_same_for_one_seed_and_any_order() -> None:
+    config = SplitConfig(by="class", folds=4, fold=2)
+    table = table_of([3] * 20)
+    first = split_table(table, config, seed=1).table
+    shuffled = table.take(np.random.default_rng(5).permutation(len(table)))
+    assert split_table(shuffled, config, seed=1).table.fingerprint() == first.fingerprint()
+    assert split_table(table, config, seed=2).table.fingerprint() != first.fingerprint()
+
+
+def test_folds_replace_the_own_splits_and_say_so() -> None:
+    table = table_of([2] * 8, split=["train", "test"] * 8)
+    notes = split_table(table, SplitConfig(by="class", folds=4, fold=1), seed=0).notes
+    assert notes[0] == (
+        "fold 1 of 0 to 3 is test: 2 classes; the table's own splits (train, test) are not used"
+    )
+
+
+def test_too_few_classes_for_folds() -> None:
+    with pytest.raises(TableError, match="saw 3 classes for 4 folds - ask for fewer folds"):
+        split_table(table_of([2, 2, 2]), SplitConfig(by="class", folds=4), seed=0)
+    with pytest.raises(TableError, match="there are too few classes - /data - saw 1 class"):
+        split_table(table_of([2, 2]), SplitConfig(by="class", folds=2), seed=0)
+
+
+def test_classes_too_small_for_their_share_are_said() -> None:
+    notes = split_table(table_of([10] * 3 + [2] * 7), RATIO, seed=0).notes
+    lacking = [note for note in notes if "does not fill its share" in note]
+    assert len(lacking) == 2
+    assert lacking[1].startswith("test lacks 6 classes of 10: a class of so few pictures")
+    assert not any("lacks" in note for note in split_table(table_of([10] * 30), CLASS, seed=0).notes)

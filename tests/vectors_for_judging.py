@@ -42,7 +42,7 @@ def pairs_by_hand(
         (i, j)
         for i in range(len(labels))
         for j in range(i + 1, len(labels))
-        if identity is None or identity[i] != identity[j]
+        if identity is None or not np.any(identity[i] == identity[j])
     ]
     return (
         np.array([similar[i, j] for i, j in rows]),

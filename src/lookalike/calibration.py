@@ -89,7 +89,7 @@ def choose_threshold(
     Args:
         vectors, labels: [n, d] float32, rows of unit length, and [n] of any type.
         confidence: of the promise, in (0.5, 1).
-        identity: [n] int64; pairs with one code (the same file content) are left out.
+        identity: [n] or [n, e] int64; pairs with one code (same file content, same group) are left out.
         split: where the vectors come from, for the record.
 
     Raises:
@@ -217,8 +217,12 @@ def _refusal(pairs: ClassPairs, shares: ErrorShare, wanted: Target, confidence: 
         kind, side, seen, bound = "same", "at least", 1.0 - seen, 1.0 - bound
     else:
         kind, side = "different", "at most"
+    classes = len(pairs.same)
+    # pairs of two things grow with the square of their number, pairs of one thing with the number
+    things = classes * (more if kind == "same" else more**0.5)
     needed = (
-        f"label more pictures of more things, about {counts[kind] * more:,.0f} {kind} pairs"
+        f"label more pictures of more things: of about {things:,.0f} things instead of {classes:,}, which "
+        f"make about {counts[kind] * more:,.0f} {kind} pairs"
         if np.isfinite(more)
         else "train further, as more pictures alone would not help"
     )
@@ -226,7 +230,7 @@ def _refusal(pairs: ClassPairs, shares: ErrorShare, wanted: Target, confidence: 
         "the labelled pairs do not support the target",
         where=f"{wanted.name}={wanted.value:g}",
         saw=f"{seen:.4g} at best, which shows {side} {bound:.4g}, on {counts['same']:,} same and "
-        f"{counts['different']:,} different pairs of {len(pairs.same):,} classes",
+        f"{counts['different']:,} different pairs of {classes:,} classes",
         wanted=f"{side} {wanted.value:g} with {100 * confidence:g}% confidence",
         do=f"{needed}; or ask for less, for example --target f1",
     )

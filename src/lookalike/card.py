@@ -66,12 +66,14 @@ def _about(model: Model) -> str:
         lines.append(f"- attributes that can be asked for: {', '.join(names)}")
     if training:
         lines.insert(1, f"- trained on: {training['images']:,} pictures of {training['classes']:,} classes")
+    if data := training.get("data"):
+        lines.append(f"- data and split: `{data[:16]}`")
     return "\n".join(lines) + "\n"
 
 
 def _figures(report: Report) -> str:
     head = (
-        f"On {report.split}: {report.queries:,} queries among {report.gallery:,} pictures of "
+        f"On {report.split}, {report.how}: {report.queries:,} queries among {report.gallery:,} pictures of "
         f"{report.classes:,} classes; 95 % intervals over classes.\n\n"
         "| figure | value | interval | untrained |\n|---|---|---|---|\n"
     )

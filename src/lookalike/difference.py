@@ -26,7 +26,7 @@ from lookalike.store import Store, absolute, names_below, real_place
 if TYPE_CHECKING:
     from lookalike.table import ImageTable
 
-NOT_ATTRIBUTES = frozenset({"image", "label", "split", "group", "box"})
+NOT_ATTRIBUTES = frozenset({"image", "label", "split", "role", "group", "box"})
 
 Key = tuple[str, str]  # a file's absolute path, its folder's links resolved, and the part of it
 

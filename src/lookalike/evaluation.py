@@ -1,8 +1,9 @@
 """The protocol: a table and an exported model in, honest figures out.
 
-Self-retrieval within one split: every usable picture is a query, all others are its gallery; files that are
-byte for byte the query are left out of its answers. Each figure carries a 95 % interval (bootstrap over
-classes) and stands beside the same figure of the untrained backbone. Rendering is done elsewhere.
+Retrieval within one split: every usable picture is a query and all others are its gallery; where the table
+has roles, queries ask and the gallery answers. Files that are byte for byte the query, and pictures of its
+group, are left out of its answers. Each figure carries a 95 % interval (bootstrap over classes) and stands
+beside the same figure of the untrained backbone. Rendering is done elsewhere.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from lookalike.calibration import choose_threshold, metrics_at
 from lookalike.card import refresh_threshold
 from lookalike.embedding import Embedded, embed_table
-from lookalike.errors import EvaluationError, TableError
+from lookalike.errors import TableError
 from lookalike.intervals import bootstrap_figures, bootstrap_roc_auc
 from lookalike.metrics import Retrieval, retrieval, summarise
 from lookalike.model import Model
@@ -34,22 +35,15 @@ from lookalike.records import (
     Skipped,
     Threshold,
 )
+from lookalike.roles import Roles, check_answers, pair_exclusions, roles_of
 from lookalike.table import ImageTable
 
 SPLITS = ("train", "val", "test", "all")
 ANSWERS = 8
 ROWS = 12
+KS = (1, 2, 4, 8)
 REPORTED = (
-    *(
-        "recall@1",
-        "recall@2",
-        "recall@4",
-        "recall@8",
-        "precision@1",
-        "precision@2",
-        "precision@4",
-        "precision@8",
-    ),
+    *(f"{name}@{k}" for name in ("recall", "precision") for k in KS),
     *("map", "r_precision", "map@r"),
 )
 
@@ -77,7 +71,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class _Judged:
-    """One set of vectors of a split, judged."""
+    """One set of vectors of a split, judged; neighbours are rows of the set."""
 
     found: Retrieval
     pairs: PairHistogram
@@ -103,39 +97,40 @@ def evaluate(
 
     Raises:
         TableError: the table has no labels, or no such split.
-        EvaluationError: no picture could be used, or no label occurs twice.
+        EvaluationError: no picture could be used, no query has a right answer, or there are queries and no
+            gallery, or the other way round.
     """
     part = part_of(table, split)
-    labels_of = part.labels
+    check_answers(part)
     embedded, baseline = embed_both(model, part, progress)
-    labels = labels_of[embedded.rows]
-    judged = _judge(embedded.embeddings.vectors, labels, embedded.identity)
-    untrained = None if baseline is None else _judge(baseline, labels, embedded.identity)
-    figures = _figures(judged, untrained, embedded, labels, draws=draws, seed=seed)
+    usable = part.take(embedded.rows)
+    labels, roles = usable.labels, roles_of(usable, identity=embedded.identity)
+    judged = _judge(embedded.embeddings.vectors, labels, roles)
+    untrained = None if baseline is None else _judge(baseline, labels, roles)
+    lonely = judged.found.relevant == 0
     report = Report(
-        figures=figures,
+        figures=_figures(judged, untrained, embedded, labels, roles, draws=draws, seed=seed),
         split=split if table.has_splits else "all",
-        queries=int((judged.found.relevant > 0).sum()),
-        gallery=len(labels),
+        queries=int((~lonely).sum()),
+        gallery=len(roles.gallery),
         classes=len(np.unique(labels)),
-        without_partner=int((judged.found.relevant == 0).sum()),
+        without_partner=int(lonely.sum()),
         skipped=left_out(part, embedded),
         model=model.name,
         fingerprint=model.fingerprint,
         baseline=model.facts["baseline"] or "" if untrained else "",
         seen=model.count_seen(embedded.hashes),
+        protocol="query-gallery" if roles.given else "self",
+        groups=roles.groups,
+        only_own_group=int((lonely & (roles.answers(labels, but=embedded.identity) > 0)).sum()),
         threshold=model.threshold,
         at_threshold={} if model.threshold is None else metrics_at(judged.pairs, model.threshold.similarity),
     )
-    paths = [part.paths[row] for row in embedded.rows]
-    rows = _sample(judged.found, seed=seed)
-    return Evaluation(
-        report,
-        judged.pairs,
-        untrained.pairs if untrained else None,
-        tuple(_ranked_row(judged.found, row, paths, labels) for row in rows),
-        tuple(_ranked_row(judged.found, row, paths, labels) for row in _worst(judged.found)),
+    rows, worst = (
+        tuple(_ranked_row(judged.found, int(query), usable, roles) for query in queries)
+        for queries in (_sample(judged.found, seed=seed), _worst(judged.found))
     )
+    return Evaluation(report, judged.pairs, untrained.pairs if untrained else None, rows, worst)
 
 
 def calibrate(
@@ -151,6 +146,8 @@ def calibrate(
 ) -> Threshold:
     """Choose the similarity that means "the same" on labelled pairs, and store it in the model.
 
+    Pairs of one group are left out; where rows have roles, a pair is a query and a picture of the gallery.
+
     Args:
         split: where the pairs come from; never the one you report on. A table without splits is taken
             whole.
@@ -164,15 +161,16 @@ def calibrate(
         TableError, EvaluationError: as in `evaluate`.
     """
     part = part_of(table, split)
-    labels = part.labels
+    check_answers(part)
     embedded = embed_table(model, part, progress=progress)
     skipped(left_out(part, embedded))
+    usable = part.take(embedded.rows)
     threshold = choose_threshold(
         embedded.embeddings.vectors,
-        labels[embedded.rows],
+        usable.labels,
         target=target,
         confidence=confidence,
-        identity=embedded.identity,
+        identity=pair_exclusions(usable, identity=embedded.identity),
         split=split if table.has_splits else "all",
     )
     threshold = replace(threshold, seen=model.count_seen(embedded.hashes))
@@ -221,31 +219,42 @@ def embed_both(model: Model, part: ImageTable, progress: Progress | None) -> tup
     return embedded, untrained.embeddings.vectors
 
 
-def _judge(vectors: Floats, labels: Labels, identity: NDArray[np.int64]) -> _Judged:
-    found = retrieval(vectors, labels, identity=identity, ks=(1, 2, 4, 8), neighbours=ANSWERS)
-    if not (found.relevant > 0).any():
-        raise EvaluationError(
-            "there is nothing to find",
-            where="labels",
-            saw=f"{len(labels)} pictures, no two of one label",
-            wanted="labels that occur at least twice",
-            do="judge a split with several pictures of a thing, or label more",
-        )
-    return _Judged(found, pair_histogram(vectors, labels, identity=identity))
+def _judge(vectors: Floats, labels: Labels, roles: Roles) -> _Judged:
+    queries, gallery = roles.queries, roles.gallery
+    found = retrieval(
+        vectors[queries],
+        labels[queries],
+        gallery=vectors[gallery],
+        gallery_labels=labels[gallery],
+        identity=roles.excluded[queries],
+        gallery_identity=roles.excluded[gallery],
+        ks=KS,
+        neighbours=ANSWERS,
+    )
+    neighbours = np.where(found.neighbours >= 0, gallery[found.neighbours], -1)
+    pairs = pair_histogram(vectors, labels, identity=roles.unpaired)
+    return _Judged(replace(found, neighbours=neighbours), pairs)
 
 
 def _figures(
-    judged: _Judged, untrained: _Judged | None, embedded: Embedded, labels: Labels, *, draws: int, seed: int
+    judged: _Judged,
+    untrained: _Judged | None,
+    embedded: Embedded,
+    labels: Labels,
+    roles: Roles,
+    *,
+    draws: int,
+    seed: int,
 ) -> dict[str, Figure]:
     values = judged.values()
     before = untrained.values() if untrained else {}
 
     found = {name: judged.found.values[name] for name in REPORTED}
-    intervals = bootstrap_figures(found, labels, draws=draws, seed=seed)
+    intervals = bootstrap_figures(found, labels[roles.queries], draws=draws, seed=seed)
     intervals["roc_auc"] = bootstrap_roc_auc(
         embedded.embeddings.vectors,
         labels,
-        identity=embedded.identity,
+        identity=roles.unpaired,
         histogram=judged.pairs,
         draws=draws,
         seed=seed,
@@ -269,10 +278,15 @@ def _worst(found: Retrieval) -> NDArray[np.int64]:
     return order[precision[order] < 1.0]
 
 
-def _ranked_row(found: Retrieval, row: int, paths: list[Path], labels: Labels) -> RankedRow:
+def _ranked_row(found: Retrieval, query: int, table: ImageTable, roles: Roles) -> RankedRow:
+    images, labels = table.frame["image"], table.frame["label"]
+    row = int(roles.queries[query])
     answers = [
-        RankedAnswer(paths[other], str(labels[other]), float(similarity), bool(labels[other] == labels[row]))
-        for other, similarity in zip(found.neighbours[row], found.similarities[row], strict=True)
+        RankedAnswer(table.root / images[other], labels[other], similarity, labels[other] == labels[row])
+        for other, similarity in zip(
+            found.neighbours[query].tolist(), found.similarities[query].tolist(), strict=True
+        )
         if other >= 0
     ]
-    return RankedRow(paths[row], str(labels[row]), tuple(answers), float(found.values["map"][row]))
+    precision = float(found.values["map"][query])
+    return RankedRow(table.root / images[row], labels[row], tuple(answers), precision)

@@ -89,7 +89,6 @@ class _Gallery:
         factor: [g, d + 1], the right factor of the exact product.
         order: [g] int64, the row in the caller's gallery.
         bounds: [c + 1] int64; class c is bounds[c] to bounds[c + 1].
-        identities: None where nothing is left out.
     """
 
     factor: Doubles
@@ -117,9 +116,9 @@ def retrieval(
         labels: [q] of any type.
         gallery: [g, d] float32, rows of unit length; None: the queries are each other's gallery.
         gallery_labels: [g], with `gallery`.
-        identity: [q] int64; gallery items with the query's code (same row, same content, same group) are
-            left out of its ranking. None: only the query itself, where the queries are the gallery.
-        gallery_identity: [g] int64, with `gallery`.
+        identity: [q] or [q, e] int64; gallery items that share a code with the query (row, content, group)
+            are left out of its ranking. None: only the query itself, where the queries are the gallery.
+        gallery_identity: [g] or [g, e] int64, with `gallery`.
         ks: cut-offs, >= 1.
         neighbours: how many gallery rows to keep for each query.
         progress: called with (queries done, q).
@@ -192,7 +191,7 @@ def _compare(queries: _Side, block: slice, gallery: _Gallery) -> Codes:
     left = left_factor(queries.vectors[block], steps=STEPS, offset=rounding)
     similar = compare(left, gallery.factor, np.int32)
     if queries.identity is not None and gallery.identities is not None:
-        similar[gallery.identities.find(queries.identity[block])] = LEFT_OUT
+        gallery.identities.leave_out(similar, queries.identity[block])
     return similar
 
 
@@ -269,11 +268,12 @@ def _check_fit(queries: _Side, items: _Side) -> None:
             saw=f"{queries.vectors.shape[1]} and {items.vectors.shape[1]} dimensions",
             do="embed both with one model",
         )
-    if (queries.identity is None) != (items.identity is None):
+    own, others = (0 if side.identity is None else side.identity[:1].size for side in (queries, items))
+    if own != others:
         raise EvaluationError(
-            "identity codes are given for one side only",
+            "the identity codes of the two sides do not fit",
             where="identity",
-            saw="queries without" if queries.identity is None else "gallery without",
+            saw=f"{own} for each query, {others} for each gallery item",
             do="pass identity and gallery_identity",
         )
 

@@ -58,7 +58,7 @@ class _Set:
         vectors: [n, d].
         factor: [n, d + 1], the right factor of the exact product.
         classes: [n] int64, rising from 0.
-        identity: [n] int64 and its lookup; None where only a row itself is left out.
+        identity: [n] or [n, e] int64 and its lookup; None where only a row itself is left out.
     """
 
     vectors: Floats
@@ -84,7 +84,7 @@ def pair_histogram(
     Args:
         vectors: [n, d] float32, rows of unit length.
         labels: [n] of any type.
-        identity: [n] int64; pairs with one code are left out.
+        identity: [n] or [n, e] int64; pairs with one code in any column are left out.
         bins: a power of two, >= 1024. A similarity that is an edge lies in the bin above it; what lies
             above 1 or below -1 by rounding counts in the last and the first bin.
         progress: called with (rows done, n).
@@ -228,8 +228,7 @@ def _compare(pairs: _Set, block: slice, *, later: bool, bins: int) -> Ints:
     earlier = np.tri(len(left), dtype=bool) if later else np.eye(len(left), dtype=bool)
     square[earlier] = LEFT_OUT
     if pairs.identity is not None and pairs.identities is not None:
-        rows, others = pairs.identities.find(pairs.identity[block])
-        codes[rows[others >= first], others[others >= first] - first] = LEFT_OUT
+        pairs.identities.leave_out(codes, pairs.identity[block], first=first)
     return codes
 
 

@@ -45,29 +45,42 @@ def cosine(a: Floats, b: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Identities:
-    """Which rows are one and the same thing, found by code.
+    """Which rows are no answers to each other, found by code: one thing, one content, one group.
 
     Attributes:
-        order: [g] int64, rows in the order of their codes.
-        codes: [g] int64, rising.
+        order: e times [g] int64, rows in the order of their codes.
+        codes: e times [g] int64, rising.
     """
 
-    order: Ints
-    codes: Ints
+    order: tuple[Ints, ...]
+    codes: tuple[Ints, ...]
 
     @classmethod
     def of(cls, identity: Ints) -> Identities:
-        """Make the lookup of [g] codes."""
-        order = np.argsort(identity, kind="stable")
-        return cls(order, identity[order])
+        """Make the lookup of [g] or [g, e] codes; of several columns, one equal code is enough."""
+        columns = identity.reshape(len(identity), -1).T
+        order = [np.argsort(column, kind="stable") for column in columns]
+        codes = [column[rows] for column, rows in zip(columns, order, strict=True)]
+        return cls(tuple(order), tuple(codes))
 
-    def find(self, identity: Ints) -> tuple[Ints, Ints]:
-        """Return all (position in `identity`, row) pairs that have one code."""
-        first = np.searchsorted(self.codes, identity, side="left")
-        counts = np.searchsorted(self.codes, identity, side="right") - first
-        position = np.repeat(np.arange(len(identity)), counts)
-        within = np.arange(len(position)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return position, self.order[np.repeat(first, counts) + within]
+    def leave_out(self, similar: NDArray[Any], identity: Ints, *, first: int = 0) -> None:
+        """Set to LEFT_OUT, in each of b rows of similarities, those to rows that share a code with it.
+
+        Row by row, as a group may be as large as the gallery.
+
+        Args:
+            similar: [b, g - first], to the rows from `first` on; changed in place.
+            identity: [b] or [b, e].
+        """
+        wanted = identity.reshape(len(identity), -1).T
+        for order, codes, column in zip(self.order, self.codes, wanted, strict=True):
+            starts = np.searchsorted(codes, column, side="left").tolist()
+            stops = np.searchsorted(codes, column, side="right").tolist()
+            for row, start, stop in zip(similar, starts, stops, strict=True):
+                others = order[start:stop]  # rising
+                if first:
+                    others = others[np.searchsorted(others, first) :] - first
+                row[others] = LEFT_OUT
 
 
 def right_factor(vectors: Floats) -> Doubles:
@@ -197,16 +210,18 @@ def check_vectors(vectors: Floats, labels: Labels, *, where: str = "vectors") ->
 
 
 def check_identity(identity: Ints | None, rows: int, *, where: str = "identity") -> None:
-    """Refuse codes that are not one int for every row.
+    """Refuse codes that are not one int, or a row of them, for every row.
 
     Raises:
         EvaluationError: as said.
     """
-    if identity is not None and (identity.shape != (rows,) or identity.dtype.kind not in "iu"):
+    if identity is not None and (
+        identity.ndim not in (1, 2) or len(identity) != rows or identity.dtype.kind not in "iu"
+    ):
         raise EvaluationError(
             "identity codes and vectors do not match",
             where=where,
             saw=f"{list(identity.shape)} {identity.dtype} for {rows} rows",
-            wanted=f"[{rows}] int64",
-            do="give one whole number for every row",
+            wanted=f"[{rows}] or [{rows}, e] int64",
+            do="give whole numbers for every row",
         )

@@ -108,7 +108,8 @@ def choose(
         train_features, val_features: [n, D] float32.
         train_labels, val_labels: [n] arrays; some validation label must occur twice.
         dim, powers, shrinkages: see `solve`.
-        val_identity: [n]; validation images with one code (the same file content) do not find each other.
+        val_identity: [n] or [n, e]; validation images with one code (file content, group) do not find each
+            other.
 
     Returns:
         The head, solved on the training features alone, and all candidates in the order they were tried.

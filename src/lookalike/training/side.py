@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.records import Alarm, Floats, Labels, PairHistogram, Pixels, Skipped
+from lookalike.roles import pair_exclusions
 from lookalike.table import ImageTable
 from lookalike.training.attribute_export import TrainedBranch
 from lookalike.training.graph import AnyGraph
@@ -34,9 +35,12 @@ class Side:
 
     @property
     def identity(self) -> NDArray[np.int64]:
-        """[n], equal where two pictures' files are byte for byte the same."""
+        """[n, e]; two pictures with one code in any column do not find each other: they are one file, of one
+        group, or both queries (both of the gallery).
+        """
         codes: dict[bytes, int] = {}
-        return np.array([codes.setdefault(digest, len(codes)) for digest in self.hashes], dtype=np.int64)
+        content = np.array([codes.setdefault(digest, len(codes)) for digest in self.hashes], dtype=np.int64)
+        return pair_exclusions(self.table, identity=content)
 
 
 @dataclass(frozen=True)
