@@ -93,7 +93,10 @@ def test_every_bad_file_is_listed_with_its_reason(tmp_path: Path) -> None:
     }
     assert (found.images, found.usable) == (7, 3)
     assert found.images_per_class == {"bad": 0, "good": 3}
-    assert found.imbalance == 1.0
+    assert (found.imbalance, found.classes, found.empty) == (1.0, 1, ("bad",))
+    assert told(found).startswith("3 pictures, 1 class\npictures in a class: 3 to 3, median 3;")
+    assert "1 class without a usable picture:\n  bad\n" in told(found)
+    assert found.to_json()["classes"] == 1
     assert (
         "5 files that cannot be used (1 missing, 1 truncated, 1 too small, 1 empty, 1 not an image):"
         in told(found)
@@ -106,7 +109,7 @@ def test_nothing_can_be_used(tmp_path: Path) -> None:
     found = describe(ImageTable.read(tmp_path))
     assert (found.width, found.height, found.imbalance, found.usable) == (None, None, None, 0)
     assert found.to_json()["width"] is None
-    assert told(found).startswith("0 pictures, 1 class\npictures in a class: 0 to 0")
+    assert told(found).startswith("0 pictures, 0 classes\n1 class without a usable picture:\n  a\n")
 
 
 def test_classes_with_one_picture_and_imbalance(tmp_path: Path) -> None:
@@ -195,6 +198,7 @@ def test_json_has_stable_keys(tmp_path: Path) -> None:
         "images_per_class": {"min": 1, "median": 1.0, "max": 1},
         "counts": {"a": 1, "b": 1},
         "single": ["a", "b"],
+        "empty": [],
         "imbalance": 1.0,
         "splits": {"train": {"images": 1, "classes": 1}, "test": {"images": 1, "classes": 1}},
         "width": {"min": 8, "median": 8.0, "max": 8},

@@ -1,4 +1,4 @@
-"""The command line: parse, one call, print. Exit codes: 0 yes or ok, 1 no match or nothing found, 2 error."""
+"""The command line: parse, one call, print. Exit codes: 0 ok, 1 no match, nothing found, to mend, 2 error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lookalike import cli_index, cli_search
+from lookalike import cli_index, cli_look, cli_search
+from lookalike.cli_look import Data
 from lookalike.cli_search import ERROR, AsJson, ModelName
 from lookalike.errors import LookalikeError
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from lookalike.records import Skipped
 
 INTERRUPTED = 130
-Data = Annotated[
-    str, typer.Argument(help="Folder with one sub-folder per thing, or a CSV, Parquet or JSONL manifest.")
-]
 Root = Annotated[
     Path | None, typer.Option(help="Where a manifest's pictures are, for example since they were moved.")
 ]
@@ -106,39 +104,8 @@ def options(*, _version: Version = False) -> None:
     """Learned image similarity: train on your own notion of the same, then search and match."""
 
 
-@app.command()
-def describe(
-    data: Data,
-    *,
-    as_json: AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw the class distribution to this file.")] = None,
-) -> None:
-    """Look at a set of pictures before training."""
-    from lookalike.console import Talk, put, put_json
-    from lookalike.description import describe as look
-    from lookalike.description import lines
-    from lookalike.table import ImageTable
-
-    if plot is not None:
-        _check_plot(plot)
-    with Talk() as talk:
-        found = look(ImageTable.read(data), progress=talk.stage("open pictures"))
-    if as_json:
-        put_json(found.to_json())
-    else:
-        put("\n".join(lines(found)))
-    if plot is not None:
-        from lookalike.plots import class_distribution, save
-
-        save(class_distribution(found.images_per_class), plot)
-
-
-def _check_plot(path: Path) -> None:
-    from lookalike.canvas import kind_of
-    from lookalike.files import check_writable
-
-    kind_of(path)
-    check_writable(path)
+for look in (cli_look.describe, cli_look.doctor):
+    app.command()(look)
 
 
 @app.command()
@@ -146,7 +113,7 @@ def train(
     config: Annotated[Path, typer.Argument(help="Run file, for example recipes/emoji.yaml.")],
     *,
     data: Annotated[
-        str | None, typer.Option(help="Folder or manifest; wins over the run file's data.")
+        str | None, typer.Option(help="Folder, manifest or NAME:FOLDER; wins over the run file's data.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/<name> if left out.")] = None,
     overrides: Annotated[

@@ -1,32 +1,24 @@
 """Look at a table of pictures before training: what is there, and what will make trouble.
 
-Enters: a table. Leaves: a Description, as numbers, as JSON or as lines of text. Every file is opened and
-decoded to its end, so a truncated one is found here and not in the middle of a run. No pixels are kept. Not
-done here: likeness; duplicates are files that are byte for byte the same.
+Enters: a table. Leaves: a Description, as numbers, as JSON or as lines of text: facts without a verdict. Not
+done here: opening files (looking), likeness (duplicates are files that are byte for byte the same), and what
+ought to be done about it (checkup).
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lookalike.errors import ImageError
-from lookalike.images import open_image, open_picture, read_image
-from lookalike.images import skipped as skipped_by
-from lookalike.records import Pixels, Progress, Skipped
+from lookalike.looking import Seen, look
+from lookalike.records import Progress, Skipped
 from lookalike.table import ImageTable
 
-_CHUNK = 16
-_TARGET = 64  # shorter side to which JPEGs are decoded: all their data is read all the same
-_SHOWN = 10  # entries of a list in the text; JSON has all
+SHOWN = 10  # entries of a list in the text; JSON has all
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +87,46 @@ class Description:
     notes: tuple[str, ...]
 
     @property
+    def classes(self) -> int:
+        """How many classes have a picture that can be used."""
+        return len(self.filled)
+
+    @property
+    def empty(self) -> tuple[str, ...]:
+        """The classes of which no picture can be used."""
+        return tuple(label for label, count in self.images_per_class.items() if count == 0)
+
+    @property
+    def filled(self) -> dict[str, int]:
+        """Label to number of pictures, of the classes that are not empty."""
+        return {label: count for label, count in self.images_per_class.items() if count}
+
+    @property
     def single(self) -> tuple[str, ...]:
         """The classes with one picture."""
         return tuple(label for label, count in self.images_per_class.items() if count == 1)
 
     @property
+    def per_class(self) -> Spread | None:
+        """Pictures in a class, of those classes that are not empty; None where there is none."""
+        return _spread(list(self.filled.values()))
+
+    @property
     def imbalance(self) -> float | None:
         """How many times the largest class is as large as the smallest that is not empty."""
-        counts = [count for count in self.images_per_class.values() if count]
-        return max(counts) / min(counts) if counts else None
+        return self.per_class.max / self.per_class.min if self.per_class else None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values under stable keys."""
-        per_class = _spread(list(self.images_per_class.values()))
         return {
             "images": self.images,
             "usable": self.usable,
             "unlabelled": self.unlabelled,
-            "classes": len(self.images_per_class),
-            "images_per_class": asdict(per_class) if per_class else None,
+            "classes": self.classes,
+            "images_per_class": asdict(self.per_class) if self.per_class else None,
             "counts": dict(self.images_per_class),
             "single": list(self.single),
+            "empty": list(self.empty),
             "imbalance": self.imbalance,
             "splits": {name: {"images": n, "classes": c} for name, (n, c) in self.splits.items()},
             "width": asdict(self.width) if self.width else None,
@@ -132,15 +143,6 @@ class Description:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    size: tuple[int, int]
-    format: str
-    mode: str
-    digest: bytes
-    blank: bool
-
-
 def describe(table: ImageTable, *, progress: Progress | None = None) -> Description:
     """Open every picture of a table and tell what is there.
 
@@ -148,16 +150,11 @@ def describe(table: ImageTable, *, progress: Progress | None = None) -> Descript
         table: labelled or not.
         progress: called with (done, total) files.
     """
-    images = table.frame["image"].unique(maintain_order=True).to_list()
-    seen: dict[str, _Seen] = {}
-    left_out: list[Skipped] = []
-    for done, (image, result) in enumerate(_look_at_all(table.root, images), start=1):
-        if isinstance(result, Skipped):
-            left_out.append(result)
-        else:
-            seen[image] = result
-        if progress is not None:
-            progress(done, len(images))
+    return description_of(table, *look(table, progress=progress))
+
+
+def description_of(table: ImageTable, seen: Mapping[str, Seen], left_out: Sequence[Skipped]) -> Description:
+    """Put together what was seen of a table's pictures."""
     usable = table.filter(np.array([image in seen for image in table.frame["image"]], dtype=np.bool_))
     return Description(
         images=len(table),
@@ -182,11 +179,10 @@ def lines(description: Description) -> list[str]:
 
 
 def _overview(found: Description) -> list[str]:
-    per_class = _spread(list(found.images_per_class.values()))
-    text = [_pictures(found.usable, len(found.images_per_class))]
-    if per_class is not None:
-        ratio = f"; the largest class is {found.imbalance:,.1f} x the smallest" if found.imbalance else ""
-        text.append(f"pictures in a class: {_range(per_class)}{ratio}")
+    text = [_pictures(found.usable, found.classes)]
+    if found.per_class is not None:
+        ratio = f"; the largest class is {found.imbalance:,.1f} x the smallest"
+        text.append(f"pictures in a class: {_range(found.per_class)}{ratio}")
     if found.unlabelled:
         text.append(f"{_count(found.unlabelled, 'picture')} without a label")
     text += [f"{name}: {_pictures(*sizes)}" for name, sizes in found.splits.items()]
@@ -205,34 +201,11 @@ def _trouble(found: Description) -> list[str]:
     groups = [_group_line(group) for group in found.duplicates]
     return [
         *_listed("class with a single picture", "classes with a single picture", found.single),
+        *_listed("class without a usable picture", "classes without a usable picture", found.empty),
         *_listed("file that cannot be used", "files that cannot be used", files, aside=_tally(dict(reasons))),
         *_listed("picture of one colour", "pictures of one colour", found.blank),
         *_listed("group of equal files", "groups of equal files", groups),
     ]
-
-
-def _look_at_all(root: Path, images: Sequence[str]) -> Iterator[tuple[str, _Seen | Skipped]]:
-    chunks = [images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for chunk, results in zip(
-            chunks, pool.map(lambda part: [_look_at(root, i) for i in part], chunks), strict=True
-        ):
-            yield from zip(chunk, results, strict=True)
-
-
-def _look_at(root: Path, image: str) -> _Seen | Skipped:
-    try:
-        content = read_image(root / image)
-        picture = open_picture(content, target=_TARGET)
-        blank = _is_blank(picture.pixels) and _is_blank(open_image(content))
-    except ImageError as error:
-        return skipped_by(error, image)
-    digest = hashlib.blake2b(content, digest_size=16).digest()
-    return _Seen(picture.size, picture.format, picture.mode, digest, blank)
-
-
-def _is_blank(pixels: Pixels) -> bool:
-    return bool((pixels == pixels[0, 0]).all())
 
 
 def _per_class(table: ImageTable, usable: ImageTable) -> dict[str, int]:
@@ -240,7 +213,7 @@ def _per_class(table: ImageTable, usable: ImageTable) -> dict[str, int]:
     return {label: counts[label] for label in table.classes}
 
 
-def _duplicates(table: ImageTable, seen: Mapping[str, _Seen]) -> tuple[Duplicate, ...]:
+def _duplicates(table: ImageTable, seen: Mapping[str, Seen]) -> tuple[Duplicate, ...]:
     groups: defaultdict[bytes, list[str]] = defaultdict(list)
     for image, entry in seen.items():
         groups[entry.digest].append(image)
@@ -287,9 +260,9 @@ def _count(number: int, one: str, several: str = "") -> str:
 def _listed(one: str, several: str, entries: Sequence[str], *, aside: str = "") -> list[str]:
     if not entries:
         return []
-    more = [f"  and {len(entries) - _SHOWN:,} more"] if len(entries) > _SHOWN else []
+    more = [f"  and {len(entries) - SHOWN:,} more"] if len(entries) > SHOWN else []
     head = _count(len(entries), one, several) + (f" ({aside})" if aside else "")
-    return [f"{head}:", *(f"  {entry}" for entry in entries[:_SHOWN]), *more]
+    return [f"{head}:", *(f"  {entry}" for entry in entries[:SHOWN]), *more]
 
 
 def _group_line(group: Duplicate) -> str:

@@ -6,6 +6,7 @@ Not done here: telling formats (formats), colours (colour), resizing (preprocess
 
 from __future__ import annotations
 
+import codecs
 import io
 import math
 import stat
@@ -246,9 +247,9 @@ def _unknown(source: Path | bytes, prefix: bytes) -> ImageError:
 
 
 def _legible(prefix: bytes) -> str:
-    """Text as text, anything else as hexadecimal numbers."""
-    text = prefix.decode("ascii", "replace").strip()
-    return f'"{text}"' if text.isprintable() and text.isascii() else prefix.hex(" ")
+    """Text as text on one line, anything else as hexadecimal numbers."""
+    text = " ".join(codecs.getincrementaldecoder("utf-8-sig")("replace").decode(prefix).split())
+    return f'"{text}"' if text.isprintable() and "\ufffd" not in text else prefix.hex(" ")
 
 
 def _too_small(source: Path | bytes, saw: str) -> ImageError:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Plot
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
 from lookalike.canvas import (
@@ -115,6 +115,34 @@ def class_distribution(counts: Mapping[str, int]) -> Plot:
     return plot
 
 
+def picture_sizes(sizes: Sequence[tuple[int, int]]) -> Plot:
+    """Draw every size that pictures have, its dot as large as it is frequent, and the line of the squares.
+
+    Args:
+        sizes: width and height of each picture, in pixels.
+
+    Raises:
+        EvaluationError: there is no picture.
+    """
+    if not sizes:
+        raise nothing_to_draw("picture sizes", saw="no picture")
+    found, counts = np.unique(np.array(sizes), axis=0, return_counts=True)
+    span = float(found.min()) / 1.3, float(found.max()) * 1.3
+    with styled():
+        plot = new_plot(height=3.6)
+        axes = plot.add_subplot()
+        axes.plot(span, span, color=GRID, linewidth=1.0, linestyle=(0, (1, 2)), label="square")
+        areas = 12 + 300 * counts / counts.sum()
+        axes.scatter(found[:, 0], found[:, 1], s=areas, color=BLUE, alpha=0.6, linewidth=0, label="pictures")
+        axes.set(xlabel="width (pixels)", ylabel="height (pixels)", xlim=span, ylim=span)
+        axes.set(xscale="log", yscale="log")
+        for side in (axes.xaxis, axes.yaxis):
+            side.set_major_formatter(lambda pixels, _: f"{pixels:,.0f}")
+            side.set_minor_formatter(_named_minor(span))
+        axes.legend(loc="upper left")
+    return plot
+
+
 def recall_at_k(figures: Mapping[str, Figure]) -> Plot:
     """Draw recall over k with its 95% intervals, and the untrained baseline dashed beside it.
 
@@ -171,6 +199,13 @@ def metrics_over_threshold(histogram: PairHistogram, threshold: Threshold | None
         _mark(axes, threshold)
         axes.legend(loc="best")
     return plot
+
+
+def _named_minor(span: tuple[float, float]) -> FuncFormatter:
+    """Names between the powers of ten of a log axis: all where there are few, else 2 and 5 times, or none."""
+    spread = span[1] / span[0]
+    named = "23456789" if spread < 6 else "25" if spread < 100 else ""
+    return FuncFormatter(lambda pixels, _: f"{pixels:,.0f}" if f"{pixels:.0e}"[0] in named else "")
 
 
 def _mark(axes: Axes, threshold: Threshold | None) -> None:
