@@ -21,6 +21,7 @@ from lookalike.gallery import (
     _badge,
     _font,
     data_uri,
+    draw_pictures,
     draw_rows,
     thumbnail,
 )
@@ -213,3 +214,24 @@ def test_data_uri_holds_the_thumbnail(pictures: list[Path]) -> None:
     head, _, body = data_uri(pictures[0], 32).partition(",")
     assert head == "data:image/jpeg;base64"
     assert base64.b64decode(body) == thumbnail(pictures[0], 32)
+
+
+def test_pictures_stand_row_after_row(pictures: list[Path]) -> None:
+    step, line = LAYOUT.cell + LAYOUT.gap, LAYOUT.line
+    drawn = draw_pictures(pictures, captions=["one", "two", "three"], columns=2, tile=TILE)
+    assert drawn.size == (2 * step + LAYOUT.gap, 2 * (step + line) + LAYOUT.gap)
+    middle = LAYOUT.gap + LAYOUT.cell // 2
+    assert drawn.getpixel((middle, middle)) == (0x80,) * 3
+    assert drawn.getpixel((middle + step, middle)) == (0x20,) * 3
+    assert drawn.getpixel((middle, middle + step + line)) == (0x60,) * 3
+    under = np.asarray(drawn)[LAYOUT.gap + LAYOUT.cell :][:line]
+    assert under.min() < 128
+    bare = draw_pictures(pictures[:1], tile=TILE)
+    assert bare.size == (step + LAYOUT.gap, step + LAYOUT.gap)
+
+
+def test_no_pictures_and_captions_that_do_not_fit_are_refused(pictures: list[Path]) -> None:
+    with pytest.raises(EvaluationError, match="nothing to draw - pictures"):
+        draw_pictures([])
+    with pytest.raises(ValueError, match="zip"):
+        draw_pictures(pictures, captions=["one"])

@@ -102,6 +102,42 @@ def draw_rows(rows: Sequence[RankedRow], *, tile: int = 96) -> Image.Image:
     return image
 
 
+def draw_pictures(
+    paths: Sequence[Path], *, captions: Sequence[str] = (), columns: int = 5, tile: int = 96
+) -> Image.Image:
+    """Draw pictures side by side, row after row: a batch, with its K as columns, or any part of a table.
+
+    Args:
+        paths: at least one.
+        captions: one line under each; none: no line.
+        columns: pictures in a row, >= 1.
+        tile: side of a picture in pixels, >= 16.
+
+    Returns:
+        An RGB image on white.
+
+    Raises:
+        EvaluationError: there are no pictures.
+        ValueError: there are captions, but not one for each picture.
+    """
+    if not paths:
+        raise EvaluationError(
+            "there is nothing to draw", where="pictures", saw="none", do="give at least one path"
+        )
+    layout = Layout(tile)
+    step = layout.cell + layout.gap, layout.cell + layout.gap + (layout.line if captions else 0)
+    rows = -(-len(paths) // columns)
+    size = min(columns, len(paths)) * step[0] + layout.gap, rows * step[1] + layout.gap
+    image = Image.new("RGB", size, GROUND)
+    for place, (path, caption) in enumerate(zip(paths, captions or [""] * len(paths), strict=True)):
+        left, top = (layout.gap + step[0] * (place % columns), layout.gap + step[1] * (place // columns))
+        _picture(image, layout, path, left, top)
+        text = _fitted(caption, _font(layout.text), layout.cell + layout.gap)
+        under = left + layout.cell / 2, top + layout.cell
+        ImageDraw.Draw(image).text(under, text, fill=INK, font=_font(layout.text), anchor="ma")
+    return image
+
+
 def thumbnail(path: str | Path, size: int) -> bytes:
     """A picture at most `size` pixels wide and high, upright, as JPEG; never enlarged.
 
