@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from lookalike.config_loss import LossConfig as LossConfig
 from lookalike.config_loss import TripletSemiHardConfig
+from lookalike.config_split import SplitConfig as SplitConfig
 from lookalike.section import Positive as Positive
 from lookalike.section import Section as Section
 from lookalike.section import Share as Share
@@ -15,21 +16,7 @@ from lookalike.section import Share as Share
 Pooling = Literal["spoc", "mac", "gem"]  # mean, max, generalised mean with a learned power
 HeadKind = Literal["closed_form", "linear", "feed_forward", "cgd"]
 HeadStart = Literal["closed_form", "identity", "random"]
-
-
-class SplitConfig(Section):
-    """How a table without splits is divided into train, val and test."""
-
-    by: Literal["ratio", "class", "group"] = "ratio"  # ratio: stratified; class: no label on two sides
-    train: Share = 0.7
-    val: Share = 0.2
-    test: Share = 0.1
-
-    @model_validator(mode="after")
-    def _shares_sum_to_one(self) -> SplitConfig:
-        if abs(self.train + self.val + self.test - 1.0) > 1e-6:
-            raise ValueError(f"train + val + test must be 1, got {self.train + self.val + self.test:g}")
-        return self
+CONVNET = "similarity_convnet"  # a small backbone for pictures of 32 pixels, without pretrained weights
 
 
 class PreprocessConfig(Section):
@@ -48,7 +35,7 @@ def _one_or_several(value: object) -> object:
 class NetworkConfig(Section):
     """What turns pixels into an embedding."""
 
-    backbone: str = "efficientnet_lite0"  # or any timm name
+    backbone: str = "efficientnet_lite0"  # or similarity_convnet, or any timm name
     pretrained: bool = True
     frozen: bool = True  # False: the backbone is fine-tuned
     # one or several: a feature is every pooling of every stage, side by side
@@ -73,6 +60,8 @@ class NetworkConfig(Section):
             raise ValueError("head closed_form is solved on a frozen backbone; use head: linear to fine-tune")
         if self.hidden and self.head != "feed_forward":
             raise ValueError("hidden units belong to head: feed_forward")
+        if self.head == "feed_forward" and not self.hidden:
+            raise ValueError("head feed_forward has hidden units; set hidden: [512], or use head: linear")
         if len(set(self.pooling)) < len(self.pooling):
             raise ValueError("a pooling is named twice")
         if len(set(self.quarters)) < len(self.quarters):
@@ -91,6 +80,12 @@ class NetworkConfig(Section):
             raise ValueError(
                 f"head_start {self.head_start} belongs to a head trained by gradient: head: linear"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _weights_exist(self) -> NetworkConfig:
+        if self.backbone == CONVNET and self.pretrained:
+            raise ValueError(f"random weights: {CONVNET} has no others; set network.pretrained: false")
         return self
 
     @property
@@ -118,6 +113,7 @@ class BatchConfig(Section):
     images: Annotated[int, Field(ge=2)] = 4
     class_list: tuple[str, ...] | None = None  # train on these labels only
     total_examples_per_class: Annotated[int, Field(ge=2)] | None = None  # cap
+    steps_per_epoch: Positive | None = None  # batches; null: until every picture came once
     category: str | None = None  # an attribute column; classes of one category meet in a batch
     category_share: Share = 0.5  # of a batch's classes that are of one category
 
@@ -161,6 +157,9 @@ class TrainingConfig(Section):
     ema: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None  # decay of the averaged weights
     # of a fine-tuned backbone with a linear head: solve the head again at the end, and keep the better on val
     refit: bool = True
+    # of a fine-tuned backbone: what the loss sees, all that is pooled or the last map's mean alone; the head
+    # is solved on all in the end either way
+    learn_through: Literal["all", "last"] = "all"
     unfreeze: Literal["all"] | Positive = "all"  # of a fine-tuned backbone: all, or the last N stages
     head_warmup_epochs: Annotated[int, Field(ge=0)] = 0  # the head alone first
     freeze_batch_norm: bool = True  # keep a pretrained backbone's statistics
@@ -246,6 +245,16 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _solved_in_the_end(self) -> RunConfig:
+        solved = not self.network.frozen and self.network.resolved_head == "linear" and self.training.refit
+        if self.training.learn_through == "last" and not (solved and self.attributes is None):
+            raise ValueError(
+                "training.learn_through: last goes with network: {frozen: false, head: linear} and "
+                "training: {refit: true}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _loss_fits(self) -> RunConfig:
         dim, longest = self.network.embedding_dim, max(self.loss.dimensions, default=0)
         if dim and longest > dim:
@@ -259,6 +268,14 @@ class RunConfig(Section):
         """Where pictures and attributes begin: the head's start, and random with hidden units."""
         hidden = self.attributes is not None and self.attributes.hidden
         return "random" if hidden else self.network.resolved_start
+
+    @property
+    def learned(self) -> RunConfig:
+        """The run as its loss sees it: with the mean of the last map alone, where it learns through that."""
+        if self.training.learn_through == "all":
+            return self
+        alone = {"stages": 1, "pooling": ("spoc",), "quarters": ()}
+        return self.model_copy(update={"network": self.network.model_copy(update=alone)})
 
     @property
     def attribute_hidden(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,18 @@ import pytest
 from safetensors.numpy import load_file
 
 from lookalike import ImageTable, train
+from lookalike.config import RunConfig
 from lookalike.embedding import embed_table
+from lookalike.errors import ConfigError
 from lookalike.metrics import retrieval
-from lookalike.records import SILENT, Floats
 from lookalike.runfile import parse_config
-from lookalike.training.closed_form import LinearHead
-from lookalike.training.gradient import _better
-from lookalike.training.graph import HeadGraph
-from lookalike.training.refit import Refitted
+from lookalike.training import gradient
+from lookalike.training.backbones import Features
+from lookalike.training.refit import Refitted, refit
 from lookalike.training.run import Run
-from lookalike.training.side import Trained
-from lookalike.training.trainer import Fitted
 
 
-def settings(**training: Any) -> Any:
+def settings(*, network: dict[str, Any] | None = None, **training: Any) -> RunConfig:
     return parse_config(
         {
             "name": "few",
@@ -35,6 +34,7 @@ def settings(**training: Any) -> Any:
                 "frozen": False,
                 "head_start": "random",
                 "embedding_dim": 8,
+                **(network or {}),
             },
             "batches": {"classes": 6, "images": 3},
             "training": {
@@ -75,21 +75,40 @@ def test_it_can_be_switched_off(few: Path, tmp_path: Path, run: Run) -> None:
     assert val_map_at_r(plain) < val_map_at_r(run)
 
 
-@pytest.mark.parametrize(("reached", "kept"), [(0.5, "the trained one is kept"), (0.7, "it is kept")])
-def test_the_better_one_is_kept(reached: float, kept: str) -> None:
-    from torch import nn
+def test_the_trained_head_stays_where_it_is_better(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poorly(*sides: Any, **more: Any) -> Refitted:
+        return replace(refit(*sides, **more), map_at_r=-1.0)
 
-    head = LinearHead(0.5, np.eye(4, 2, dtype=np.float32), np.zeros(2, np.float32))
-    old: Floats = np.ones((4, 2), np.float32)
-    trained = Trained(HeadGraph(1.0, [(old, np.zeros(2, np.float32))]), {"head.last.weight": old, "a.b": old})
-    fitted = Fitted(nn.Identity(), [], start=0.1, best=0.6, device="cpu")
-    features: Any = nn.Identity()
-    result = _better(trained, Refitted(head, reached), fitted, features=features, watcher=SILENT)
-    assert result.notes[-1].endswith(kept + ".")
-    assert (result.head is trained.head) is (reached < 0.6)
-    assert set(result.weights) >= {"a.b"}
-    if reached > 0.6:
-        np.testing.assert_array_equal(result.weights["head.last.weight"], head.weight.T)
-        assert result.embed is not None
-        embedded = result.embed(np.array([[0.25, 0.0, 0.0, 0.0]], np.float32))
-        np.testing.assert_allclose(embedded, [[1.0, 0.0]], atol=1e-6)
+    monkeypatch.setattr(gradient, "refit", poorly)
+    kept = train(settings(), few, out=tmp_path / "run")
+    assert "the trained one is kept" in (kept.folder / "report.html").read_text()
+    weights = load_file(kept.folder / "model" / "weights.safetensors")
+    assert weights["head.power"] == 1.0  # the random head's
+
+
+def test_the_loss_may_see_the_last_map_alone(few: Path, tmp_path: Path) -> None:
+    pooled = {"stages": 2, "pooling": ["spoc", "mac"], "head_start": None}
+    config = settings(learn_through="last", network=pooled)
+    seen = config.learned.network
+    assert (seen.stages, seen.pooling, seen.quarters) == (1, ("spoc",), ())
+    assert config.network.stages == 2
+    run = train(config, few, out=tmp_path / "run")
+    assert (
+        f"reaches MAP@R {val_map_at_r(run):.3f} on val: it is kept"
+        in (run.folder / "report.html").read_text()
+    )
+    assert run.model.facts["network"]["stages"] == 2
+    weights = load_file(run.folder / "model" / "weights.safetensors")
+    whole = Features(config.network, config.preprocess)
+    assert weights["head.last.weight"].shape == (8, whole.dim)
+    assert whole.dim > Features(seen, config.preprocess).dim
+
+
+@pytest.mark.parametrize(
+    "more", [{"refit": False}, {"network": {"frozen": True, "head": "linear"}}, {"network": {"head": "cgd"}}]
+)
+def test_what_was_not_seen_must_be_solved(more: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"learn_through: last goes with .*frozen: false.*refit: true"):
+        settings(learn_through="last", **more)

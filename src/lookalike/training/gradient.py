@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from torch import nn
 
 from lookalike.config import RunConfig
-from lookalike.errors import ConfigError
 from lookalike.model import GRAPH
 from lookalike.records import Floats, Watcher
 from lookalike.training.alarms import MONITOR
@@ -23,8 +23,9 @@ from lookalike.training.export import export_features, named_weights, sample_pix
 from lookalike.training.network import AnyHead, Head, Network, make_head
 from lookalike.training.optimisers import unfreeze
 from lookalike.training.processes import is_first
-from lookalike.training.refit import Refitted, refit
+from lookalike.training.refit import refit
 from lookalike.training.side import Side, Trained
+from lookalike.training.sizing import fitting
 from lookalike.training.sources import FeatureSource, PictureSource
 from lookalike.training.trainer import Fitted, fit, history_columns
 
@@ -41,7 +42,7 @@ def train_by_gradient(
 ) -> Trained:
     """Train a head on cached features, or on pictures where they change (augmented or fine-tuned)."""
     torch.manual_seed(config.seed)
-    head = make_head(config.network, inputs=train.features.shape[1], start=start)
+    head = make_head(config.learned.network, inputs=train.features.shape[1], start=start)
     if config.network.frozen and (config.augment is None or train.views is not None):
         source = FeatureSource(train.features, train.labels, train.views, train.categories)
         judged = FeatureSource(val.features, val.labels, identity=val.identity)
@@ -56,7 +57,7 @@ def _train_on_pictures(
     config: RunConfig, train: Side, val: Side, head: AnyHead, folder: Path, *, resume: bool, watcher: Watcher
 ) -> Trained:
     torch.manual_seed(config.seed)  # random weights are then those of the exported backbone
-    features = Features(config.network, config.preprocess)
+    features = Features(config.learned.network, config.preprocess)
     features.requires_grad_(requires_grad=False)
     if not config.network.frozen:
         unfreeze(features, config.training)
@@ -75,14 +76,15 @@ def _train_on_pictures(
     tell(fitted, watcher)
     if config.network.frozen:
         return _frozen(head, fitted)
-    with tempfile.TemporaryDirectory() as place:
-        graph = export_features(features, Path(place) / GRAPH, pixels=sample_pixels(features.preprocess))
-
-    trained = Trained(head.as_graph(), named_weights(network), graph, _in_torch(network), **_course(fitted))
+    trained = Trained(**_parts(network, _graph(features)), **_course(fitted))
     if not (config.training.refit and config.network.resolved_head == "linear" and is_first()):
         return trained
-    found = refit(graph, features.preprocess, config, train=train, val=val, watcher=watcher)
-    return _better(trained, found, fitted, features=features, watcher=watcher)
+    return _solved_again(config, trained, fitted, features=features, train=train, val=val, watcher=watcher)
+
+
+def _graph(features: Features) -> onnx.ModelProto:
+    with tempfile.TemporaryDirectory() as place:
+        return export_features(features, Path(place) / GRAPH, pixels=sample_pixels(features.preprocess))
 
 
 def _frozen(head: AnyHead, fitted: Fitted) -> Trained:
@@ -99,11 +101,27 @@ def _in_torch(network: nn.Module) -> Callable[[Any], Floats]:
     return compute
 
 
-def _better(
-    trained: Trained, found: Refitted, fitted: Fitted, *, features: Features, watcher: Watcher
+def _solved_again(
+    config: RunConfig,
+    trained: Trained,
+    fitted: Fitted,
+    *,
+    features: Features,
+    train: Side,
+    val: Side,
+    watcher: Watcher,
 ) -> Trained:
-    """The head that does better on validation: the one that was trained, or the one solved after it."""
-    better = found.map_at_r > fitted.best
+    """The head solved on what was learned, where it does better on validation than the one that was trained.
+
+    A head that learned through the last map alone is replaced in any case: only the other sees all.
+    """
+    whole, graph = features, trained.features_graph
+    if config.learned is not config:
+        whole = Features(config.network, config.preprocess)
+        whole.backbone.load_state_dict(features.backbone.state_dict())
+        graph = _graph(whole)
+    found = refit(graph, whole.preprocess, config, train=train, val=val, watcher=watcher)
+    better = whole is not features or found.map_at_r > fitted.best
     note = (
         f"Solved once more in closed form on the fine-tuned features, the head reaches MAP@R "
         f"{found.map_at_r:.3f} on val: {'it' if better else 'the trained one'} is kept."
@@ -112,14 +130,18 @@ def _better(
     trained = replace(trained, notes=(*trained.notes, note))
     if not better:
         return trained
-    solved = Head.from_closed_form(found.head)
-    weights = {name: value for name, value in trained.weights.items() if not name.startswith("head.")}
-    return replace(
-        trained,
-        head=solved.as_graph(),
-        weights={**weights, **_prefixed("head", solved)},
-        embed=_in_torch(Network(features, solved)),
-    )
+    network = Network(whole, Head.from_closed_form(found.head))
+    return replace(trained, **_parts(network, graph))
+
+
+def _parts(network: Network, graph: onnx.ModelProto) -> dict[str, Any]:
+    """What is exported of a network."""
+    return {
+        "head": network.head.as_graph(),
+        "weights": named_weights(network),
+        "features_graph": graph,
+        "embed": _in_torch(network),
+    }
 
 
 def _pictures(side: Side, config: RunConfig, features: Features, *, augmented: bool) -> PictureSource:
@@ -145,17 +167,9 @@ def check_sizes(features: Features, sizes: Sequence[int]) -> None:
         ConfigError: it was made for one size, as vision transformers are.
     """
     for size in sizes:
-        try:
-            with torch.inference_mode():
-                features(torch.zeros(1, size, size, 3, dtype=torch.uint8))
-        except (AssertionError, RuntimeError) as error:
-            raise ConfigError(
-                "the backbone does not take pictures of this size",
-                where="training.sizes",
-                saw=f"{size}: {error}"[:200],
-                wanted=f"{features.preprocess.size}",
-                do="leave out training.sizes, or choose a convolutional backbone",
-            ) from error
+        own = f"{features.preprocess.size}"
+        with torch.inference_mode(), fitting(size, key="training.sizes", wanted=own):
+            features(torch.zeros(1, size, size, 3, dtype=torch.uint8))
 
 
 def _course(fitted: Fitted) -> dict[str, Any]:
