@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,36 +11,21 @@ import pytest
 
 from lookalike.attribute_evaluation import AttributeReport, evaluate_attributes
 from lookalike.attribute_metrics import judge, make_changes, make_queries
-from lookalike.attribute_values import Values, agree
+from lookalike.attribute_values import agree
 from lookalike.attribute_wording import attribute_json, attribute_lines
 from lookalike.attributes import AttributeBranch
 from lookalike.embedding import embed_table
 from lookalike.errors import EvaluationError, ModelError, TableError
-from lookalike.evaluation import baseline_folder
-from lookalike.model import Model, write_facts, write_seen
+from lookalike.model import Model, write_seen
 from lookalike.table import ImageTable
-from tiny_attributes import COLOURS, NAMES, colour_values, paint, tiny_branch, with_branch
-
-
-def gallery(folder: Path, *, each: int = 3, **columns: list[Any]) -> ImageTable:
-    """Each colour several times, with its channels as attributes; no labels."""
-    names = [f"{colour}-{number}" for colour in COLOURS for number in range(each)]
-    paint(folder, *names)
-    values = np.array([colour_values(COLOURS[name.split("-")[0]]) for name in names])
-    attributes = {channel: values[:, place].tolist() for place, channel in enumerate(NAMES)}
-    frame = pl.DataFrame({"image": [f"{name}.png" for name in names], **attributes, **columns})
-    frame.write_csv(folder / "pictures.csv")
-    return ImageTable.read(folder / "pictures.csv")
-
-
-def with_baseline(tiny: Model, table: ImageTable, values: Values) -> Model:
-    """A run's model whose untrained backbone is the tiny model itself."""
-    model = with_branch(tiny)
-    shutil.copytree(model.folder, baseline_folder(model))
-    features = embed_table(model, table).embeddings.vectors
-    tiny_branch(baseline=features, values=values).write(model.folder)
-    write_facts(model.folder, {**model.facts, "baseline": "tiny, untrained"})
-    return Model.load(model.folder)
+from tiny_attributes import (
+    COLOURS,
+    NAMES,
+    colour_values,
+    gallery,
+    with_baseline,
+    with_branch,
+)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from lookalike.attributes import BRANCH, AttributeBranch, find_name, in_words, parse_attributes
 from lookalike.errors import LookalikeError, ModelError
-from lookalike.model import FACTS, Model
+from lookalike.model import FACTS, Model, write_facts
 from tiny_attributes import NAMES, branch_weights, with_branch
 
 CELEBA = (
@@ -161,3 +161,19 @@ def test_running_the_branch_needs_no_torch(tiny: Model, tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout.split("\n")[0] == "(1, 48) False"
+
+
+def test_an_attribute_that_was_left_out_is_told_from_a_typo(tiny: Model) -> None:
+    model = with_branch(tiny)
+    facts = dict(model.facts)
+    write_facts(model.folder, {**facts, "attributes": {**facts["attributes"], "left_out": ["always_there"]}})
+    branch = AttributeBranch(Model.load(model.folder))
+    assert branch.left_out == ("always_there",)
+    for state in (lambda: branch.parse("Always there=1"), lambda: branch.encode({"always_there": True})):
+        with pytest.raises(
+            LookalikeError, match=r"could not learn.*the same in all training pictures.*train with"
+        ):
+            state()
+    with pytest.raises(LookalikeError, match=r"unknown attribute - attributes - saw 'always_their'"):
+        branch.parse("always_their=1")
+    assert AttributeBranch(with_branch(tiny)).left_out == ()

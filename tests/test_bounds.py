@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import special, stats  # type: ignore[import-untyped]
+from scipy import special, stats
 
 from lookalike.bounds import ErrorShare, error_share, regularised_beta, student_quantile
 

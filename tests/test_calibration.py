@@ -193,7 +193,12 @@ def test_refusal_says_what_was_reached_and_what_it_takes() -> None:
     assert "which shows at least 0.8" in shown
     assert "on 60 same and 1,710 different pairs of 20 classes" in shown
     assert "wanted at least 0.99 with 95% confidence - label more pictures of more things" in shown
-    needed = float(shown.split("about ")[1].split(" same pairs")[0].replace(",", ""))
+    things, needed = (
+        float(part.split(end)[0].replace(",", ""))
+        for part, end in zip(shown.split("about ")[1:3], (" things", " same pairs"), strict=True)
+    )
+    assert "things instead of 20, which make about" in shown
+    assert things == pytest.approx(needed / 3, rel=0.01)  # 3 pictures of a thing make 3 pairs
     assert 367 < needed < 1500  # 0.99^367 = 0.025; errors that share pictures count less
     with pytest.raises(CalibrationError, match=r"wanted at most 0.0001 .* different pairs; or ask for less"):
         choose_threshold(vectors, labels, target="false-match-rate=0.0001")

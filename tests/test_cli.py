@@ -116,6 +116,15 @@ def test_sources_are_read_from_stdin(
     fails(run("index", tmp_path / "b.idx", "-"), "there is nothing to index", "stdin")
 
 
+def test_a_search_by_nothing_that_opens_is_an_error(
+    run: Callable[..., Shown], index: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
+    shown = run("search", index, tmp_path / "notes.txt", tmp_path / "gone.png")
+    fails(shown, "nothing to search by", "notes.txt", "saw 2 that cannot be used, this one: not an image")
+    assert "gone.png" in shown[2]
+
+
 @pytest.mark.parametrize("bad", [BAD_NAME, LONG])
 def test_a_name_that_cannot_be_used_is_skipped_and_the_rest_answered(
     run: Callable[..., Shown], index: Path, query: Path, tiny_folder: Path, tmp_path: Path, bad: str

@@ -89,3 +89,8 @@ def test_an_index_is_told_in_words() -> None:
     assert lines[0] == "a.idx: 4 pictures, 1 that cannot be used"
     assert lines[-2:] == ["3 from /a", "1 from /b"]
     assert "size         2.0 MB, 48 numbers a picture" in lines
+
+
+def test_heading_of_a_picture_with_changes_says_them(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    put_answers(Hits("q.png", ()), style="text", changes="smiling=1")
+    assert capfdbinary.readouterr().out == b"q.png, but smiling=1\n  nothing found\n"

@@ -11,11 +11,25 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lookalike.runfile import parse_config
+from lookalike.runfile import apply_overrides, parse_config
+from small_systems import small_cifar10
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUN = {"shell": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-W", "error", "-c"]}
+
+
+def cifar10_in_small(place: Path, sample: Path) -> None:
+    """The data set of the page with few pictures, and its recipe with a few steps."""
+    small_cifar10(place / "cifar-10-batches-py", sample)
+    recipe = place / "recipes" / "cifar10_similarity.yaml"
+    values = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    recipe.unlink()
+    shorter = ("batches.steps_per_epoch=2", "training.workers=0", "training.loggers=[csv]")
+    recipe.write_text(yaml.safe_dump(apply_overrides(values, shorter)), encoding="utf-8")
+
+
+MATERIAL = {"from_cifar10.md": cifar10_in_small}  # what a page needs beside examples and recipes
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -24,9 +38,13 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_blocks_run_as_they_stand(page: Path, cache: Path, tmp_path: Path) -> None:
-    for folder in ("examples", "recipes"):
-        (tmp_path / folder).symlink_to(ROOT / folder)
+def test_blocks_run_as_they_stand(page: Path, cache: Path, sample: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "recipes").mkdir()
+    for recipe in (ROOT / "recipes").iterdir():
+        (tmp_path / "recipes" / recipe.name).symlink_to(recipe)
+    if page.name in MATERIAL:
+        MATERIAL[page.name](tmp_path, sample)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for language, text in blocks(page):
         if language == "yaml":

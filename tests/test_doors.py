@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lookalike import cli, cli_index, cli_search, evaluation, matching, search
+from lookalike import checkup, cli, cli_index, cli_look, cli_search, evaluation, matching, search
 from lookalike.index import Index
 
 
@@ -20,6 +20,7 @@ from lookalike.index import Index
         (cli_search.search, search.search_images, ("k", "copies", "threshold")),
         (cli_search.match_, matching.match, ("threshold",)),
         (cli_index.index, Index.update, ("prune",)),
+        (cli_look.doctor, checkup.doctor, ("similarity",)),
     ],
 )
 def test_defaults_are_those_of_the_core(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lookalike.errors import SkipReason, TableError
-from lookalike.finding import find_images, looks_like_image, printable
+from lookalike.finding import any_there, find_images, looks_like_image, printable
 
 
 def picture(path: Path, kind: str = "PNG") -> Path:
@@ -145,3 +145,12 @@ def test_a_linked_root_is_followed(tmp_path: Path) -> None:
     picture(tmp_path / "real" / "1.png")
     (tmp_path / "link").symlink_to("real")
     assert find_images(tmp_path / "link").paths == ("1.png",)
+
+
+def test_any_of_many_names(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "there.png").touch()
+    assert any_there(tmp_path, ["x.png", "nul\0", "y" * 300, "a/there.png"])
+    assert any_there(Path("/nowhere"), [str(tmp_path / "a" / "there.png")])
+    assert not any_there(tmp_path, ["x.png", "nul\0", "there.png"])
+    assert not any_there(tmp_path, [])

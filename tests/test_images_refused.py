@@ -35,6 +35,26 @@ def test_a_link_loop(tmp_path: Path) -> None:
     assert reason(tmp_path / "a.png") is SkipReason.LINK_LOOP
 
 
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (b"<html>\n<body>not found</body>", '"<html> <body>not"'),
+        (b"line one\r\n\tline two", '"line one line"'),
+        (b"\xef\xbb\xbfimage,label\n1", '"image,label 1"'),
+        ("Öl\nund Käse aus H".encode(), '"Öl und Käse au"'),
+        (b"1234567890abcd\xc3", '"1234567890abcd"'),
+        (b"\x00\x01\x02\x03", "00 01 02 03"),
+        (b"abc\x07def", "61 62 63 07 64 65 66"),
+        (b"caf\xe9 au lait", "63 61 66 e9 20 61 75 20 6c 61 69 74"),
+    ],
+)
+def test_what_is_no_picture_is_shown_as_text_where_it_is_text(content: bytes, seen: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        open_image(content)
+    assert caught.value.reason is SkipReason.NOT_AN_IMAGE
+    assert caught.value.saw == f"content that begins with {seen}"
+
+
 def test_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     assert reason(tmp_path / "a.png") is SkipReason.EMPTY

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure as Plot
 from matplotlib.patches import Rectangle, StepPatch
 from numpy.typing import NDArray
@@ -282,3 +284,33 @@ def test_class_names_of_any_kind_are_drawn(tmp_path: Path) -> None:
 def test_no_class_is_refused() -> None:
     with pytest.raises(EvaluationError, match="a class distribution - saw no class"):
         plots.class_distribution({})
+
+
+def test_picture_sizes_are_dots_as_large_as_they_are_frequent() -> None:
+    (axes,) = plots.picture_sizes([(100, 50)] * 3 + [(640, 480)]).axes
+    (dots,) = axes.collections
+    assert isinstance(dots, PathCollection)
+    assert np.asarray(dots.get_offsets()).tolist() == [[100, 50], [640, 480]]
+    areas = dots.get_sizes()
+    assert areas[0] > areas[1] > 0
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("width (pixels)", "height (pixels)")
+    assert axes.get_xlim() == axes.get_ylim()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "named"),
+    [
+        ([(64, 64), (90, 60)], {"50", "60", "70", "80", "90", "100"}),
+        ([(64, 64), (900, 600)], {"50", "100", "200", "500", "1,000"}),
+        ([(8, 8), (4000, 3000)], {"10", "100", "1,000"}),
+    ],
+)
+def test_picture_sizes_have_named_ticks(sizes: list[tuple[int, int]], named: set[str]) -> None:
+    drawn = plots.to_svg(plots.picture_sizes(sizes))
+    texts = set(re.findall(r">([\d,]+)</text>", drawn))
+    assert texts == named
+
+
+def test_picture_sizes_of_nothing() -> None:
+    with pytest.raises(EvaluationError, match=r"nothing to draw.*no picture"):
+        plots.picture_sizes([])

@@ -94,7 +94,7 @@ def test_overrides_win_and_nest(tmp_path: Path) -> None:
         ("network: {pretrained: maybe}", "wanted true or false"),
         ("network: 5", r"wanted a section: keys of its own - write for example network: \{backbone: "),
         ("split: {train: 0.9}", r"train \+ val \+ test must be 1"),
-        ("split: {by: clas}", r"wanted ratio or class or group - did you mean class\?"),
+        ("split: {by: clas}", r"wanted ratio or class or group or column - did you mean class\?"),
         ("training: {epochs: 1.5}", r"saw 1\.5, wanted a whole number > 0"),
         ("training: {epochs: null}", r"saw null, wanted a whole number > 0"),
         (
@@ -218,3 +218,45 @@ def test_docs_list_every_key_with_its_default() -> None:
 def test_settings_that_could_not_work_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_config(values)
+
+
+@pytest.mark.parametrize("options", ["margin: 0.3", "margin: 0.3, distance: cosine"])
+def test_another_loss_over_options_of_the_first_says_how_to_replace_both(
+    tmp_path: Path, options: str
+) -> None:
+    path = write(tmp_path, f"loss: {{name: triplet_semi_hard, {options}}}\n")
+    message = (
+        r"of the loss that --set loss\.name=nt_xent replaces - .*--set \"loss=\{name: nt_xent\}\"; .*margin"
+    )
+    with pytest.raises(ConfigError, match=message):
+        load_config(path, overrides=["loss.name=nt_xent"])
+    with pytest.raises(ConfigError) as plain:
+        load_config(path, overrides=["loss.name=nt_xen"])
+    assert "did you mean nt_xent?" in str(plain.value)
+    assert "replaces" not in str(plain.value)
+    assert load_config(path, overrides=["loss={name: nt_xent}"]).loss.name == "nt_xent"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training: {learning_rate: .inf}", r"saw \.inf, wanted a number > 0, neither infinite nor \.nan"),
+        ("training: {weight_decay: -.inf}", r"saw -\.inf"),
+        ("split: {train: .nan}", r"split\.train - saw \.nan, wanted a number >= 0 and <= 1 -"),
+        ("training: {unfreeze: true}", r"training\.unfreeze - saw true, wanted all, or a whole number > 0"),
+        ("seed: true", r"seed - saw true, wanted a whole number >= 0"),
+        ("training: {learning_rate: false}", r"learning_rate - saw false, wanted a number > 0"),
+        ("loss: {name: circle, memory: {size: true}}", r"loss\.memory\.size - saw true"),
+        ("training: {devices: true}", r"training\.devices - saw true"),
+    ],
+)
+def test_numbers_are_finite_and_true_is_none(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path, text))
+
+
+def test_true_and_false_stay_where_they_belong(tmp_path: Path) -> None:
+    text = "network: {frozen: false}\nimage_augmentation: true\nloss: {name: a.b, options: {flag: true}}\n"
+    config = load_config(write(tmp_path, text))
+    assert (config.network.frozen, config.image_augmentation) == (False, True)
+    assert config.loss.options == {"flag": True}  # type: ignore[union-attr]

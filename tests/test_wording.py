@@ -65,10 +65,24 @@ def test_without_the_headline_figure_nothing_is_claimed() -> None:
 
 def test_the_basis_names_split_sizes_and_what_was_left_out() -> None:
     assert wording.basis(REPORT) == (
-        "Measured on the split test: 1,712 queries among 1,734 pictures of 120 classes; "
-        "left out for want of a partner: 22; files that could not be used: 1."
+        "Measured on the split test, each picture against all others: 1,712 queries among 1,734 pictures "
+        "of 120 classes; left out for want of a partner: 22; files that could not be used: 1."
     )
-    assert wording.basis(replace(REPORT, split="all")).startswith("Measured on the whole data set: 1,712")
+    assert wording.basis(replace(REPORT, split="all")).startswith(
+        "Measured on the whole data set, each picture"
+    )
+
+
+def test_the_basis_names_the_protocol() -> None:
+    asked = replace(REPORT, protocol="query-gallery", groups=7, only_own_group=3)
+    assert wording.basis(asked) == (
+        "Measured on the split test, queries against a gallery, answers of the query's own group left out: "
+        "1,712 queries among 1,734 pictures of 120 classes; left out for want of a partner: 22, of which 3 "
+        "have one in their own group only; files that could not be used: 1."
+    )
+    plain = wording.report_json(REPORT)
+    assert (plain["protocol"], plain["groups"], plain["only_own_group"]) == ("self", 0, 0)
+    assert wording.report_json(asked)["protocol"] == "query-gallery"
 
 
 def test_figures_on_pictures_that_were_trained_on_are_called_flattering() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 from PIL import Image
 
 from lookalike.attribute_values import Values
+from lookalike.embedding import embed_table
+from lookalike.evaluation import baseline_folder
 from lookalike.model import Model, write_facts
 from lookalike.records import Floats
+from lookalike.table import ImageTable
 from lookalike.training.attribute_export import TrainedBranch
 from lookalike.training.attribute_solve import indicators, prototypes
 from lookalike.training.graph import HeadGraph
@@ -56,3 +62,24 @@ def paint(folder: Path, *names: str) -> Path:
         image.putpixel((0, 0), (100 + place, 100, 100))
         image.save(folder / f"{name}.png")
     return folder
+
+
+def gallery(folder: Path, *, each: int = 3, **columns: list[Any]) -> ImageTable:
+    """Each colour several times, with its channels as attributes; no labels."""
+    names = [f"{colour}-{number}" for colour in COLOURS for number in range(each)]
+    paint(folder, *names)
+    values = np.array([colour_values(COLOURS[name.split("-")[0]]) for name in names])
+    attributes = {channel: values[:, place].tolist() for place, channel in enumerate(NAMES)}
+    frame = pl.DataFrame({"image": [f"{name}.png" for name in names], **attributes, **columns})
+    frame.write_csv(folder / "pictures.csv")
+    return ImageTable.read(folder / "pictures.csv")
+
+
+def with_baseline(tiny: Model, table: ImageTable, values: Values) -> Model:
+    """A run's model whose untrained backbone is the tiny model itself."""
+    model = with_branch(tiny)
+    shutil.copytree(model.folder, baseline_folder(model))
+    features = embed_table(model, table).embeddings.vectors
+    tiny_branch(baseline=features, values=values).write(model.folder)
+    write_facts(model.folder, {**model.facts, "baseline": "tiny, untrained"})
+    return Model.load(model.folder)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lookalike.attribute_evaluation import evaluate_attributes
     from lookalike.attribute_search import search_attributes, search_composed
+    from lookalike.checkup import doctor
     from lookalike.description import describe
     from lookalike.embedding import embed_table
     from lookalike.errors import LookalikeError
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "describe",
+    "doctor",
     "embed_table",
     "evaluate",
     "evaluate_attributes",
@@ -53,6 +55,7 @@ _HOMES = {
     "Model": "lookalike.model",
     "calibrate": "lookalike.evaluation",
     "describe": "lookalike.description",
+    "doctor": "lookalike.checkup",
     "embed_table": "lookalike.embedding",
     "evaluate": "lookalike.evaluation",
     "evaluate_attributes": "lookalike.attribute_evaluation",

@@ -24,6 +24,7 @@ from lookalike.attribute_metrics import (
     make_changes,
     make_queries,
 )
+from lookalike.attribute_rows import AttributeRow, Pictures, attribute_rows
 from lookalike.attribute_search import STRENGTH, compose
 from lookalike.attribute_values import Values, agree, attribute_values
 from lookalike.attributes import BASELINE, AttributeBranch
@@ -58,6 +59,7 @@ class QueryKind:
             composed queries also likeness@10, of answers to the picture by the untrained backbone.
         references: the same figures of other ways, by name: chance (a random order), and for composed
             queries "changes alone" (the picture is ignored).
+        rows: some of the queries with their first answers.
     """
 
     name: str
@@ -66,6 +68,7 @@ class QueryKind:
     right: float
     figures: Mapping[str, Figure]
     references: Mapping[str, Mapping[str, float]]
+    rows: tuple[AttributeRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,14 +106,26 @@ class _Judged:
     """
 
     stated: Values
-    values: Values
+    pictures: Pictures
     itself: Ints | None = None
+
+    @property
+    def values(self) -> Values:
+        return self.pictures.values
 
     def figures(self, queries: Vectors, gallery: Vectors) -> dict[str, Doubles]:
         return judge(_between(queries, gallery), self.stated, self.values, itself=self.itself)
 
     def means(self, queries: Vectors, gallery: Vectors) -> dict[str, float]:
         return _means(self.figures(queries, gallery))
+
+    def rows(
+        self, asked: Values, queries: Vectors, gallery: Vectors, found: Mapping[str, Doubles], *, seed: int
+    ) -> tuple[AttributeRow, ...]:
+        return attribute_rows(
+            self.pictures, queries, gallery, found["map"],
+            asked=asked, wanted=self.stated, itself=self.itself, seed=seed,
+        )  # fmt: skip
 
     def kind(
         self, name: str, found: Mapping[str, Doubles], before: Mapping[str, float], *, draws: int, seed: int
@@ -162,14 +177,15 @@ def evaluate_attributes(
     embedded, features = embed_both(model, part, progress)
     values, gallery = values[embedded.rows], embedded.embeddings.vectors
     _check_differ(values, split)
+    pictures = Pictures([part.paths[row] for row in embedded.rows], values, branch.names)
     untrained = _Untrained.of(model, features)
     kinds = [
-        _judge_kind(name, _Judged(stated, values), branch, gallery, untrained, draws=draws, seed=seed)
+        _judge_kind(name, _Judged(stated, pictures), branch, gallery, untrained, draws=draws, seed=seed)
         for name, stated in make_queries(values, most=most, seed=seed).items()
         if len(stated) > 1
     ]
     composed = _judge_composed(
-        branch, gallery, values, untrained, strength=strength, most=most, draws=draws, seed=seed
+        branch, gallery, pictures, untrained, strength=strength, most=most, draws=draws, seed=seed
     )
     return AttributeReport(
         kinds=(*kinds, *([composed] if composed else [])),
@@ -225,15 +241,17 @@ def _judge_kind(
     draws: int,
     seed: int,
 ) -> QueryKind:
-    found = judged.figures(branch.embed(judged.stated), gallery)
+    queries = branch.embed(judged.stated)
+    found = judged.figures(queries, gallery)
     before = judged.means(untrained.queries(judged.stated), untrained.features) if untrained else {}
-    return judged.kind(name, found, before, draws=draws, seed=seed)
+    kind = judged.kind(name, found, before, draws=draws, seed=seed)
+    return replace(kind, rows=judged.rows(judged.stated, queries, gallery, found, seed=seed))
 
 
 def _judge_composed(
     branch: AttributeBranch,
     gallery: Floats,
-    values: Values,
+    pictures: Pictures,
     untrained: _Untrained | None,
     *,
     strength: float,
@@ -241,10 +259,10 @@ def _judge_composed(
     draws: int,
     seed: int,
 ) -> QueryKind | None:
-    rows, changes, wanted = make_changes(values, most=most, seed=seed)
+    rows, changes, wanted = make_changes(pictures.values, most=most, seed=seed)
     if len(rows) < 2:
         return None
-    judged = _Judged(wanted, values, rows)
+    judged = _Judged(wanted, pictures, rows)
     asked = branch.embed(changes)
     ways = {
         "composed": compose(gallery[rows], asked, strength=strength),
@@ -257,7 +275,9 @@ def _judge_composed(
             figures[name][LIKENESS] = likeness(queries @ gallery.T, rows, untrained.features)
     means = {name: _means(found) for name, found in figures.items()}
     kind = judged.kind("composed", figures["composed"], means["picture alone"], draws=draws, seed=seed)
-    return replace(kind, references={"changes alone": means["changes alone"], **kind.references})
+    drawn = judged.rows(changes, ways["composed"], gallery, figures["composed"], seed=seed)
+    references = {"changes alone": means["changes alone"], **kind.references}
+    return replace(kind, references=references, rows=drawn)
 
 
 def _between(queries: Vectors, gallery: Vectors) -> Similarities:

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lookalike.columns import COLUMNS
 from lookalike.errors import TableError
-from lookalike.manifest import COLUMNS
 from lookalike.table import ImageTable
 
 Values = NDArray[np.int8]  # [n, a]: 1 present, -1 absent, 0 not stated

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lookalike.records import Figure
+from lookalike.wording import meaning as figure_meaning
+from lookalike.wording import verdict
 
 if TYPE_CHECKING:
     from lookalike.attribute_evaluation import AttributeReport, QueryKind
@@ -24,9 +26,9 @@ TITLES = {
 def attribute_lines(report: AttributeReport) -> list[str]:
     """The report as lines of text."""
     return [
-        _claim(report),
-        _basis(report),
-        *_caution(report),
+        claim(report),
+        basis(report),
+        *caution(report),
         *(line for kind in report.kinds for line in ("", *_table(kind, report.baseline))),
     ]
 
@@ -42,7 +44,8 @@ def attribute_json(report: AttributeReport) -> dict[str, Any]:
     return {**facts, "kinds": {kind.name: _kind_json(kind) for kind in report.kinds}}
 
 
-def _claim(report: AttributeReport) -> str:
+def claim(report: AttributeReport) -> str:
+    """How often the first picture is right, in one sentence."""
     parts = [
         f"{_percent(kind.figures[HEADLINE].value)}% for {TITLES[kind.name]}"
         for kind in report.kinds
@@ -53,7 +56,8 @@ def _claim(report: AttributeReport) -> str:
     return f"Asked by attributes, the first picture is right: {', '.join(parts)}."
 
 
-def _basis(report: AttributeReport) -> str:
+def basis(report: AttributeReport) -> str:
+    """What was measured on, in a few sentences."""
     place = "the whole data set" if report.split == "all" else f"the split {report.split}"
     unknown = f" {_percent(report.unknown)}% of their values are not stated." if report.unknown else ""
     return (
@@ -62,7 +66,8 @@ def _basis(report: AttributeReport) -> str:
     )
 
 
-def _caution(report: AttributeReport) -> list[str]:
+def caution(report: AttributeReport) -> list[str]:
+    """What makes the figures flatter the model."""
     if not report.seen:
         return []
     return [
@@ -71,9 +76,38 @@ def _caution(report: AttributeReport) -> list[str]:
     ]
 
 
+def beside(kind: QueryKind, baseline: str) -> str:
+    """What a figure's baseline is; empty where it has none."""
+    return "picture alone" if kind.name == "composed" else "untrained" if baseline else ""
+
+
+def comparisons(report: AttributeReport) -> list[str]:
+    """Whether training helped, a sentence for each kind of query that the untrained backbone answers too."""
+    helped = {"helped": "training helped", "not measurably": "training did not help measurably"}
+    said = []
+    for kind in report.kinds:
+        figure, random = kind.figures["map"], kind.references["chance"]["map"]
+        if kind.name == "composed" or figure.baseline is None:
+            continue
+        span = f"{_percent(figure.low)}–{_percent(figure.high)}"
+        said.append(
+            f"{TITLES[kind.name].capitalize()}: mean average precision {_percent(figure.value)}% ({span}%); "
+            f"without training {_percent(figure.baseline)}%, by chance {_percent(random)}%: "
+            f"{helped.get(verdict(figure), 'training did not help')}."
+        )
+    return said
+
+
+def meaning(name: str) -> str:
+    """What a figure says, in a few words."""
+    if name == "mean_precision":
+        return "mean of precision@1 up to the number of right pictures"
+    return figure_meaning(name)
+
+
 def _table(kind: QueryKind, baseline: str) -> list[str]:
-    first = "picture alone" if kind.name == "composed" else "untrained"
-    known = kind.name == "composed" or baseline
+    first = beside(kind, baseline)
+    known = bool(first)
     others = [*([first] if known else []), *kind.references]
     head = f"{'figure (%)':15}  value  95% interval" + "".join(f"  {name:>{_width(name)}}" for name in others)
     lines = [

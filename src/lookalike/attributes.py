@@ -35,6 +35,7 @@ class AttributeBranch:
 
     Attributes:
         names: a attributes, in the order of the graph's input.
+        left_out: attributes of the training pictures that could not be learned, being the same in all.
         dim: d, the length of an embedding, the same as the model's.
     """
 
@@ -47,6 +48,7 @@ class AttributeBranch:
         facts = attribute_facts(model)
         self.folder = model.folder
         self.names: tuple[str, ...] = tuple(facts["names"])
+        self.left_out: tuple[str, ...] = tuple(facts.get("left_out", ()))
         self.dim = model.dim
         _check_graph(model.folder / BRANCH, facts["sha256"])
 
@@ -74,7 +76,8 @@ class AttributeBranch:
             raise _error("no attribute is stated", "nothing", do=f"state one, for example {self.names[0]}=1")
         values = np.zeros((1, len(self.names)), np.int8)
         for name, present in stated.items():
-            values[0, self.names.index(find_name(name, self.names))] = 1 if present else -1
+            known = find_name(name, self.names, left_out=self.left_out)
+            values[0, self.names.index(known)] = 1 if present else -1
         return values
 
     def embed(self, values: Values) -> Floats:
@@ -95,7 +98,7 @@ class AttributeBranch:
 
     def parse(self, text: str) -> dict[str, bool]:
         """Read "smiling=1,male=0" for this model; see `parse_attributes`."""
-        return parse_attributes(text, self.names)
+        return parse_attributes(text, self.names, left_out=self.left_out)
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
@@ -128,13 +131,14 @@ def attribute_facts(model: Model) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", facts)
 
 
-def parse_attributes(text: str, names: Sequence[str]) -> dict[str, bool]:
+def parse_attributes(text: str, names: Sequence[str], *, left_out: Sequence[str] = ()) -> dict[str, bool]:
     """Read what is stated: "smiling=1,male=0".
 
     Args:
         text: name=value, separated by commas; values 1, true, yes and 0, false, no. Names as the model has
             them; capitals and the difference of "_" and blank do not matter where that leaves one name only.
         names: those that the model knows; a name with a comma or "=" cannot be written here.
+        left_out: those that it could not learn.
 
     Returns:
         Name, as the model writes it, to whether it shall be present.
@@ -149,7 +153,7 @@ def parse_attributes(text: str, names: Sequence[str]) -> dict[str, bool]:
         if not equals or value.lower() not in WORDS:
             do = f"write {asked or value}=1 for present, {asked or value}=0 for absent"
             raise _error("an attribute is not name=1 or name=0", repr(entry), do=do)
-        name = find_name(asked, names)
+        name = find_name(asked, names, left_out=left_out)
         if name in stated:
             raise _error("an attribute is stated twice", name, do="state it once")
         stated[name] = WORDS[value.lower()]
@@ -158,17 +162,24 @@ def parse_attributes(text: str, names: Sequence[str]) -> dict[str, bool]:
     return stated
 
 
-def find_name(asked: str, names: Sequence[str]) -> str:
+def find_name(asked: str, names: Sequence[str], *, left_out: Sequence[str] = ()) -> str:
     """The known name that is meant.
 
     Raises:
-        LookalikeError: there is none, or there are several that differ in capitals or "_" only.
+        LookalikeError: there is none, there are several that differ in capitals or "_" only, or it was left
+            out of the training.
     """
     if asked in names:
         return asked
     alike = [name for name in names if _loosely(name) == _loosely(asked)]
     if len(alike) == 1:
         return alike[0]
+    if not alike and _loosely(asked) in map(_loosely, left_out):
+        raise _error(
+            "the model could not learn this attribute",
+            f"{asked!r}, which was left out because it is the same in all training pictures",
+            do="train with pictures that have it and pictures that have not, or ask for other attributes",
+        )
     inside = [name for name in names if _loosely(asked) and _loosely(asked) in _loosely(name)]
     near = alike or difflib.get_close_matches(asked, names, n=3, cutoff=0.6) or inside[:3]
     raise LookalikeError(

@@ -101,24 +101,40 @@ def search(
     from lookalike.records import Hits
 
     queries, unfit = _paths(images or []) if images or attributes is None else ([], ())
-    if as_json and len(queries) > 1:
-        raise LookalikeError(
-            "--json is for one picture", where="--json", saw=f"{len(queries)} pictures", do="use --jsonl"
-        )
     style = "json" if as_json else "jsonl" if jsonl else "zero" if zero else "paths" if paths else "text"
+    _check_style(style, pictures=len(queries))
     answers: list[Hits] = []
     skipped: list[Skipped] = [*unfit]
     with Talk() as talk, Index.open(index_file) as opened:
         for answer in _ask(opened, queries, attributes, k=k, copies=copies, threshold=threshold):
             if isinstance(answer, Hits):
-                put_answers(answer, style=style)
+                put_answers(answer, style=style, changes=attributes or "" if queries else "")
                 answers.append(answer)
             else:
                 skipped.append(answer)
         tell_skipped(talk, skipped)
+    if skipped and not answers:
+        raise _nothing_asked(skipped)
     if html is not None or open_page:
         _show_page(answers, html, attributes=attributes or "", browser=open_page)
     raise typer.Exit(ERROR if not answers else OK if any(len(answer) for answer in answers) else NOTHING)
+
+
+def _check_style(style: str, *, pictures: int) -> None:
+    if style == "json" and pictures > 1:
+        raise LookalikeError(
+            "--json is for one picture", where="--json", saw=f"{pictures} pictures", do="use --jsonl"
+        )
+
+
+def _nothing_asked(skipped: Sequence[Skipped]) -> LookalikeError:
+    return LookalikeError(
+        "there is nothing to search by",
+        where=skipped[0].path,
+        saw=f"{len(skipped)} that cannot be used, this one: {skipped[0].reason.value}",
+        wanted="a picture",
+        do="name a picture that opens; the reasons are above",
+    )
 
 
 def _ask(
@@ -244,17 +260,20 @@ def judge_attributes(
     model: Model, table: ImageTable, *, split: str, talk: Talk, as_json: bool, report: Path | None
 ) -> None:
     """Judge a model of attributes, and print what was found."""
+    from datetime import UTC, datetime
+
     from lookalike.attribute_evaluation import evaluate_attributes
+    from lookalike.attribute_page import attribute_page, write_attributes
     from lookalike.attribute_wording import attribute_json, attribute_lines
     from lookalike.console import put, put_json, tell_skipped
 
-    if report is not None:
-        raise LookalikeError(
-            "there is no page for attribute retrieval", where="--report", saw=str(report), do="use --json"
-        )
     found = evaluate_attributes(model, table, split=split, progress=talk.stage("embed"))
     tell_skipped(talk, found.skipped)
     if as_json:
         put_json(attribute_json(found))
     else:
         put("\n".join(attribute_lines(found)))
+    if report is not None:
+        write_attributes(
+            attribute_page(found, table, created=datetime.now(UTC).isoformat(timespec="seconds")), report
+        )

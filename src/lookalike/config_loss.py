@@ -5,6 +5,7 @@ Defaults are those of the functions in training/losses. Making the loss is that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
@@ -12,7 +13,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from lookalike.section import Positive, Section
 
-AboveZero = Annotated[float, Field(gt=0.0)]
+AboveZero = Annotated[float, Field(ge=1e-6, le=1e6)]  # what float32 can count with
 Count = Annotated[int, Field(ge=0)]
 DistanceName = Literal["euclidean", "squared", "cosine"]
 DEFAULT = "triplet_semi_hard"
@@ -70,7 +71,7 @@ COMMON = frozenset({*LossSection.model_fields, "memory", "learning_rate"})
 
 def _hard_margin(value: object) -> object:
     if value == "soft":
-        raise ValueError("a number > 0: soft belongs to triplet_batch_hard, triplet_easy_positive and hap2s")
+        raise ValueError("a number: soft belongs to triplet_batch_hard, triplet_easy_positive and hap2s")
     return value
 
 
@@ -196,7 +197,7 @@ class RecallAtKConfig(PairSection):
     """Recall@k, smoothed."""
 
     name: Literal["recall_at_k"] = "recall_at_k"
-    ks: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 2, 4, 8, 16)
+    ks: Annotated[tuple[Annotated[int, Field(ge=1, le=10**6)], ...], Field(min_length=1)] = (1, 2, 4, 8, 16)
     temperature: AboveZero = 0.01
 
 
@@ -227,7 +228,7 @@ class ArcFaceConfig(ProxySection):
     """The same with a margin in angle."""
 
     name: Literal["arcface"] = "arcface"
-    margin: Annotated[float, Field(gt=0.0, lt=3.14)] = 0.5  # radians
+    margin: Annotated[float, Field(gt=0.0, lt=math.pi)] = 0.5  # radians
     scale: AboveZero = 64.0
 
 

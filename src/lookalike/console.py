@@ -101,11 +101,12 @@ def tell_skipped(talk: Talk, skipped: Iterable[Skipped], *, show: int = 5) -> No
         talk.say(f"  and {len(entries) - show:,} more")
 
 
-def put_answers(answer: Hits, *, style: str) -> None:
+def put_answers(answer: Hits, *, style: str, changes: str = "") -> None:
     """Print one query's answers.
 
     Args:
         style: "text" for a table, "json", "jsonl", "paths", or "zero" for paths ended by a zero byte.
+        changes: attributes that were asked for beside the query's picture; a table's heading says them.
     """
     if style in ("json", "jsonl"):
         put_json(asdict(answer), indent=2 if style == "json" else None)
@@ -115,7 +116,8 @@ def put_answers(answer: Hits, *, style: str) -> None:
     elif style == "zero":
         sys.stdout.buffer.write(b"".join(os.fsencode(hit.path) + b"\0" for hit in answer.hits))
     else:
-        put("\n".join([answer.query, *([_hit_line(hit) for hit in answer.hits] or ["  nothing found"])]))
+        heading = f"{answer.query}, but {changes}" if changes else answer.query
+        put("\n".join([heading, *([_hit_line(hit) for hit in answer.hits] or ["  nothing found"])]))
 
 
 def _hit_line(hit: Hit) -> str:
@@ -128,7 +130,7 @@ def run_lines(run: Run) -> list[str]:
     lines = summary(run.evaluation.report) if run.evaluation is not None else ["No figures: see above."]
     lines = attribute_lines(run.attributes) if run.attributes is not None else lines
     lines += ["", f"model    {run.model.folder}"]
-    if run.evaluation is not None:
+    if run.evaluation is not None or run.attributes is not None:
         lines.append(f"report   {run.folder / 'report.html'}")
     return [*lines, f"next     lookalike index photos.idx FOLDER --model {run.model.folder}"]
 

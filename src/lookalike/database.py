@@ -43,6 +43,7 @@ _MEANINGS = {
     ),
 }
 _UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
+_MAGIC = b"SQLite format 3\0"  # what every database begins with
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
@@ -201,13 +202,30 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def damaged(path: Path, saw: str) -> StoreError:
-    """The error for a file whose content cannot be trusted."""
+    """The error for a file whose content cannot be trusted, or that was never an index."""
+    if not _is_database(path):
+        return StoreError(
+            "the file is no index",
+            where=path,
+            saw=saw,
+            wanted="an index that lookalike made, or a new name for one",
+            do=f"name another file: {new_index_command(path)}; if it was an index, restore it from a backup",
+        )
     return StoreError(
         "the index is damaged, or no index",
         where=path,
         saw=saw,
         do=f"restore it from a backup, or make a new one: {new_index_command(path)}",
     )
+
+
+def _is_database(path: Path) -> bool:
+    """Whether a file begins as SQLite's do; one that cannot be read may."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) in (_MAGIC, b"")
+    except OSError:
+        return True
 
 
 def new_index_command(path: Path, *, data: str = "DATA") -> str:

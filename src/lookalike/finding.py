@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,12 @@ def is_there(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
+
+
+def any_there(folder: Path, names: Iterable[str]) -> bool:
+    """Whether any of some names below a folder leads to something; of a million names in seconds."""
+    start = os.fspath(folder)
+    return any(os.path.exists(os.path.join(start, name)) for name in names)  # noqa: PTH110, PTH118
 
 
 def printable(path: str | Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,21 +13,25 @@ from pydantic_core import PydanticUndefined
 
 from lookalike.errors import ConfigError
 from lookalike.keys import SECTION, choices, described, field_at, sections_in, what_was_meant
+from lookalike.section import FINITE
 
 _UNKNOWN = ("extra_forbidden", "invalid_key")
 _TAG = ("union_tag_invalid", "union_tag_not_found")
 _LONGEST_SHOWN = 80
 
 
-def explain(error: ValidationError, values: Mapping[str, Any], *, where: object) -> ConfigError:
+def explain(
+    error: ValidationError, values: Mapping[str, Any], *, where: object, within: Sequence[str] = ()
+) -> ConfigError:
     """Say which keys are unknown, all of them; or else which value does not fit, and what it should be.
 
     Args:
-        values: what was validated.
-        where: the file that it came from.
+        values: a run file's.
+        where: the file that they came from.
+        within: the keys of the section that was validated; none: all of the values were.
     """
     found = error.errors(include_url=False)
-    keys = [_key(details["loc"], values) for details in found]
+    keys = [_key((*within, *details["loc"]), values) for details in found]
     unknown = [key for key, details in zip(keys, found, strict=True) if details["type"] in _UNKNOWN]
     if unknown:
         return _unknown_keys(list(dict.fromkeys(unknown)), values, where)
@@ -35,7 +40,7 @@ def explain(error: ValidationError, values: Mapping[str, Any], *, where: object)
     others = [".".join(other) for other in dict.fromkeys(keys) if other != keys[0][: len(other)]]
     if first["type"] == "value_error":
         return _refused(key, str(first["ctx"]["error"]), values, where, others)
-    return _misfit(key, values, where, others)
+    return _misfit(key, values, where, others, finite=first["type"] == FINITE)
 
 
 def _key(place: Sequence[int | str], values: object) -> tuple[str, ...]:
@@ -81,13 +86,20 @@ def _refused(
 
 
 def _misfit(
-    key: tuple[str, ...], values: Mapping[str, Any], where: object, others: Sequence[str]
+    key: tuple[str, ...],
+    values: Mapping[str, Any],
+    where: object,
+    others: Sequence[str],
+    *,
+    finite: bool = False,
 ) -> ConfigError:
     field, value, name = field_at(key, values), _at(key, values), ".".join(key) or "run file"
     if field is None and key[-1:] == ("name",):
         parent = field_at(key[:-1], values)
         return _no_such_name(name, value, sections_in(parent.annotation if parent else None), where)
     wanted = described(field) if field else SECTION
+    if finite and "<" not in wanted:
+        wanted += ", neither infinite nor .nan"
     return ConfigError(
         "a value does not fit",
         where=f"{where}: {name}",
@@ -144,6 +156,8 @@ def _shown(value: object) -> str:
         text = f"[{', '.join(_shown(entry) for entry in value)}]"
     elif isinstance(value, Mapping):
         text = f"{{{', '.join(f'{key}: {_shown(entry)}' for key, entry in value.items())}}}"
+    elif isinstance(value, float) and not math.isfinite(value):
+        text = ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     else:
         text = json.dumps(value, default=str)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."

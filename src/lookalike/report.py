@@ -87,7 +87,7 @@ def render_report(page: ReportPage) -> str:
     """The report as one HTML page that opens from disk: no network, no script, light and dark."""
     report = page.report
     best = max(page.candidates, key=lambda tried: tried.get("map@r", -math.inf), default=None)
-    return _render(
+    return render(
         "report.html.j2",
         page=page,
         report=report,
@@ -115,7 +115,7 @@ def search_page(answers: Sequence[Hits], title: str, *, attributes: str = "") ->
         attributes: what was asked for beside, or instead of, a picture; such answers carry no verdict.
     """
     thresholds = sorted({asked.threshold for asked in answers if asked.threshold is not None})
-    return _render(
+    return render(
         "search.html.j2", answers=answers, title=title, thresholds=thresholds, attributes=attributes
     )
 
@@ -151,7 +151,8 @@ def _svg(name: str, plot: Plot) -> Markup:
     return Markup(plots.to_svg(plot, alt=ALTS[name]))  # noqa: S704 - matplotlib has escaped every text
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """One of the pages in web/, with every text escaped; `picture` gives a small copy of a file."""
     environment = Environment(
         loader=PackageLoader("lookalike", "web"),
         autoescape=True,

@@ -24,7 +24,10 @@ def load_config(path: Path, *, overrides: Sequence[str] = ()) -> RunConfig:
     Raises:
         ConfigError: the file cannot be read, is not YAML, or names an unknown key or a bad value.
     """
-    return parse_config(apply_overrides(_read_yaml(path), overrides), where=path)
+    try:
+        return parse_config(apply_overrides(_read_yaml(path), overrides), where=path)
+    except ConfigError as error:
+        raise _whole_section(error, overrides) from error
 
 
 def parse_config(values: Mapping[str, Any], *, where: object = "config") -> RunConfig:
@@ -62,6 +65,19 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
             )
         _set_dotted(result, key.strip().split("."), _yaml_value(entry, value), entry)
     return result
+
+
+def _whole_section(error: ConfigError, overrides: Sequence[str]) -> ConfigError:
+    """What to write where another loss was named over the options of the one in the run file."""
+    names = [entry.partition("=")[2].strip() for entry in overrides if entry.startswith("loss.name=")]
+    if not names or ": loss." not in error.where or not error.what.startswith("unknown key"):
+        return error
+    return ConfigError(
+        error.what,
+        where=error.where,
+        saw=f"{error.saw}, of the loss that --set loss.name={names[-1]} replaces",
+        do=f'name the loss without those options: --set "loss={{name: {names[-1]}}}"; {error.do}',
+    )
 
 
 def _set_dotted(values: dict[str, Any], keys: Sequence[str], value: object, entry: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from lookalike.errors import TableError
-from lookalike.finding import is_there
+from lookalike.finding import any_there, is_there
 
 ROOT, FROM_FILE = "__root__", "__root_from_file__"
 _SAMPLE = 100  # pictures that are looked for in each of the two places
@@ -66,7 +66,7 @@ def find_root(path: Path, places: list[Path], images: pl.Series) -> Path:
     some = images.gather_every(-(-len(images) // _SAMPLE)).to_list()
     found = {place: sum(is_there(place / image) for image in some) for place in reversed(places)}
     best = max(places, key=lambda place: (found[place], is_there(place)))
-    if found[best] or any(is_there(place / image) for place in places for image in images):
+    if found[best] or any(any_there(place, images) for place in places):
         return best
     raise TableError(
         "the pictures of the saved table are not where they were",

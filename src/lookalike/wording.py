@@ -76,10 +76,12 @@ def comparison(report: Report) -> str:
 def basis(report: Report) -> str:
     """What the figures were measured on and what was left out, in one sentence."""
     place = "the whole data set" if report.split == "all" else f"the split {report.split}"
+    lonely = f"left out for want of a partner: {report.without_partner:,}"
+    if report.only_own_group:
+        lonely += f", of which {report.only_own_group:,} have one in their own group only"
     return (
-        f"Measured on {place}: {report.queries:,} queries among {report.gallery:,} pictures of "
-        f"{report.classes:,} classes; left out for want of a partner: {report.without_partner:,}; "
-        f"files that could not be used: {len(report.skipped):,}."
+        f"Measured on {place}, {report.how}: {report.queries:,} queries among {report.gallery:,} pictures of "
+        f"{report.classes:,} classes; {lonely}; files that could not be used: {len(report.skipped):,}."
     )
 
 
@@ -145,12 +147,15 @@ def report_json(report: Report) -> dict[str, Any]:
     """
     return {
         **{name: _numbers(asdict(figure)) for name, figure in report.figures.items()},
+        "protocol": report.protocol,
         "queries": report.queries,
         "gallery": report.gallery,
         "skipped": [{**asdict(entry), "reason": entry.reason.value} for entry in report.skipped],
         "split": report.split,
         "classes": report.classes,
         "without_partner": report.without_partner,
+        "groups": report.groups,
+        "only_own_group": report.only_own_group,
         "seen": report.seen,
         "model": report.model,
         "fingerprint": report.fingerprint,

@@ -76,6 +76,27 @@ def test_describe_as_text_json_and_plot(few: Path, tmp_path: Path) -> None:
     assert (tmp_path / "classes.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_doctor_as_text_json_page_and_manifest(few: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    data, things = tmp_path / "data", sorted(few.iterdir())[:3]
+    for thing in things:
+        shutil.copytree(thing, data / thing.name)
+    first = next((data / things[0].name).iterdir())
+    shutil.copy(first, first.with_name("again.png"))
+    (data / "broken.png").write_text("no picture")
+    done = lookalike("doctor", data, "--model", tiny_folder, "--html", tmp_path / "page.html", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "MEND  1 of" in done.stdout
+    assert "Opening and embedding" in done.stderr
+    assert (tmp_path / "page.html").read_text().lstrip().startswith("<!doctype html>")
+    again = ("doctor", data, "--model", tiny_folder, "--manifest", tmp_path / "clean.csv", "--json")
+    found = json.loads(lookalike(*again).stdout)
+    assert {entry["reason"] for entry in found["left_out"]} >= {"cannot be used", "equal to"}
+    done = lookalike("doctor", tmp_path / "clean.csv", "--model", tiny_folder)
+    assert "no picture is there twice, byte for byte" in done.stdout
+    assert "pictures can be used" in done.stdout
+    fails(lookalike("doctor", tmp_path / "nowhere"), "there is no such file or folder")
+
+
 def test_evaluate_keeps_its_contract(run: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     done = lookalike("evaluate", run / "model", run / "split.parquet", "--json", "--report", page)
@@ -341,6 +362,7 @@ def test_installed_script_is_the_same_door() -> None:
     )
     for name in (
         "describe",
+        "doctor",
         "train",
         "evaluate",
         "calibrate",

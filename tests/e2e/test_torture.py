@@ -92,6 +92,20 @@ def test_describe_lists_them(torture: Path) -> None:
     assert found["usable"] == 20
 
 
+def test_doctor_leaves_them_out(torture: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    page, model = tmp_path / "page.html", ("--model", tiny_folder)
+    for name in ("clean.csv", "clean.parquet"):
+        manifest = tmp_path / name
+        done = lookalike("doctor", torture, *model, "--html", page, "--manifest", manifest, "--json")
+        assert done.returncode == 1, done.stderr
+        assert "Traceback" not in done.stderr
+        found = json.loads(done.stdout)
+        assert found["findings"][0]["figure"] == len(EXPECTED)
+        kept = lookalike("describe", manifest, "--json")
+        assert json.loads(kept.stdout)["usable"] == 25 - len(found["left_out"])
+    assert "\udcff" not in page.read_text(encoding="utf-8")
+
+
 def test_search_answers_for_odd_names(torture: Path, tiny_folder: Path, tmp_path: Path) -> None:
     index = tmp_path / "a.idx"
     lookalike("index", index, torture, "--model", tiny_folder)

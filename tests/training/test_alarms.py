@@ -103,7 +103,9 @@ def test_collapse_names_the_milder_loss() -> None:
     assert "loss.name" not in mild
     assert "loss.margin" in mild
     assert "closed form" not in mild, "it began there"
-    assert "network.head: linear" in only(history, case(network={"head": "feed_forward"})).remedy
+    assert (
+        "network.head: linear" in only(history, case(network={"head": "feed_forward", "hidden": [8]})).remedy
+    )
 
 
 def test_no_gradient() -> None:

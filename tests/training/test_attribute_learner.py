@@ -88,6 +88,15 @@ def test_positives_and_negatives_share_one_batch_norm() -> None:
     assert branch.given.shape == (20, 6)
 
 
+def test_the_weight_decay_is_that_of_both_sides_and_spares_vectors() -> None:
+    made = learner(config(start="random", training={"weight_decay": 0.1}))
+    groups = made.configure_optimizers().param_groups
+    decay = {id(parameter): group["weight_decay"] for group in groups for parameter in group["params"]}
+    for side in (made.network, made.branch):
+        for parameter in side.parameters():
+            assert decay[id(parameter)] == (0.1 if parameter.ndim > 1 else 0.0)
+
+
 def test_every_picture_comes_once_in_an_epoch_in_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     made = learner(config(start="random", attributes={"batch": 50}))
     epochs = []

@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from html_page import Page
 from lookalike import train
 from lookalike.attributes import AttributeBranch
 from lookalike.cli import app
+from lookalike.console import run_lines
 from lookalike.errors import TableError
 from lookalike.index import Index
 from lookalike.runfile import parse_config
@@ -53,11 +55,25 @@ def test_a_run_without_labels_leaves_a_model_that_searches_by_attributes(run: Ru
     assert run.attributes is not None
     assert (run.evaluation, run.threshold) == (None, None)
     assert (run.folder / "attributes.json").exists()
+    page = Page((run.folder / "report.html").read_text(encoding="utf-8"))
+    assert "name: colours" in page.words("recipe")
+    assert "Closed form: 3 attributes in 3 dimensions" in page.words("training")
+    assert "test 10" in page.words("basis")
+    assert f"report   {run.folder / 'report.html'}" in run_lines(run)
     figure = run.attributes["one"].figures["map"]
     assert figure.value > run.attributes["one"].references["chance"]["map"]
     assert figure.baseline is not None
     assert run.attributes.seen == 0
     assert [attempt["power"] for attempt in run.model.facts["attributes"]["closed_form"]][::4] == [0.5, 1.0]
+
+
+def test_the_command_writes_the_page_too(run: Run, tmp_path: Path) -> None:
+    split, page = run.folder / "split.parquet", tmp_path / "page.html"
+    found = CliRunner().invoke(app, ["evaluate", str(run.model.folder), str(split), "--report", str(page)])
+    assert found.exit_code == 0
+    words = Page(page.read_text(encoding="utf-8"))
+    assert "Asked by attributes, the first picture is right" in words.words()
+    assert "No training is on record here" in words.words("training")
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +96,8 @@ def test_the_command_searches_by_attributes_and_by_a_picture_with_changes(index:
     picture = str(colours.parent / "red-0.png")
     found = CliRunner().invoke(app, [*command, "green=1,red=0", picture])
     assert (found.exit_code, colours_of(found.stdout)) == (0, ["green"] * 3)
+    found = CliRunner().invoke(app, ["search", str(index), "--attributes", "green=1,red=0", picture])
+    assert found.stdout.splitlines()[0] == f"{picture}, but green=1,red=0"
     found = CliRunner().invoke(app, [*command[:2], "--json", "--attributes", "Red=yes"])
     answer = json.loads(found.stdout)
     assert (answer["query"], answer["threshold"], len(answer["hits"])) == ("red=1", None, 10)

@@ -19,7 +19,7 @@ from lookalike.model import open_session
 from lookalike.records import Progress
 from lookalike.runfile import parse_config
 from lookalike.table import ImageTable
-from lookalike.training.attribute_data import AttributeSide, learnable
+from lookalike.training.attribute_data import AttributeSide, learnable, left_out_in_words
 from lookalike.training.attribute_export import check_branch
 from lookalike.training.attribute_solve import indicators
 from lookalike.training.attributes import train_attributes
@@ -96,9 +96,12 @@ def test_a_branch_that_computes_something_else_is_refused(tmp_path: Path) -> Non
 
 def test_attributes_that_nobody_could_learn_are_left_out_and_named() -> None:
     table = side(40, seed=1, always=[1] * 40, never=[0] * 40, word=["a"] * 40).table
-    names, notes = learnable(table, AttributeConfig())
+    names, left_out = learnable(table, AttributeConfig())
     assert names == NAMES
-    assert notes == ("attributes left out, being the same in all training pictures: 2: always, never",)
+    assert left_out == ("always", "never")
+    [said] = left_out_in_words(left_out)
+    assert said == "attributes left out, being the same in all training pictures: 2: always, never"
+    assert left_out_in_words(()) == ()
     assert learnable(table, AttributeConfig(names=("hat", "male"))) == (("hat", "male"), ())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -135,16 +135,37 @@ def test_unknown_label(wrong: str, hint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "key"),
+    ("options", "message"),
     [
-        ({"classes": 1}, "batches.classes"),
-        ({"images": 1}, "batches.images"),
-        ({"total_examples_per_class": 1}, "batches.total_examples_per_class"),
+        ({"class_list": []}, r"batches\.class_list - saw no label, wanted one or more; leave it out"),
+        ({"class_list": ["1"]}, r"unknown label - batches\.class_list - saw '1'.*did you mean 1\?"),
+        ({"categories": ["a"]}, r"batches\.category - saw 1 of 12 rows, wanted one for each row"),
+        ({"images": 1}, r"batches: images - saw 1, wanted a whole number >= 2"),
+        ({"classes": 2.5}, r"batches: classes - saw 2\.5, wanted a whole number >= 2"),
+        ({"total_examples_per_class": 1}, r"batches: total_examples_per_class - saw 1"),
     ],
 )
-def test_options_out_of_range(options: dict[str, Any], key: str) -> None:
-    with pytest.raises(ConfigError, match=f"{key} - saw 1, wanted 2 or more"):
-        ClassBatches([0, 0, 1, 1], **{"classes": 2, "images": 2, "seed": 0, **options})
+def test_options_that_do_not_fit_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ClassBatches([0, 1, 2] * 4, **{"classes": 2, "images": 2, "seed": 0, **options})
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    own = ClassBatches([0, 1, 2] * 4, classes=2, images=2, seed=0, total_examples_per_class=3)
+    theirs = ClassBatches(
+        [0, 1, 2] * 4,
+        classes=cast(Any, np.int64(2)),
+        images=cast(Any, np.int32(2)),
+        seed=0,
+        total_examples_per_class=cast(Any, np.uint8(3)),
+    )
+    assert list(own) == list(theirs)
+
+
+@pytest.mark.parametrize("rank", [-1, 2, 5])
+def test_a_rank_that_is_not_there(rank: int) -> None:
+    with pytest.raises(ValueError, match=rf"rank must lie in \[0, world\), got {rank} of 2"):
+        ClassBatches([0, 1, 2, 3] * 4, classes=2, images=2, seed=0, rank=rank, world=2)
 
 
 @pytest.mark.parametrize("labels", [[], ["a", "a", "a"], ["a", "b", "c"], ["a", "a", "b"]])

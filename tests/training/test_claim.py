@@ -18,7 +18,6 @@ from lookalike.errors import ConfigError, LookalikeError, TableError, TrainingEr
 from lookalike.runfile import parse_config
 from lookalike.table import ImageTable
 from lookalike.training.claim import LOCK, claimed, held
-from lookalike.training.run import _unused
 
 SETTINGS: dict[str, Any] = {
     "name": "few",
@@ -111,21 +110,6 @@ def test_a_split_without_pictures_to_learn_or_choose_by_is_refused_at_once(
     with pytest.raises(TableError, match=f"split {share}.*give split.{share} a share above 0"):
         train(config, few, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_keys_without_effect_are_named() -> None:
-    keys = {"loss": {"margin": 0.5}, "training": {"epochs": 3, "device": "gpu"}, "batches": {"classes": 8}}
-    solved = _unused(parse_config(keys))
-    assert solved == ["loss.margin", "training.epochs", "training.device", "batches.classes"]
-    assert _unused(parse_config({**keys, "network": {"head": "linear"}})) == []
-    idle = {"training": {"sizes": [96], "unfreeze": 2}, "batches": {"category_share": 0.3}}
-    frozen = parse_config({**idle, "network": {"head": "linear", "dropout": 0.5}})
-    wanted = {"training.sizes", "training.unfreeze", "network.dropout", "batches.category_share"}
-    assert set(_unused(frozen)) == wanted
-    assert _unused(parse_config({**idle, "network": {"frozen": False}})) == ["batches.category_share"]
-    attributes = parse_config({"attributes": {}, "image_augmentation": True, "training": {"epochs": 3}})
-    assert set(_unused(attributes)) == {"image_augmentation", "training.epochs"}
-    assert _unused(parse_config({"batches": {"class_list": ["a"]}})) == []
 
 
 def test_without_the_training_packages_the_command_is_named() -> None:

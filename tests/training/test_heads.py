@@ -13,13 +13,12 @@ from safetensors.torch import load_file
 
 from lookalike import evaluate, train
 from lookalike.config import RunConfig
-from lookalike.errors import ConfigError
 from lookalike.model import WEIGHTS, Model
 from lookalike.runfile import parse_config
 from lookalike.shortening import cut, shorten
 from lookalike.table import ImageTable
 from lookalike.training.backbones import Features
-from lookalike.training.build import _dimensions, _plain_spec, _spec
+from lookalike.training.build import _plain_spec, _spec
 from lookalike.training.closed_form import apply, solve
 from lookalike.training.export import make_untrained, sample_pixels
 from lookalike.training.network import Head, Network, make_head
@@ -137,13 +136,6 @@ def test_first_numbers_of_a_closed_form_are_the_closed_form_of_fewer() -> None:
         whole = solve(features, labels, power=0.5, shrinkage=1.0, dim=dim)
         short = solve(features, labels, power=0.5, shrinkage=1.0, dim=7)
         assert np.allclose(cut(apply(whole, features), 7), apply(short, features), atol=1e-5)
-
-
-def test_lengths_go_into_the_folder_and_longer_ones_are_refused() -> None:
-    config = settings(loss={"dimensions": [64, 8]}, embedding_dim=None)
-    assert _dimensions(config, 64) == (64, 8)
-    with pytest.raises(ConfigError, match=r"longer than the embedding.*loss\.dimensions.*saw 64.*at most 63"):
-        _dimensions(config, 63)
 
 
 @pytest.mark.usefixtures("end_is_kept")

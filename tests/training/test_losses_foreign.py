@@ -26,6 +26,12 @@ def each(embeddings, labels):
 def number(embeddings, labels):
     return 1.5
 
+def detached(embeddings, labels):
+    return embeddings.detach().square().mean()
+
+def nothing_found(embeddings, labels):
+    return torch.tensor(0)
+
 class Learned(torch.nn.Module):
     def __init__(self, num_classes, embedding_size, weight=2.0):
         super().__init__()
@@ -124,3 +130,27 @@ def test_result_must_be_a_scalar(name: str, saw: str) -> None:
         BatchError, match=rf"does not return a scalar - loss\.name: odd_losses\.{name} - {saw}"
     ):
         ForeignLoss(f"odd_losses.{name}", options={})(*batch())
+
+
+def test_a_number_without_a_gradient_is_refused_by_name() -> None:
+    loss, (z, y) = ForeignLoss("odd_losses.detached", options={}), batch()
+    with pytest.raises(
+        BatchError,
+        match=r"cannot be learned from - loss\.name: odd_losses\.detached - saw 0\.25.*take detach\(\)",
+    ):
+        loss(z.requires_grad_(), y)
+    with torch.no_grad():
+        assert loss(z, y).item() == 0.25  # where nothing is learned, nothing is missing
+    assert loss(z.detach(), y).item() == 0.25
+
+
+@pytest.mark.parametrize(
+    "name", ["odd_losses.nothing_found", "pytorch_metric_learning.losses.TripletMarginLoss"]
+)
+def test_a_batch_that_offers_nothing_costs_and_teaches_nothing(name: str) -> None:
+    z = batch()[0].requires_grad_()
+    value = ForeignLoss(name, options={})(z, torch.tensor([0, 1, 2]))  # no label occurs twice
+    value.backward()
+    assert value.item() == 0
+    assert z.grad is not None
+    assert z.grad.eq(0).all()

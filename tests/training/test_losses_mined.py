@@ -187,9 +187,9 @@ def test_order_and_rotation_do_not_matter() -> None:
 @pytest.mark.parametrize("temperature", [0, -1.0, math.nan, "x"])
 def test_temperatures_that_cannot_be_used(temperature: Any) -> None:
     rows, labels = embed([0, 0, 1, 1], seed=0)
-    with pytest.raises(ConfigError, match=r"temperature does not fit.*wanted a number > 0"):
+    with pytest.raises(ConfigError, match=r"loss\.temperature - saw .*wanted a number >= 1e-06"):
         triplet_easy_positive(rows, labels, temperature=temperature)
-    with pytest.raises(ConfigError, match=r"temperature does not fit.*beside margin 0.2.*margin: soft"):
+    with pytest.raises(ConfigError, match=r"saw .*margin: 0\.2.*wanted a temperature beside margin: soft"):
         triplet_easy_positive(rows, labels, margin=0.2, temperature=0.1)
 
 
@@ -200,9 +200,9 @@ def test_batches_and_options_that_cannot_be_used(loss: Callable[..., Tensor]) ->
         loss(rows, torch.arange(4))
     with pytest.raises(ConfigError, match=r"did you mean squared\?"):
         loss(rows, labels, distance="square")
-    with pytest.raises(ConfigError, match="margin does not fit the loss"):
+    with pytest.raises(ConfigError, match=r"loss\.margin - saw .*wanted a number"):
         loss(rows, labels, margin=-1.0)
-    with pytest.raises(ConfigError, match="margin does not fit the loss"):
+    with pytest.raises(ConfigError, match=r"loss\.margin - saw .*wanted a number"):
         triplet_distance_weighted(rows, labels, margin=cast(Any, "soft"))
     with pytest.raises(ConfigError, match=r"did you mean hard\?"):
         triplet_easy_positive(rows, labels, negatives=cast(Any, "hardest"))

@@ -283,7 +283,7 @@ def test_given_triplets() -> None:
 @pytest.mark.parametrize("loss", BOTH)
 def test_margins_that_do_not_fit(loss: Callable[..., Tensor], margin: Any) -> None:
     rows, labels = embed([0, 0, 1, 1], seed=0)
-    with pytest.raises(ConfigError, match=r"margin does not fit.*saw .*wanted a number > 0"):
+    with pytest.raises(ConfigError, match=r"loss\.margin - saw .*wanted a number >= 1e-06 and <= 1e\+06"):
         loss(rows, labels, margin=margin)
 
 

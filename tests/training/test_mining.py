@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from lookalike.errors import BatchError, ConfigError
-from lookalike.training import distances
+from lookalike.training import distances, losses, mining, triplets
 from lookalike.training.mining import mine_distance_weighted, mine_easy_positive, mine_multi_similarity
 from lookalike.training.triplets import Triplets
 
@@ -257,12 +259,29 @@ def test_options_that_cannot_be_used() -> None:
     rows, labels = torch.eye(4), torch.tensor([0, 0, 1, 1])
     with pytest.raises(ConfigError, match=r"unknown negatives.*'semihard'.*did you mean semi_hard\?"):
         mine_easy_positive(rows, labels, negatives=cast(Any, "semihard"))
-    for epsilon in (-0.1, math.nan, "x", None):
+    for epsilon in (-0.1, math.nan, "x"):
         with pytest.raises(ConfigError, match=r"epsilon.*wanted a number >= 0"):
             mine_multi_similarity(rows, labels, epsilon=cast(Any, epsilon))
     for cutoff in (-0.1, 2.5, math.nan, "x"):
-        with pytest.raises(ConfigError, match=r"outside the sphere's.*cutoff.*wanted a number in \[0, 2\]"):
+        with pytest.raises(
+            ConfigError, match=r"mine_distance_weighted: loss\.cutoff.*wanted a number >= 0 and <= 2"
+        ):
             mine_distance_weighted(rows, labels, cutoff=cast(Any, cutoff))
     for farthest in (0.0, 2.1):
-        with pytest.raises(ConfigError, match=r"outside the sphere's.*farthest.*wanted a number in \(0, 2\]"):
+        with pytest.raises(
+            ConfigError, match=r"mine_distance_weighted: loss\.farthest.*wanted a number > 0 and <= 2"
+        ):
             mine_distance_weighted(rows, labels, farthest=farthest)
+
+
+def test_the_page_of_losses_names_what_is_there_and_leaves_nothing_out() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
+    made = {name for module in (mining, triplets) for name in vars(module) if name.startswith("mine_")}
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == {*made, "triplet_kinds"}
+    assert made <= set(mining.__all__)
+    for module in (mining, losses):
+        own = module.__name__.rpartition(".")[2]
+        used = set(re.findall(rf"(?<![\w.]){own}\.(\w+)", page))
+        assert used
+        assert used <= set(module.__all__)
+    assert all(hasattr(mining, name) for name in mining.__all__)

@@ -114,7 +114,8 @@ def test_identity_start_gives_the_feature_and_learns(kind: Any, dim: int | None)
 
 @pytest.mark.parametrize("kind", ["linear", "feed_forward", "cgd"])
 def test_identity_of_another_length_is_refused(kind: Any) -> None:
-    network = NetworkConfig(head=kind, head_start="identity", embedding_dim=8)
+    hidden = (8,) if kind == "feed_forward" else ()
+    network = NetworkConfig(head=kind, hidden=hidden, head_start="identity", embedding_dim=8)
     with pytest.raises(ConfigError, match=r"begins as the feature.*embedding_dim.*saw 8, wanted null or 12"):
         make_head(network, inputs=12)
 
@@ -159,7 +160,11 @@ def test_network_hands_out_the_first_descriptor() -> None:
             "each of 3 poolings an equal part of embedding_dim - use embedding_dim: 129",
         ),
         ({"head": "cgd", "head_start": "closed_form"}, "head_start closed_form belongs to head: linear"),
-        ({"head": "feed_forward", "head_start": "closed_form"}, "closed_form belongs to head: linear"),
+        ({"head": "feed_forward"}, r"set hidden: \[512\], or use head: linear"),
+        (
+            {"head": "feed_forward", "hidden": [8], "head_start": "closed_form"},
+            "closed_form belongs to head: linear",
+        ),
         ({"head_start": "identity"}, "identity belongs to a head trained by gradient"),
         ({"head": "closed_form", "head_start": "random"}, "random belongs to a head trained by gradient"),
     ],
@@ -176,7 +181,7 @@ def test_parts_that_do_not_fit(network: dict[str, Any], message: str) -> None:
         ({"frozen": False}, "closed_form"),
         ({"head": "linear"}, "closed_form"),
         ({"head": "linear", "head_start": "identity"}, "identity"),
-        ({"head": "feed_forward"}, "random"),
+        ({"head": "feed_forward", "hidden": [8]}, "random"),
         ({"head": "cgd", "pooling": ["spoc", "gem"]}, "random"),
     ],
 )

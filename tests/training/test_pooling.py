@@ -160,3 +160,19 @@ def test_quarters_tell_left_from_right() -> None:
     left[..., :2] = 1
     assert torch.equal(spoc(left), spoc(left.flip(3)))
     assert not torch.equal(quarters(left), quarters(left.flip(3)))
+
+
+@pytest.mark.parametrize(("wild", "tame"), [(-40.0, 1.0), (0.0, 1.0), (1e9, 100.0)])
+@pytest.mark.parametrize("stages", [1, 2])
+def test_a_power_that_ran_away_counts_as_the_end_of_its_range(wild: float, tame: float, stages: int) -> None:
+    pooling, inputs = Descriptors(["gem"], stages=stages), [maps().float()] * stages
+    pooling.power.data.fill_(wild)
+    expected = functional.normalize(gem(inputs[0], torch.tensor(tame)), dim=1)
+    expected = functional.normalize(torch.cat([expected] * stages, dim=1), dim=1)
+    torch.testing.assert_close(pooling.eval()(inputs), expected)
+    assert pooling.power.eq(wild).all()  # judging changes nothing
+    pooling.train()(inputs)[:, 0].sum().backward()
+    assert pooling.power.eq(tame).all()
+    gradient = cast(torch.Tensor, pooling.power.grad)
+    assert gradient.isfinite().all()
+    assert gradient.ne(0).all(), "from the end of the range it finds back"

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lookalike.config import AugmentConfig, BatchConfig
+from lookalike.errors import TrainingError
 from lookalike.images import open_image
 from lookalike.preprocess import prepare
 from lookalike.table import ImageTable
@@ -150,3 +151,59 @@ def test_seeds_of_different_numbers_differ() -> None:
     seeds = {seed_of(a, b, c) for a in range(5) for b in range(5) for c in range(5)}
     assert len(seeds) == 125
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def steps(source: Any, batches: BatchConfig, epochs: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """All batches of some epochs, one after the other."""
+    return [batch for epoch in range(epochs) for batch in source.training(batches, seed=3, epoch=epoch)]
+
+
+@pytest.mark.parametrize("length", [5, 30])  # less than an epoch of the sampler, and more
+def test_steps_per_epoch_cut_the_same_row_of_batches_elsewhere(pictures: Any, length: int) -> None:
+    changes = AugmentConfig(zoom=0, rotation=0, translation=0, contrast=0)
+    source = replace(pictures(changes), epochs=2)
+    whole = len(list(source.training(BATCHES, seed=3, epoch=0)))
+    assert 5 < whole < 30
+    cut = steps(source, BATCHES.model_copy(update={"steps_per_epoch": length}), epochs=2)
+    assert len(cut) == 2 * length
+    expected = steps(source, BATCHES, epochs=-(-len(cut) // whole))[: len(cut)]
+    for (images, codes), (others, known) in zip(cut, expected, strict=True):
+        assert torch.equal(images, others)
+        assert torch.equal(codes, known)
+
+
+def test_steps_per_epoch_of_features_and_from_the_middle() -> None:
+    labels = np.repeat(np.arange(6), 5)
+    source = FeatureSource(np.arange(30, dtype=np.float32)[:, None], labels)
+    batches = BATCHES.model_copy(update={"steps_per_epoch": 5})
+    assert len(list(source.training(batches, seed=0, epoch=4))) == 5
+    found = list(source.training(batches, seed=0, epoch=4, part=Part(start=3)))
+    assert len(found) == 2
+    for (rows, codes), (expected, known) in zip(
+        found, list(source.training(batches, seed=0, epoch=4))[3:], strict=True
+    ):
+        assert torch.equal(rows, expected)
+        assert torch.equal(codes, known)
+        assert torch.equal(codes, label_codes(labels)[rows[:, 0].long()])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("damage", ["missing", "not an image"])
+def test_a_picture_that_has_gone_is_one_error_with_its_path(
+    pictures: Any, tmp_path: Path, damage: str, workers: int
+) -> None:
+    source: PictureSource = pictures(workers=workers)
+    lost = tmp_path / "lost.png"
+    source = replace(source, paths=[*source.paths[:3], lost, *source.paths[4:]])
+    if damage == "not an image":
+        lost.write_text("no picture any more", encoding="utf-8")
+    message = rf"cannot be opened any more - {lost} - saw {damage}.*same command with --resume"
+    with pytest.raises(TrainingError, match=message):
+        list(source.training(BATCHES, seed=0, epoch=0))
+    with pytest.raises(TrainingError, match=message):
+        list(source.evaluation())
+
+
+def test_an_epoch_of_pictures_has_a_length(pictures: Any) -> None:
+    epoch = pictures().training(BATCHES, seed=0, epoch=0)
+    assert len(epoch) == len(list(epoch))

@@ -137,9 +137,9 @@ def test_an_image_with_a_wrong_label_can_be_skipped() -> None:
 @pytest.mark.parametrize("skip", [-1, 0.5, "1"])
 def test_numbers_to_skip_that_cannot_be_used(skip: Any) -> None:
     rows, labels = embed([0, 0, 1, 1], seed=0)
-    with pytest.raises(ConfigError, match=r"number to skip.*skip_negatives.*wanted a whole number >= 0"):
+    with pytest.raises(ConfigError, match=r"mine_batch_hard: skip_negatives.*wanted a whole number >= 0"):
         mine_batch_hard(rows, labels, skip_negatives=skip)
-    with pytest.raises(ConfigError, match=r"number to skip.*skip_positives.*wanted a whole number >= 0"):
+    with pytest.raises(ConfigError, match=r"mine_batch_hard: skip_positives.*wanted a whole number >= 0"):
         mine_batch_hard(rows, labels, skip_positives=skip)
 
 

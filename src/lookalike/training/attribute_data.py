@@ -73,8 +73,8 @@ def learnable(table: ImageTable, wanted: AttributeConfig) -> tuple[tuple[str, ..
         table: of the training pictures.
 
     Returns:
-        Names, in the order of the config or of the table; and notes: which are left out, because all
-        training pictures that state them state the same.
+        Names, in the order of the config or of the table; and which are left out, because all training
+        pictures that state them state the same.
 
     Raises:
         TableError: an attribute was asked for by name and cannot be learned, or there is none at all.
@@ -100,9 +100,14 @@ def learnable(table: ImageTable, wanted: AttributeConfig) -> tuple[tuple[str, ..
             do="see docs/attributes.md for how attributes are given",
         )
     kept = tuple(name for name, learned in zip(names, differs, strict=True) if learned)
-    shown = ", ".join(constant[:_SHOWN]) + (" ..." if len(constant) > _SHOWN else "")
-    note = f"attributes left out, being the same in all training pictures: {len(constant):,}: {shown}"
-    return kept, (note,) if constant else ()
+    return kept, tuple(constant)
+
+
+def left_out_in_words(names: Sequence[str]) -> tuple[str, ...]:
+    """Which attributes are not learned, in a sentence where there are some."""
+    shown = ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
+    said = f"attributes left out, being the same in all training pictures: {len(names):,}: {shown}"
+    return (said,) if names else ()
 
 
 def _rows_of(side: Side, rows: NDArray[np.int64]) -> Side:

@@ -47,7 +47,7 @@ class TrainedBranch:
         """Write the branch into a model folder, checked, and return what model.json says of it.
 
         Raises:
-            ModelError: the graph does not compute what was trained; its file is left for inspection.
+            ModelError: the graph does not compute what was trained.
         """
         path = place / BRANCH
         onnx.save(branch_graph(self.graph, attributes=len(self.names)), str(path))
@@ -97,9 +97,9 @@ def check_branch(path: Path, probes: Values, expected: Floats) -> float:
     if not cosine >= MINIMUM_COSINE:
         raise ModelError(
             "the exported attribute branch does not compute what was trained",
-            where=path,
+            where=path.name,
             saw=f"cosine {cosine:.6f} on the worst of {len(probes)} queries",
             wanted=f"at least {MINIMUM_COSINE}",
-            do="try another torch or onnxruntime release; the model was not written",
+            do="try another torch or onnxruntime release, then add --resume; no model was written",
         )
     return cosine

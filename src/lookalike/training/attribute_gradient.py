@@ -7,6 +7,7 @@ import math
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +63,11 @@ def train_pair(
         images, branch, config, train=(sources[0], train.values), val=(sources[1], val.values)
     )
     scores = _fit(learner, folder, resume=resume, watcher=watcher)
-    for sentence in remarks(learner.history, learner.start or 0.0):
+    notes = tuple(remarks(learner.history, learner.start or 0.0))
+    for sentence in notes:
         watcher.say(sentence)
-    return Pair(_trained(images, head, branch, learner, config), branch.as_graph(), learner.embed, scores)
+    trained = replace(_trained(images, head, branch, learner, config), notes=notes)
+    return Pair(trained, branch.as_graph(), learner.embed, scores)
 
 
 def make_branches(config: RunConfig, train: AttributeSide, start: SharedSpace | None) -> tuple[AnyHead, Head]:

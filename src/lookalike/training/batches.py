@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lookalike.errors import BatchError, ConfigError
 from lookalike.records import Labels
+from lookalike.training.options import check_whole
 
 Integers = NDArray[np.int64]
 
@@ -43,8 +44,8 @@ class ClassBatches:
         total_examples_per_class: use at most this many rows of a class, chosen once by the seed; None: all.
         categories: [n] of any comparable type; a class belongs to the one that most of its rows have.
         category_share: of a batch's classes, how many shall be of one category, in [0, 1].
-        rank, world: of several devices (0 <= rank < world), give this one's classes of every batch. P is that
-            of all devices together and a multiple of their number.
+        rank, world: of several devices (0 <= rank < world, else a ValueError), give this one's classes of
+            every batch. P is that of all devices together and a multiple of their number.
 
     Attributes:
         classes, images: the P and K of every batch, of all devices together.
@@ -70,12 +71,12 @@ class ClassBatches:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        _check_options(classes, images, total_examples_per_class)
-        _check_devices(classes, world)
+        cap = total_examples_per_class
+        check_whole(least=2, where="batches", classes=classes, images=images)
+        check_whole(least=2, where="batches", total_examples_per_class=2 if cap is None else cap)
+        _check_devices(classes, rank, world)
         names, codes = np.unique(np.asarray(labels), return_inverse=True)
-        rows = chosen_rows(
-            labels, class_list=class_list, total_examples_per_class=total_examples_per_class, seed=seed
-        )
+        rows = chosen_rows(labels, class_list=class_list, total_examples_per_class=cap, seed=seed)
         counts = np.bincount(codes[rows], minlength=len(names))
         self.left_out: tuple[Any, ...] = tuple(names[counts == 1].tolist())
         rows = rows[counts[codes[rows]] >= 2]
@@ -88,7 +89,7 @@ class ClassBatches:
         self._share = slice(rank * self.classes // world, (rank + 1) * self.classes // world)
         self._category: Integers | None = None  # [C]
         if categories is not None:
-            self._category = _usual(np.asarray(categories)[self._rows], self._counts)
+            self._category = _usual(_of_rows(categories, len(labels))[self._rows], self._counts)
         self._together = round(category_share * self.classes)
         self._due: Integers = -(-self._counts // images)  # [C] groups
         self._batches = -(-int(self._due.sum()) // self.classes)
@@ -226,6 +227,12 @@ def _gather(of_class: Integers, category: Integers, together: int, random: np.ra
     return classes.reshape(of_class.shape)
 
 
+def _of_rows(categories: Labels | Sequence[Any], rows: int) -> NDArray[Any]:
+    if len(categories) != rows:
+        raise _unfit("category", f"{len(categories)} of {rows} rows", "one for each row")
+    return np.asarray(categories)
+
+
 def _usual(categories: NDArray[Any], counts: Integers) -> Integers:
     """The number of the category that most rows of each class have, rows standing class after class."""
     codes = np.unique(categories, return_inverse=True)[1]
@@ -248,33 +255,31 @@ def _turns(of_class: Integers) -> Integers:
 def _wanted(names: NDArray[Any], class_list: Sequence[Any] | None) -> NDArray[np.bool_]:
     if class_list is None:
         return np.ones(len(names), bool)
+    if not len(class_list):
+        raise _unfit("class_list", "no label", "one or more; leave it out to take all")
     known = set(names.tolist())
     for label in class_list:
         if label not in known:
-            near = difflib.get_close_matches(str(label), map(str, names.tolist()), n=1, cutoff=0.5)
+            by_text = {str(name): name for name in known}
+            near = difflib.get_close_matches(str(label), by_text, n=1, cutoff=0.5)
             raise ConfigError(
                 "unknown label",
                 where="batches.class_list",
                 saw=repr(label),
                 wanted=f"one of the {len(names)} labels of the training split",
-                do=f"did you mean {near[0]!r}?" if near else "see lookalike describe for the labels",
+                do=f"did you mean {by_text[near[0]]!r}?" if near else "see lookalike describe for the labels",
             )
     return np.isin(names, np.asarray(class_list, names.dtype))
 
 
-def _check_options(classes: int, images: int, most: int | None) -> None:
-    for name, value in (("classes", classes), ("images", images), ("total_examples_per_class", most)):
-        if value is not None and value < 2:
-            raise ConfigError(
-                "a batch option is out of range",
-                where=f"batches.{name}",
-                saw=str(value),
-                wanted="2 or more",
-                do="a loss needs two classes with two images each; raise the value",
-            )
+def _unfit(name: str, saw: str, wanted: str) -> ConfigError:
+    beats = {"saw": saw, "wanted": wanted, "do": f"change {name}"}
+    return ConfigError("a batch option does not fit", where=f"batches.{name}", **beats)
 
 
-def _check_devices(classes: int, world: int) -> None:
+def _check_devices(classes: int, rank: int, world: int) -> None:
+    if not 0 <= rank < world:
+        raise ValueError(f"rank must lie in [0, world), got {rank} of {world}")
     if classes % world:
         raise ConfigError(
             "the classes of a batch cannot be divided among the devices",

@@ -16,10 +16,11 @@ import numpy as np
 import onnx
 from safetensors.numpy import load_file, save
 
+from lookalike.cache import cache_folder
 from lookalike.config import RunConfig
-from lookalike.errors import ConfigError, MissingExtraError
+from lookalike.errors import MissingExtraError
 from lookalike.images import open_image
-from lookalike.model import GRAPH, WEIGHTS, Model, cache_folder, untrained, write_facts, write_seen
+from lookalike.model import GRAPH, WEIGHTS, Model, untrained, write_facts, write_seen
 from lookalike.preprocess import prepare
 from lookalike.records import Alarm, Floats, PairHistogram, Pixels, Skipped, Watcher
 from lookalike.table import ImageTable
@@ -29,6 +30,7 @@ from lookalike.training.features import table_features
 from lookalike.training.folder import check_parity, making, model_facts
 from lookalike.training.graph import HeadGraph, grow_head, load_graph
 from lookalike.training.material import all_samples, limited, with_categories, with_views
+from lookalike.training.preflight import check_lengths, check_stages
 from lookalike.training.processes import check_several, is_first
 from lookalike.training.side import Side, Trained
 
@@ -68,13 +70,16 @@ def build(
         EvaluationError: no picture of a split could be used.
     """
     check_several(closed_form=config.attributes is None and config.network.resolved_head == "closed_form")
-    backbone = untrained(_spec(config), say=watcher.say)
+    learned = config.learned
+    backbone = untrained(_spec(learned), say=watcher.say)
+    check_lengths(config, feature_dim=backbone.dim)
+    check_stages(config)
     labelled = config.attributes is None
     train = _side(backbone, table, "train", watcher, labelled=labelled)
     val = _side(backbone, table, "val", watcher, labelled=labelled)
     train = limited(train, config.batches, seed=config.seed) if labelled else train
     train = with_views(with_categories(train, config.batches), backbone, config, folder, watcher)
-    start, candidates = _closed_form(config, train, val)
+    start, candidates = _closed_form(learned, train, val)
     if config.attributes is not None:
         trained = _by_attributes(config, train, val, table, folder, resume=resume, watcher=watcher)
     elif config.network.resolved_head == "closed_form":
@@ -242,7 +247,7 @@ def _export(
             created=created,
             baseline=plain.facts["baseline"] or plain.name,
             feature_dim=plain.facts["outputs"].get("feature", plain.dim) if compared else None,
-            dimensions=_dimensions(config, expected.shape[1]),
+            dimensions=config.loss.dimensions,
             training=training,
         )
         if trained.attributes is not None:
@@ -260,19 +265,6 @@ def _all_weights(backbone: Model, trained: Trained) -> dict[str, Floats]:
     frozen = trained.features_graph is None
     weights = load_file(backbone.folder / WEIGHTS) if frozen else {}
     return {**{f"features.{name}": value for name, value in weights.items()}, **trained.weights}
-
-
-def _dimensions(config: RunConfig, dim: int) -> tuple[int, ...]:
-    """Where the embedding may be cut; a closed form may be anywhere: its first directions tell most."""
-    if max(config.loss.dimensions, default=0) <= dim:
-        return config.loss.dimensions
-    raise ConfigError(
-        "a length is longer than the embedding",
-        where="loss.dimensions",
-        saw=str(max(config.loss.dimensions)),
-        wanted=f"at most {dim}",
-        do="take it out",
-    )
 
 
 def _some_pixels(backbone: Model, table: ImageTable) -> Pixels:

@@ -7,15 +7,15 @@ mining.py.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lookalike.errors import BatchError, ConfigError
+from lookalike.errors import BatchError
+from lookalike.training.options import check_option
 
 Distance = Literal["euclidean", "squared", "cosine"]
 
@@ -78,44 +78,50 @@ def positives_of(labels: Tensor) -> Tensor:
     return torch.empty_like(partners).index_copy_(0, order, order[partners])
 
 
-def as_rows(embeddings: Tensor, labels: Tensor | None = None, *, distance: Distance) -> Tensor:
-    """Check the inputs and return the rows [n, d] that distances are measured between.
+def as_batch(embeddings: Tensor, labels: Tensor, *, distance: Distance) -> tuple[Tensor, Tensor]:
+    """Check a batch and return its rows [n, d], as `as_rows` does, and its labels [n] int64.
+
+    Raises:
+        BatchError: embeddings are not [n, d], or labels not [n] whole numbers.
+        ConfigError: the distance has no such name.
+    """
+    rows = as_rows(embeddings, distance=distance)
+    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.is_complex():
+        raise BatchError(
+            "labels are not whole numbers",
+            where="labels",
+            saw=str(labels.dtype) if isinstance(labels, Tensor) else type(labels).__name__,
+            wanted="a tensor of whole numbers, the same one for all rows of a label",
+            do="number the labels, for example by numpy.unique(labels, return_inverse=True)",
+        )
+    if labels.shape != embeddings.shape[:1]:
+        raise _misshapen(embeddings, labels)
+    return rows, labels.long()
+
+
+def as_rows(embeddings: Tensor, *, distance: Distance) -> Tensor:
+    """Check embeddings and return the rows [n, d] that distances are measured between.
 
     They are float32 at least, and of unit length for the cosine distance.
 
     Raises:
-        BatchError: embeddings are not [n, d], or labels not [n].
+        BatchError: embeddings are not [n, d].
         ConfigError: the distance has no such name.
     """
     check_option(distance, Distance, name="distance")
-    if embeddings.ndim != 2 or (labels is not None and labels.shape != embeddings.shape[:1]):
-        raise BatchError(
-            "embeddings and labels do not fit together",
-            where="embeddings, labels",
-            saw=f"{list(embeddings.shape)} and {'none' if labels is None else list(labels.shape)}",
-            wanted="[n, d] and [n]",
-            do="pass one label for each row of embeddings",
-        )
+    if embeddings.ndim != 2:
+        raise _misshapen(embeddings, None)
     rows = embeddings if embeddings.dtype == torch.float64 else embeddings.float()
     return torch.nn.functional.normalize(rows, dim=1, eps=1e-6) if distance == "cosine" else rows
 
 
-def check_option(value: object, options: object, *, name: str) -> None:
-    """Refuse a value that is not one of a Literal's.
-
-    Raises:
-        ConfigError: the value is none of them; the message names the nearest.
-    """
-    choices = get_args(options)
-    if value in choices:
-        return
-    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.5)
-    raise ConfigError(
-        f"unknown {name}",
-        where=name,
-        saw=repr(value),
-        wanted=" or ".join(choices),
-        do=f"did you mean {near[0]}?" if near else "choose one of these",
+def _misshapen(embeddings: Tensor, labels: Tensor | None) -> BatchError:
+    return BatchError(
+        "embeddings and labels do not fit together",
+        where="embeddings, labels",
+        saw=f"{list(embeddings.shape)} and {'none' if labels is None else list(labels.shape)}",
+        wanted="[n, d] and [n]",
+        do="pass one label for each row of embeddings",
     )
 
 

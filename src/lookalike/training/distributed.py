@@ -14,6 +14,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, distributed
 
 from lookalike.config import TrainingConfig
+from lookalike.errors import ConfigError
 from lookalike.training.optimisers import choose_precision, device_of
 from lookalike.training.processes import started
 
@@ -72,6 +73,32 @@ def wait_for_all() -> None:
 
 def _connected() -> bool:
     return distributed.is_available() and distributed.is_initialized()
+
+
+def check_device(training: TrainingConfig, *, fine_tuned: bool) -> None:
+    """Refuse a device, or a number of devices, that this machine does not have.
+
+    Raises:
+        ConfigError: it has not, or it does not compute in the precision that was asked for.
+    """
+    gpus, mps = torch.cuda.device_count(), torch.backends.mps.is_available()
+    if not {"gpu": gpus > 0 or mps, "mps": mps}.get(training.device, True):
+        raise ConfigError(
+            "the device is not there",
+            where="training.device",
+            saw=f"{training.device}, which torch {torch.__version__} does not find",
+            wanted="auto, cpu, gpu or mps",
+            do="use --set training.device=auto",
+        )
+    choose_precision(training, fine_tuned=fine_tuned)
+    if device_of(training) == "gpu" and gpus and training.devices != "auto" and training.devices > gpus:
+        raise ConfigError(
+            "there are fewer devices",
+            where="training.devices",
+            saw=f"{training.devices} where torch finds {gpus}",
+            wanted=f"1 to {gpus}, or auto",
+            do="use --set training.devices=auto",
+        )
 
 
 def device_options(training: TrainingConfig, *, fine_tuned: bool) -> dict[str, Any]:

@@ -141,11 +141,12 @@ def named_weights(network: nn.Module) -> dict[str, Floats]:
 
 
 def main() -> int:
-    """Make an untrained model; the last line on stderr says what went wrong."""
+    """Make an untrained model; with code 2, the last line on stderr is what went wrong, its beats as JSON."""
     try:
         make_untrained(json.loads(sys.argv[1]), Path(sys.argv[2]))
     except LookalikeError as error:
-        sys.stderr.write(f"{error}\n")
+        beats = {name: getattr(error, name) for name in ("what", "where", "saw", "wanted", "do")}
+        sys.stderr.write(f"{json.dumps(beats)}\n")
         return 2
     return 0
 

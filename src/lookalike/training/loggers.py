@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +39,26 @@ def make_loggers(config: RunConfig, folder: Path) -> list[Logger]:
         "wandb": _wandb,
         "neptune": _neptune,
     }
+    check_installed(config.training.loggers)
     loggers = []
     for name in config.training.loggers:
         if name == OWN_FILE:
             continue
-        if importlib.util.find_spec(name) is None:
-            raise MissingExtraError(name, extra=name if name != "tensorboard" else "train")
         loggers.append(makers[name](config.name, folder))
         if name != "tensorboard":  # which would show the settings as a table of runs with no metric
             loggers[-1].log_hyperparams(config.model_dump(mode="json"))
     return loggers
+
+
+def check_installed(names: Sequence[str]) -> None:
+    """Refuse tools that are not installed.
+
+    Raises:
+        MissingExtraError: one is not.
+    """
+    for name in names:
+        if name != OWN_FILE and importlib.util.find_spec(name) is None:
+            raise MissingExtraError(name, extra=name if name != "tensorboard" else "train")
 
 
 def _tensorboard(_: str, folder: Path) -> Logger:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lookalike.cache import cache_folder
 from lookalike.config import BatchConfig, RunConfig
 from lookalike.errors import ConfigError, MissingExtraError
-from lookalike.model import Model, cache_folder
+from lookalike.model import Model
 from lookalike.records import Floats, Labels, Watcher
+from lookalike.table import ImageTable
 from lookalike.training.batches import chosen_rows
 from lookalike.training.processes import is_first
 from lookalike.training.side import Side
@@ -34,17 +36,28 @@ def with_categories(side: Side, batches: BatchConfig) -> Side:
     name = batches.category
     if name is None:
         return side
-    frame = side.table.frame
-    if name not in frame.columns:
-        near = difflib.get_close_matches(name, frame.columns, n=1)
-        raise ConfigError(
-            "the table has no such column",
-            where="batches.category",
-            saw=repr(name),
-            wanted=f"one of {', '.join(frame.columns)}",
-            do=f"did you mean {near[0]}?" if near else "add the column to the manifest",
-        )
-    return replace(side, categories=np.array([str(value) for value in frame[name].to_list()], np.str_))
+    check_category(side.table, batches)
+    values = side.table.frame[name].to_list()
+    return replace(side, categories=np.array([str(value) for value in values], np.str_))
+
+
+def check_category(table: ImageTable, batches: BatchConfig) -> None:
+    """Refuse a category that the table has no column of.
+
+    Raises:
+        ConfigError: it has none; the message names the nearest.
+    """
+    name, columns = batches.category, table.frame.columns
+    if name is None or name in columns:
+        return
+    near = difflib.get_close_matches(name, columns, n=1)
+    raise ConfigError(
+        "the table has no such column",
+        where="batches.category",
+        saw=repr(name),
+        wanted=f"one of {', '.join(columns)}",
+        do=f"did you mean {near[0]}?" if near else "add the column to the manifest",
+    )
 
 
 def limited(side: Side, batches: BatchConfig, *, seed: int) -> Side:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from lookalike.errors import BatchError, ConfigError
-from lookalike.training.distances import as_rows
+from lookalike.training.distances import as_batch
+from lookalike.training.options import check_whole
 
 
 class CrossBatchMemory(nn.Module):
@@ -59,14 +60,8 @@ class CrossBatchMemory(nn.Module):
                 wanted="a loss over pairs, such as contrastive or multi_similarity",
                 do="leave memory out, or choose such a loss",
             )
-        if size < 1 or dim < 1 or start < 0:
-            raise ConfigError(
-                "an option of the memory is out of range",
-                where="loss.memory",
-                saw=f"size {size}, dim {dim}, start {start}",
-                wanted="size and dim >= 1, start >= 0",
-                do="set for example memory: {size: 4096, start: 1000}",
-            )
+        check_whole(least=1, where="loss.memory", size=size, dim=dim)
+        check_whole(least=0, where="loss.memory", start=start)
         self.loss = loss
         self.start = start
         self.register_buffer("embeddings", torch.zeros(size, dim))
@@ -80,7 +75,7 @@ class CrossBatchMemory(nn.Module):
         Raises:
             BatchError: embeddings are not of length d, or the loss refuses the batch.
         """
-        rows = as_rows(embeddings, labels, distance="euclidean")
+        rows, labels = as_batch(embeddings, labels, distance="euclidean")
         if rows.shape[1] != self.embeddings.shape[1]:
             raise BatchError(
                 "embeddings do not fit the memory",

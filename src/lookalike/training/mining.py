@@ -2,28 +2,48 @@
 
 Embeddings and labels enter; triplets, or masks of pairs, leave. Hardest triplets teach a network the odd and
 the mislabelled images first; what is picked here leaves more of a batch at rest. Everything is exact and
-needs O(n^2) memory. The hard and semi-hard triplets themselves stand in triplets.py.
+needs O(n^2) memory. The hard and semi-hard triplets are made in triplets.py, and can be had from here too.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from lookalike.errors import ConfigError
+from lookalike.config_loss import MultiSimilarityConfig, TripletDistanceWeightedConfig
 from lookalike.training.distances import (
     anchor_blocks,
-    as_rows,
-    check_option,
+    as_batch,
     distances_between,
     exclude_same,
     nearest_of,
     positives_of,
     ranked_blocks,
 )
-from lookalike.training.triplets import Triplets, nearest_beyond
+from lookalike.training.options import check_option, checked
+from lookalike.training.triplets import (
+    TripletKinds,
+    Triplets,
+    mine_batch_hard,
+    mine_semi_hard,
+    nearest_beyond,
+    triplet_kinds,
+)
+
+__all__ = [
+    "PairMasks",
+    "TripletKinds",
+    "Triplets",
+    "mine_batch_hard",
+    "mine_distance_weighted",
+    "mine_easy_positive",
+    "mine_multi_similarity",
+    "mine_semi_hard",
+    "triplet_kinds",
+]
 
 EasyNegatives = Literal["semi_hard", "hard"]
 
@@ -63,7 +83,8 @@ def mine_easy_positive(
         is left without triplets.
     """
     check_option(negatives, EasyNegatives, name="negatives")
-    rows, positives = as_rows(embeddings.detach(), labels, distance="euclidean"), positives_of(labels)
+    rows, labels = as_batch(embeddings.detach(), labels, distance="euclidean")
+    positives = positives_of(labels)
     nearest, others = positives[:, 0].clone(), positives[:, 0].clone()
     for part, own, ranking in ranked_blocks(rows):
         mates = positives[part]  # [b, w]
@@ -114,16 +135,18 @@ def mine_distance_weighted(
         Wu et al., Sampling Matters in Deep Embedding Learning, ICCV 2017 (arXiv:1706.07567), section 4.1;
         the farthest distance is that of its authors' code.
     """
-    _check_distance("cutoff", cutoff, lowest_allowed=True)
-    _check_distance("farthest", farthest, lowest_allowed=False)
-    rows, positives = as_rows(embeddings.detach(), labels, distance="cosine"), positives_of(labels)
+    asked = checked(
+        TripletDistanceWeightedConfig, where="mine_distance_weighted", cutoff=cutoff, farthest=farthest
+    )
+    rows, labels = as_batch(embeddings.detach(), labels, distance="cosine")
+    positives = positives_of(labels)
     draws = torch.rand(positives.shape, generator=generator, dtype=torch.float64, device=rows.device)
     draws = draws.to(rows.dtype)  # the same draws in every precision
     negatives = torch.empty_like(positives)
     for part, own in anchor_blocks(rows):
         distances = distances_between(rows[part], rows, "euclidean")
-        beyond = ~(distances < farthest)  # or not a number
-        weights = _inverse_density(distances, rows.shape[1], cutoff).masked_fill_(beyond, -torch.inf)
+        beyond = ~(distances < asked.farthest)  # or not a number
+        weights = _inverse_density(distances, rows.shape[1], asked.cutoff).masked_fill_(beyond, -torch.inf)
         sums = _negative_weights(weights, own, positives[part]).cumsum_(1)
         total = sums[:, -1:]
         reach = torch.minimum(draws[part] * total, total.nextafter(torch.zeros_like(total)))  # < total
@@ -133,7 +156,7 @@ def mine_distance_weighted(
     return Triplets(anchors.expand_as(positives)[real], positives[real], negatives[real])
 
 
-def mine_multi_similarity(embeddings: Tensor, labels: Tensor, *, epsilon: float = 0.1) -> PairMasks:
+def mine_multi_similarity(embeddings: Tensor, labels: Tensor, *, epsilon: float | None = 0.1) -> PairMasks:
     """Keep the pairs that are not yet told apart: each side is measured against the other's hardest.
 
     A negative is kept where s_an > min over P(a) of s_ap - epsilon; a positive where s_ap < max over N(a) of
@@ -142,28 +165,23 @@ def mine_multi_similarity(embeddings: Tensor, labels: Tensor, *, epsilon: float 
     Args:
         embeddings: [n, d] float; no gradient is followed. Similarities are cosines.
         labels: [n] int64; at least one label must occur twice, and there must be two labels.
-        epsilon: >= 0, a margin in similarity; larger keeps more pairs.
+        epsilon: >= 0, a margin in similarity; larger keeps more pairs, None all.
 
     Returns:
         Masks that are nowhere both True; an anchor without a positive keeps no pair.
 
     Raises:
         BatchError: no label occurs twice, all labels are equal, or the shapes do not fit.
-        ConfigError: epsilon is negative or no number.
+        ConfigError: epsilon is out of range.
 
     Reference:
         Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning, CVPR 2019
         (arXiv:1904.06627), equations 11 and 12.
     """
-    if not (isinstance(epsilon, int | float) and epsilon >= 0):
-        raise ConfigError(
-            "the margin of the pair mining cannot be used",
-            where="epsilon",
-            saw=repr(epsilon),
-            wanted="a number >= 0",
-            do="set a small one such as the paper's 0.1",
-        )
-    rows, positives = as_rows(embeddings.detach(), labels, distance="cosine"), positives_of(labels)
+    asked = checked(MultiSimilarityConfig, where="mine_multi_similarity", epsilon=epsilon)
+    slack = math.inf if asked.epsilon is None else asked.epsilon
+    rows, labels = as_batch(embeddings.detach(), labels, distance="cosine")
+    positives = positives_of(labels)
     masks = torch.zeros(2, len(rows), len(rows), dtype=torch.bool, device=rows.device)
     for part, own in anchor_blocks(rows):
         mates = positives[part]  # [b, w]
@@ -172,8 +190,8 @@ def mine_multi_similarity(embeddings: Tensor, labels: Tensor, *, epsilon: float 
         near = similarity.gather(1, mates).masked_fill_(mates == own, torch.inf)
         exclude_same(similarity, own, mates, -torch.inf)
         hardest = similarity.amax(1, keepdim=True)
-        masks[0, part].scatter_(1, mates, near < hardest + epsilon)
-        torch.gt(similarity, near.amin(1, keepdim=True) - epsilon, out=masks[1, part])
+        masks[0, part].scatter_(1, mates, near < hardest + slack)
+        torch.gt(similarity, near.amin(1, keepdim=True) - slack, out=masks[1, part])
     return PairMasks(masks[0], masks[1])
 
 
@@ -192,15 +210,3 @@ def _negative_weights(log_weights: Tensor, own: Tensor, mates: Tensor) -> Tensor
     weights = log_weights.sub_(peak.masked_fill(none, 0.0)).exp_().masked_fill_(none, 1.0)
     exclude_same(weights, own, mates, 0.0)
     return weights
-
-
-def _check_distance(name: str, value: float, *, lowest_allowed: bool) -> None:
-    if isinstance(value, int | float) and (0 < value <= 2 or (lowest_allowed and value == 0)):
-        return
-    raise ConfigError(
-        "the distance lies outside the sphere's",
-        where=name,
-        saw=repr(value),
-        wanted=f"a number in {'[' if lowest_allowed else '('}0, 2]",
-        do="leave it out for the paper's 0.5 and its code's 1.4",
-    )

@@ -30,22 +30,24 @@ def make_optimizer(
     *,
     loss: nn.Module | None = None,
     loss_rate: float | None = None,
+    loss_decay: float = 0.0,
 ) -> torch.optim.Optimizer:
     """Adam, AdamW or SGD with momentum 0.9, a group of parameters for each learning rate.
 
     Head and loss learn at `learning_rate`. The features of a Network learn at `backbone_learning_rate`, with
     `layer_decay` d its stages at that times d^0, d^1, d^2 …, counted from the last one. Biases, norms and
-    other vectors are left out of the weight decay, as are the parameters of a loss, whose length means
-    nothing.
+    other vectors are left out of the weight decay, as are the parameters of a loss, unless `loss_decay` says
+    otherwise: the length of class vectors means nothing.
 
     Args:
         loss: a loss that learns, for example one proxy a class.
         loss_rate: its learning rate; None: that of the head.
+        loss_decay: its weight decay.
     """
     groups = _rated(network, training)
     if loss is not None:
         rate = training.learning_rate if loss_rate is None else loss_rate
-        groups.append(_group("loss", loss.parameters(), rate=rate, decay=0.0))
+        groups.append(_group("loss", loss.parameters(), rate=rate, decay=loss_decay))
     groups = [part for group in groups for part in _by_decay(group)]
     if training.optimizer == "sgd":
         return torch.optim.SGD(groups, momentum=0.9)

@@ -17,6 +17,7 @@ from lookalike.config import Pooling
 from lookalike.errors import ConfigError
 
 GEM_POWER, GEM_FLOOR = 3.0, 1e-6
+GEM_POWERS = 1.0, 100.0  # what is learned stays within: the mean, and nearly the maximum
 
 
 def spoc(maps: Tensor) -> Tensor:
@@ -82,7 +83,8 @@ class Descriptors(nn.Module):
         quartered: which maps' quarters are pooled apart, counted from 1.
 
     Attributes:
-        power: where gem is among them, its p for each map, [stages] ([] for one map); it starts at 3.
+        power: where gem is among them, its p for each map, [stages] ([] for one map); it starts at 3 and
+            counts as 1 below 1, and as 100 above: training puts it back there, so that it can return.
 
     Raises:
         ConfigError: there is no pooling of that name.
@@ -107,6 +109,9 @@ class Descriptors(nn.Module):
 
         D = poolings times the sum of c, and four times each quartered c.
         """
+        if self.training and "gem" in self.poolings:
+            with torch.no_grad():
+                self.power.clamp_(*GEM_POWERS)
         pooled = [
             self._pool(name, place, maps[place]) for name in self.poolings for place in range(self.stages)
         ]
@@ -118,7 +123,9 @@ class Descriptors(nn.Module):
 
     def _pool(self, name: Pooling, place: int, maps: Tensor) -> Tensor:
         if name == "gem":
-            return gem(maps, self.power.view(-1)[place])
+            # in training it was put in range above; a clamp would have no gradient at the ends
+            power = self.power if self.training else self.power.clamp(*GEM_POWERS)
+            return gem(maps, power.view(-1)[place])
         return spoc(maps) if name == "spoc" else mac(maps)
 
 

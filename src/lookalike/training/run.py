@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lookalike.attribute_evaluation import AttributeReport, evaluate_attributes
+from lookalike.attribute_page import attribute_page, write_attributes
 from lookalike.attribute_wording import attribute_json, attribute_lines
 from lookalike.calibration import Target
 from lookalike.card import write_card
@@ -30,29 +31,15 @@ from lookalike.table import ImageTable
 from lookalike.training.claim import check_free, claim, claimed, held
 from lookalike.training.closed_form import Candidate
 from lookalike.training.processes import is_first
+from lookalike.training.unused import memory_in_words, unused_in_words
 
 try:
     from lookalike.training.build import MODEL, Built, build
+    from lookalike.training.preflight import check_settings
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "onnx", extra="train") from error
 
 CHECKPOINTS, REPORT, ATTRIBUTES = "checkpoints", "report.html", "attributes.json"
-
-# what a closed-form head has no use for, and the keys among them that it has
-_BY_GRADIENT = ("loss", "training", "batches")
-_OF_THE_BACKBONE = [
-    f"training.{key}"
-    for key in (
-        "backbone_learning_rate",
-        "layer_decay",
-        "unfreeze",
-        "head_warmup_epochs",
-        "freeze_batch_norm",
-        "sizes",
-        "refit",
-    )
-]
-_ALSO_SOLVED = ("loss.dimensions", "training.views", "batches.class_list", "batches.total_examples_per_class")
 
 
 @dataclass(frozen=True)
@@ -117,6 +104,7 @@ def train(
     elif (folder / MODEL).exists() and any((folder / name).exists() for name in (REPORT, ATTRIBUTES)):
         watcher.say(f"The run in {folder} is finished: its model is judged once more, and left as it is.")
         return _finished(folder, table, settings, watcher)
+    check_settings(settings, table)
     with held(folder):
         if new:
             check_free(folder, MODEL, CHECKPOINTS)
@@ -134,6 +122,7 @@ def _run(folder: Path, table: ImageTable, settings: RunConfig, *, resume: bool, 
         write_card(built.model, None, measured=attribute_lines(report) if report else ())
         if report is not None:
             write_atomically(folder / ATTRIBUTES, json.dumps(attribute_json(report), indent=2).encode())
+            _report_attributes(folder, settings, table, built, report)
         return Run(folder, built.model, None, None, skipped, built.alarms, report)
     threshold = _calibrate(built.model, table, settings, watcher)
     evaluation = _evaluate(built.model, table, watcher)
@@ -159,10 +148,8 @@ def _settings(config: RunConfig | str | Path, overrides: Sequence[str]) -> RunCo
 
 def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: Watcher) -> ImageTable:
     """The table with its splits, each of them fit for its job."""
-    if unused := _unused(settings):
-        kind = f"head {settings.network.resolved_head} on a "
-        kind += "frozen backbone" if settings.network.frozen else "fine-tuned backbone"
-        watcher.say(f"With {kind} these have no effect: {', '.join(unused)}.")
+    for note in unused_in_words(settings):
+        watcher.say(note)
     source = data if data is not None else settings.data
     if source is None:
         raise TableError(
@@ -179,12 +166,13 @@ def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: W
     for note in (*table.notes, *split.notes):
         watcher.say(note)
     _check_there(split.table, "train", job="learn from")
-    for note in check_trainable(split.table.select("train").labels):
+    labels = split.table.select("train").labels
+    for note in (*check_trainable(labels), *memory_in_words(settings, labels)):
         watcher.say(note)
     _check_there(split.table, "val", job="choose settings and the threshold by")
-    for name in ("val", "test") if settings.split.test or table.has_splits else ("val",):
+    for name in ("val", "test"):
         if name in split.table.splits:
-            check_judgeable(split.table.select(name).labels, split=name)
+            check_judgeable(split.table.select(name), split=name)
     return split.table
 
 
@@ -215,27 +203,6 @@ def _check_there(table: ImageTable, name: str, *, job: str) -> None:
             saw=f"pictures of {' and '.join(table.splits)} only",
             do=f"give split.{name} a share above 0, or mark some pictures as {name}",
         )
-
-
-def _unused(settings: RunConfig) -> list[str]:
-    """The keys that differ from their defaults, but that this kind of training has no use for."""
-    asked, default = settings.model_dump(), RunConfig().model_dump()
-    changed = [
-        f"{section}.{key}"
-        for section in (*_BY_GRADIENT, "network")
-        for key, value in asked[section].items()
-        if value != default[section].get(key)
-    ]
-    network = settings.network
-    unused = ["network.dropout"] if network.resolved_head != "feed_forward" else []
-    unused += ["batches.category_share"] if settings.batches.category is None else []
-    unused += _OF_THE_BACKBONE if network.frozen else []
-    if network.resolved_head == "closed_form":
-        solved = () if settings.attributes is not None else _ALSO_SOLVED
-        unused += [key for key in changed if key.startswith(_BY_GRADIENT) and key not in solved]
-        unused += ["image_augmentation"] if settings.attributes is not None and settings.augment else []
-        changed += ["image_augmentation"]
-    return [key for key in dict.fromkeys(unused) if key in changed]
 
 
 def _evaluate_attributes(model: Model, table: ImageTable, watcher: Watcher) -> AttributeReport | None:
@@ -290,6 +257,20 @@ def _report(
         recipe=dump_config(settings),
     )
     write_report(page, folder / REPORT)
+
+
+def _report_attributes(
+    folder: Path, settings: RunConfig, table: ImageTable, built: Built, report: AttributeReport
+) -> None:
+    page = attribute_page(
+        report,
+        table,
+        created=_now(),
+        history=built.history,
+        notes=built.notes,
+        recipe=dump_config(settings),
+    )
+    write_attributes(page, folder / REPORT)
 
 
 def _candidate(tried: Candidate) -> dict[str, float]:

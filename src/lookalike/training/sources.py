@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from lookalike.config import AugmentConfig, BatchConfig
 from lookalike.images import Box, open_image
@@ -23,6 +23,7 @@ from lookalike.preprocess import Preprocess, prepare
 from lookalike.records import Floats, Labels
 from lookalike.training.augment import make_augment
 from lookalike.training.batches import ClassBatches
+from lookalike.training.reading import opened
 
 EVALUATION_BATCH = 64
 Batch = tuple[Tensor, Tensor]  # inputs [n, ...], labels [n] int64
@@ -54,7 +55,7 @@ class Source(Protocol):
 
     @property
     def identity(self) -> NDArray[np.int64] | None:
-        """[n], equal where two files are byte for byte the same; such two do not find each other."""
+        """[n, e]; two inputs with one code in any column (file, group, role) do not find each other."""
 
     def training(self, batches: BatchConfig, *, seed: int, epoch: int, part: Part = WHOLE) -> Iterable[Batch]:
         """The P x K batches of one epoch; its length is that of the whole epoch, wherever it starts."""
@@ -125,12 +126,12 @@ class PictureSource:
     def _decoded(self, batches: _Batches, seed: int, epoch: int) -> Iterable[Batch]:
         preprocess = replace(self.preprocess, size=self.size_of(epoch))
         dataset = _Pictures(self, preprocess, augment=self.augment, seed=seed, epoch=epoch)
-        return DataLoader(dataset, batch_sampler=batches, num_workers=self.workers)
+        return opened(dataset, batches=batches, workers=self.workers)
 
     def evaluation(self) -> Iterable[Batch]:
         """All pictures once, in order, not augmented."""
         dataset = _Pictures(self, self.preprocess, augment=None, seed=0, epoch=0)
-        return DataLoader(dataset, batch_size=EVALUATION_BATCH, num_workers=self.workers)
+        return opened(dataset, batch_size=EVALUATION_BATCH, workers=self.workers)
 
     def size_of(self, epoch: int) -> int:
         """The side of the training pictures of an epoch, in pixels."""
@@ -166,7 +167,8 @@ class _Gather:
     def __iter__(self) -> Iterator[Batch]:
         features, codes = torch.from_numpy(self.source.features), label_codes(self.source.labels)
         views = None if self.source.views is None else torch.from_numpy(self.source.views)
-        for number, rows in enumerate(self.batches, start=self.batches.start):
+        for number, places in enumerate(self.batches, start=self.batches.start):
+            rows = [place % len(codes) for place in places]
             if views is None:
                 yield features[rows], codes[rows]
                 continue
@@ -197,12 +199,13 @@ class _Pictures(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.source.paths)
 
-    def __getitem__(self, row: int) -> Batch:
+    def __getitem__(self, place: int) -> Batch:
+        turn, row = divmod(place, len(self))
         source, preprocess = self.source, self.preprocess
         image = open_image(source.paths[row], target=preprocess.decode_target, box=source.boxes[row])
         pixels = torch.from_numpy(prepare(image, preprocess))  # [h, w, 3]
         if self.augment is not None:
-            generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch, row))
+            generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch + turn, row))
             pixels = self.augment(pixels.permute(2, 0, 1), generator).permute(1, 2, 0)
         return pixels.contiguous(), self.codes[row]
 
@@ -228,7 +231,23 @@ def _batches(
         rank=part.rank,
         world=part.world,
     )
-    return _Batches(sampler.rows_of_epoch(epoch).tolist(), part.start)
+    if batches.steps_per_epoch is None:
+        return _Batches(sampler.rows_of_epoch(epoch).tolist(), part.start)
+    places = _steps(sampler, batches.steps_per_epoch, rows=len(source.labels), epoch=epoch)
+    return _Batches(places.tolist(), part.start)
+
+
+def _steps(sampler: ClassBatches, steps: int, *, rows: int, epoch: int) -> NDArray[np.int64]:
+    """The batches of an epoch of so many steps: [steps, n] places, row + turn x rows.
+
+    The sampler's own epochs follow each other, and every epoch of the training goes on where the last one
+    stopped. The turn is how far the sampler is ahead of the training: what a picture is changed by depends
+    on the sampler's epoch, so that it is another change each time.
+    """
+    first, length = epoch * steps, len(sampler)
+    turns = range(first // length, (first + steps - 1) // length + 1)
+    places = np.concatenate([sampler.rows_of_epoch(turn) + (turn - epoch) * rows for turn in turns])
+    return places[first - turns[0] * length :][:steps]
 
 
 def seed_of(*numbers: int) -> int:

@@ -13,11 +13,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lookalike.errors import ConfigError
 from lookalike.training.distances import (
     Distance,
     anchor_blocks,
-    as_rows,
+    as_batch,
     classes_of,
     distances_between,
     exclude_same,
@@ -26,6 +25,7 @@ from lookalike.training.distances import (
     ranked_blocks,
     sorted_rows,
 )
+from lookalike.training.options import check_whole
 
 # Above this many positives an anchor, sorting all negatives once is cheaper than one pass over them for each.
 _WIDEST_PASSES = 64
@@ -68,7 +68,8 @@ def mine_semi_hard(embeddings: Tensor, labels: Tensor) -> Triplets:
     Reference:
         Schroff et al., FaceNet, CVPR 2015 (arXiv:1503.03832), section 3.2; tfa.losses.TripletSemiHardLoss.
     """
-    rows, positives = as_rows(embeddings.detach(), labels, distance="euclidean"), positives_of(labels)
+    rows, labels = as_batch(embeddings.detach(), labels, distance="euclidean")
+    positives = positives_of(labels)
     negatives = torch.empty_like(positives)
     for part, own, ranking in ranked_blocks(rows):
         mates = positives[part]  # [b, w]
@@ -101,8 +102,10 @@ def mine_batch_hard(
     Reference:
         Hermans et al., In Defense of the Triplet Loss, 2017 (arXiv:1703.07737), equation 5.
     """
-    _check_skips(skip_negatives=skip_negatives, skip_positives=skip_positives)
-    rows = as_rows(embeddings.detach(), labels, distance="euclidean")
+    check_whole(
+        least=0, where="mine_batch_hard", skip_negatives=skip_negatives, skip_positives=skip_positives
+    )
+    rows, labels = as_batch(embeddings.detach(), labels, distance="euclidean")
     order, sizes = classes_of(labels)
     anchors = torch.arange(len(labels), device=labels.device)
     smallest, largest = (int(size) for size in sizes.aminmax())
@@ -135,7 +138,8 @@ def triplet_kinds(
         BatchError: there is no valid triplet, or the shapes do not fit.
         ConfigError: the distance has no such name.
     """
-    rows, positives = as_rows(embeddings, labels, distance=distance), positives_of(labels)
+    rows, labels = as_batch(embeddings, labels, distance=distance)
+    positives = positives_of(labels)
     hard = within = triplets = 0
     for part, own in anchor_blocks(rows):
         mates = positives[part]  # [b, w]
@@ -225,15 +229,3 @@ def _least(matrix: Tensor, skip: int, counts: Tensor | int) -> Tensor:
     if isinstance(counts, int):
         return order[:, min(skip, counts - 1)]
     return order.gather(1, (counts - 1).clamp_(0, skip)[:, None])[:, 0]
-
-
-def _check_skips(**skips: int) -> None:
-    for name, skip in skips.items():
-        if not isinstance(skip, int) or skip < 0:
-            raise ConfigError(
-                "the number to skip cannot be used",
-                where=name,
-                saw=repr(skip),
-                wanted="a whole number >= 0",
-                do="set a small one such as 1: about as many wrong labels as an image may meet in a batch",
-            )

@@ -13,16 +13,18 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from lookalike.config_loss import TripletBatchAllConfig
 from lookalike.training.distances import (
     Distance,
     anchor_blocks,
-    as_rows,
+    as_batch,
     distances_between,
     exclude_same,
     positives_of,
     sorted_rows,
 )
-from lookalike.training.losses.triplet import check_margin, refuse_second_derivative
+from lookalike.training.losses.triplet import refuse_second_derivative
+from lookalike.training.options import checked
 
 # Above this many positives an anchor, looking each distance up is cheaper than one pass for each positive.
 _WIDEST_PASSES = 64
@@ -59,9 +61,9 @@ def triplet_batch_all(
     >>> round(triplet_batch_all(z, torch.tensor([0, 0, 1, 1]), margin=0.5).item(), 4)
     0.238
     """
-    check_margin(margin, soft=False)
-    rows = as_rows(embeddings, labels, distance=distance)
-    return cast("Tensor", _BatchAll.apply(rows, positives_of(labels), margin, distance))
+    asked = checked(TripletBatchAllConfig, margin=margin)
+    rows, labels = as_batch(embeddings, labels, distance=distance)
+    return cast("Tensor", _BatchAll.apply(rows, positives_of(labels), asked.margin, distance))
 
 
 class _BatchAll(torch.autograd.Function):

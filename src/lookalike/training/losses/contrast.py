@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.training.losses.rows import Block, Gallery, Terms, above_zero, compare, softmax_
+from lookalike.config_loss import NtXentConfig, SupervisedContrastiveConfig
+from lookalike.training.losses.rows import Block, Gallery, Terms, compare, softmax_
+from lookalike.training.options import checked
 
 
 def supervised_contrastive(
@@ -34,7 +36,7 @@ def supervised_contrastive(
 
     Raises:
         BatchError: no row has a positive, all labels are equal, or the shapes do not fit.
-        ConfigError: the temperature is not a number > 0.
+        ConfigError: the temperature is out of range.
 
     Reference:
         Khosla et al., Supervised Contrastive Learning, NeurIPS 2020 (arXiv:2004.11362), equation 2 (L_out).
@@ -42,8 +44,8 @@ def supervised_contrastive(
     >>> round(supervised_contrastive(torch.eye(4), torch.tensor([0, 0, 1, 1])).item(), 4) # log 3
     1.0986
     """
-    above_zero(temperature=temperature)
-    terms = partial(_supervised_contrastive, temperature=temperature)
+    asked = checked(SupervisedContrastiveConfig, temperature=temperature)
+    terms = partial(_supervised_contrastive, temperature=asked.temperature)
     return compare(embeddings, labels, terms, gallery=gallery)
 
 
@@ -68,7 +70,7 @@ def nt_xent(
 
     Raises:
         BatchError: no row has a positive, all labels are equal, or the shapes do not fit.
-        ConfigError: the temperature is not a number > 0.
+        ConfigError: the temperature is out of range.
 
     Reference:
         Chen et al., SimCLR, ICML 2020 (arXiv:2002.05709), equation 1, for any number of positives.
@@ -76,8 +78,8 @@ def nt_xent(
     >>> round(nt_xent(torch.eye(4), torch.tensor([0, 0, 1, 1])).item(), 4) # log 3
     1.0986
     """
-    above_zero(temperature=temperature)
-    return compare(embeddings, labels, partial(_nt_xent, temperature=temperature), gallery=gallery)
+    asked = checked(NtXentConfig, temperature=temperature)
+    return compare(embeddings, labels, partial(_nt_xent, temperature=asked.temperature), gallery=gallery)
 
 
 def _supervised_contrastive(block: Block, *, temperature: float) -> Terms:

@@ -14,6 +14,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lookalike.errors import BatchError, ConfigError
@@ -49,7 +50,13 @@ class ForeignLoss(nn.Module):
         )
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """[n, d] unit rows and [n] int64 labels to a scalar; BatchError where it returns something else."""
+        """[n, d] unit rows and [n] int64 labels to a scalar with a gradient.
+
+        A plain 0, as losses return that find nothing in a batch, gets a gradient of 0.
+
+        Raises:
+            BatchError: the loss returns something else, or a number that does not depend on the embeddings.
+        """
         value = self.loss(embeddings, labels)
         if not isinstance(value, Tensor) or value.ndim:
             shape = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
@@ -60,7 +67,17 @@ class ForeignLoss(nn.Module):
                 wanted="one number for the batch",
                 do="name a loss that takes the mean, or wrap it in a function of your own that does",
             )
-        return value
+        if value.requires_grad or not (embeddings.requires_grad and torch.is_grad_enabled()):
+            return value
+        if value.item() == 0:
+            return value + 0 * embeddings.sum()
+        raise BatchError(
+            "the loss cannot be learned from",
+            where=f"loss.name: {self.name}",
+            saw=f"{value.item():g}, which carries no gradient",
+            wanted="a number that torch computed from the embeddings",
+            do="take detach(), item(), numpy() and torch.no_grad() out of the loss, or name another",
+        )
 
 
 def _find(name: str) -> Callable[..., Any]:

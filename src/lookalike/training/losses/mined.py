@@ -8,10 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lookalike.errors import ConfigError
-from lookalike.training.distances import Distance, as_rows
-from lookalike.training.losses.triplet import Margin, check_margin, mean_of_triplets
+from lookalike.config_loss import TripletDistanceWeightedConfig, TripletEasyPositiveConfig
+from lookalike.training.distances import Distance, as_batch
+from lookalike.training.losses.triplet import Margin, mean_of_triplets
 from lookalike.training.mining import EasyNegatives, mine_distance_weighted, mine_easy_positive
+from lookalike.training.options import checked
 
 _TEMPERATURE = 0.1  # the paper's
 
@@ -56,11 +57,11 @@ def triplet_easy_positive(
     >>> round(triplet_easy_positive(z, torch.tensor([0, 0, 1, 1]), temperature=1.0).item(), 4)
     0.4846
     """
-    check_margin(margin, soft=True)
-    sharpness = _checked_temperature(margin, temperature)
-    rows = as_rows(embeddings, labels, distance=distance)
+    asked = checked(TripletEasyPositiveConfig, margin=margin, temperature=temperature)
+    rows, labels = as_batch(embeddings, labels, distance=distance)
     mined = mine_easy_positive(rows, labels, negatives=negatives)
-    return mean_of_triplets(rows, mined, margin, distance, temperature=sharpness)
+    sharpness = asked.temperature or _TEMPERATURE
+    return mean_of_triplets(rows, mined, asked.margin, distance, temperature=sharpness)
 
 
 def triplet_distance_weighted(
@@ -98,21 +99,7 @@ def triplet_distance_weighted(
         Wu et al., Sampling Matters in Deep Embedding Learning, ICCV 2017 (arXiv:1706.07567): its sampling,
         under the triplet loss that the paper compares; not its margin loss, whose border is learned.
     """
-    check_margin(margin, soft=False)
-    rows = as_rows(embeddings, labels, distance=distance)
+    asked = checked(TripletDistanceWeightedConfig, margin=margin, cutoff=cutoff, farthest=farthest)
+    rows, labels = as_batch(embeddings, labels, distance=distance)
     mined = mine_distance_weighted(rows, labels, cutoff=cutoff, farthest=farthest, generator=generator)
-    return mean_of_triplets(rows, mined, margin, distance)
-
-
-def _checked_temperature(margin: Margin, temperature: float | None) -> float:
-    if temperature is None:
-        return _TEMPERATURE
-    if margin == "soft" and isinstance(temperature, int | float) and temperature > 0:
-        return temperature
-    raise ConfigError(
-        "the temperature does not fit the loss",
-        where="loss.temperature",
-        saw=f"{temperature!r} beside margin {margin!r}",
-        wanted="a number > 0, beside margin soft",
-        do="leave the temperature out, or set margin: soft",
-    )
+    return mean_of_triplets(rows, mined, asked.margin, distance)

@@ -12,18 +12,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.training.distances import as_rows
+from lookalike.config_loss import CircleConfig, ContrastiveConfig, MultiSimilarityConfig
+from lookalike.training.distances import as_batch
 from lookalike.training.losses.rows import (
     Block,
     Gallery,
     Terms,
-    above_zero,
     by_similarity_,
     compare,
     distances_,
+    further_rows,
     log1p_sum_exp_,
     softmax_,
 )
+from lookalike.training.options import checked
 
 
 def contrastive(
@@ -46,7 +48,7 @@ def contrastive(
 
     Raises:
         BatchError: no row has a positive, all labels are equal, or the shapes do not fit.
-        ConfigError: the margin is not a number > 0.
+        ConfigError: the margin is out of range.
 
     Reference:
         Hadsell et al., Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006, equation 4,
@@ -57,8 +59,8 @@ def contrastive(
     >>> round(contrastive(z, torch.tensor([0, 0, 1, 1])).item(), 4)
     0.9672
     """
-    above_zero(margin=margin)
-    apart = compare(embeddings, labels, partial(_apart, margin=margin), gallery=gallery)
+    asked = checked(ContrastiveConfig, margin=margin)
+    apart = compare(embeddings, labels, partial(_apart, margin=asked.margin), gallery=gallery)
     return apart + _together(embeddings, labels, gallery)
 
 
@@ -84,7 +86,7 @@ def multi_similarity(
         labels: [n] int64; at least one label must occur twice, and there must be two labels.
         alpha, beta: sharpness of pull and push, > 0.
         base: cosine similarity that divides near from far, in (-1, 1); λ in the paper.
-        epsilon: slack of the pair mining; None takes all pairs.
+        epsilon: slack of the pair mining, >= 0; None takes all pairs.
         gallery: further embeddings [m, d] and labels [m] that the batch's rows are compared with too.
 
     Returns:
@@ -93,7 +95,7 @@ def multi_similarity(
 
     Raises:
         BatchError: no row has a positive, all labels are equal, or the shapes do not fit.
-        ConfigError: alpha or beta is not a number > 0.
+        ConfigError: an option is out of range.
 
     Reference:
         Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning, CVPR 2019
@@ -103,8 +105,8 @@ def multi_similarity(
     >>> round(multi_similarity(z, torch.tensor([0, 0, 1, 1])).item(), 4)
     0.4018
     """
-    above_zero(alpha=alpha, beta=beta)
-    terms = partial(_multi_similarity, alpha=alpha, beta=beta, base=base, epsilon=epsilon)
+    asked = checked(MultiSimilarityConfig, alpha=alpha, beta=beta, base=base, epsilon=epsilon)
+    terms = partial(_multi_similarity, **asked.arguments)
     return compare(embeddings, labels, terms, gallery=gallery)
 
 
@@ -136,7 +138,7 @@ def circle(
 
     Raises:
         BatchError: no row has a positive, all labels are equal, or the shapes do not fit.
-        ConfigError: margin or gamma is not a number > 0.
+        ConfigError: margin or gamma is out of range.
 
     Reference:
         Sun et al., Circle Loss, CVPR 2020 (arXiv:2002.10857), section 3.2.
@@ -145,17 +147,18 @@ def circle(
     >>> round(circle(z, torch.tensor([0, 0, 1, 1])).item(), 4)
     44.0004
     """
-    above_zero(margin=margin, gamma=gamma)
-    terms = partial(_circle, margin=margin, gamma=gamma)
+    asked = checked(CircleConfig, margin=margin, gamma=gamma)
+    terms = partial(_circle, **asked.arguments)
     return compare(embeddings, labels, terms, gallery=gallery)
 
 
 def _together(embeddings: Tensor, labels: Tensor, gallery: Gallery | None) -> Tensor:
     """The mean of d² = 2 - 2 s over the positive pairs, from the sum of each label's rows: O(n d)."""
-    rows = columns = as_rows(embeddings, distance="euclidean")
+    rows, labels = as_batch(embeddings, labels, distance="euclidean")
+    columns = rows
     if gallery is not None:
-        columns = torch.cat((rows, as_rows(gallery[0], distance="euclidean").to(rows)))
-        labels = torch.cat((labels, gallery[1].to(labels)))
+        others, further = further_rows(gallery, rows)
+        columns, labels = torch.cat((rows, others)), torch.cat((labels, further))
     _, places, sizes = labels.unique(return_inverse=True, return_counts=True)
     sums = columns.new_zeros(len(sizes), columns.shape[1]).index_add(0, places, columns)
     own = places[: len(rows)]

@@ -13,9 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lookalike.errors import BatchError, ConfigError
-from lookalike.training.distances import as_rows
-from lookalike.training.losses.rows import above_zero
+from lookalike.config_loss import (
+    ArcFaceConfig,
+    AuxiliaryConfig,
+    CosFaceConfig,
+    NormalisedSoftmaxConfig,
+    ProxyAnchorConfig,
+)
+from lookalike.errors import BatchError
+from lookalike.training.distances import as_batch
+from lookalike.training.options import check_whole, checked
 
 
 class Proxies(nn.Module):
@@ -27,26 +34,26 @@ class Proxies(nn.Module):
             (Matryoshka training ties its lengths this way).
 
     Raises:
-        ConfigError: classes or dim is not a number > 0.
+        ConfigError: classes or dim is not a whole number >= 1, or an option is out of range.
     """
 
     def __init__(self, *, classes: int, dim: int) -> None:
         super().__init__()
-        above_zero(classes=classes, dim=dim)
+        check_whole(least=1, where=type(self).__name__, classes=classes, dim=dim)
         self.weight = nn.Parameter(functional.normalize(torch.randn(classes, dim), dim=1))
 
-    def similarities(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Cosine [n, C] of rows of unit length (not checked) and the classes' vectors.
+    def similarities(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine [n, C] of rows of unit length (not checked) and the classes' vectors, and labels [n] int64.
 
         Raises:
             BatchError: the shapes do not fit, or a label is outside of [0, C).
         """
-        rows = as_rows(embeddings, labels, distance="euclidean")
+        rows, labels = as_batch(embeddings, labels, distance="euclidean")
         classes, dim = self.weight.shape
         _check_fit(rows, labels, classes=classes, dim=dim)
         weight = self.weight[:, : rows.shape[1]].to(rows.dtype)
         with torch.autocast(rows.device.type, enabled=False):
-            return rows @ functional.normalize(weight, dim=1).T
+            return rows @ functional.normalize(weight, dim=1).T, labels
 
 
 class NormalisedSoftmax(Proxies):
@@ -62,12 +69,12 @@ class NormalisedSoftmax(Proxies):
 
     def __init__(self, *, classes: int, dim: int, temperature: float = 0.05) -> None:
         super().__init__(classes=classes, dim=dim)
-        above_zero(temperature=temperature)
-        self.temperature = temperature
+        self.temperature = checked(NormalisedSoftmaxConfig, temperature=temperature).temperature
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """[n, d] unit rows and [n] int64 labels to a scalar > 0; BatchError where they do not fit."""
-        return functional.cross_entropy(self.similarities(embeddings, labels) / self.temperature, labels)
+        cosine, labels = self.similarities(embeddings, labels)
+        return functional.cross_entropy(cosine / self.temperature, labels)
 
 
 class CosFace(Proxies):
@@ -86,12 +93,12 @@ class CosFace(Proxies):
 
     def __init__(self, *, classes: int, dim: int, margin: float = 0.35, scale: float = 64.0) -> None:
         super().__init__(classes=classes, dim=dim)
-        above_zero(margin=margin, scale=scale)
-        self.margin, self.scale = margin, scale
+        asked = checked(CosFaceConfig, margin=margin, scale=scale)
+        self.margin, self.scale = asked.margin, asked.scale
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """[n, d] unit rows and [n] int64 labels to a scalar > 0; BatchError where they do not fit."""
-        cosine = self.similarities(embeddings, labels)
+        cosine, labels = self.similarities(embeddings, labels)
         right = cosine.gather(1, labels[:, None]) - self.margin
         return functional.cross_entropy(cosine.scatter(1, labels[:, None], right) * self.scale, labels)
 
@@ -113,12 +120,12 @@ class ArcFace(Proxies):
 
     def __init__(self, *, classes: int, dim: int, margin: float = 0.5, scale: float = 64.0) -> None:
         super().__init__(classes=classes, dim=dim)
-        above_zero(margin=margin, scale=scale)
-        self.margin, self.scale = margin, scale
+        asked = checked(ArcFaceConfig, margin=margin, scale=scale)
+        self.margin, self.scale = asked.margin, asked.scale
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """[n, d] unit rows and [n] int64 labels to a scalar > 0; BatchError where they do not fit."""
-        cosine = self.similarities(embeddings, labels)
+        cosine, labels = self.similarities(embeddings, labels)
         right = cosine.gather(1, labels[:, None])
         sine = (1 - right.square()).clamp(min=1e-7).sqrt()  # its gradient is infinite at 0
         turned = right * math.cos(self.margin) - sine * math.sin(self.margin)  # cos(θ + margin)
@@ -145,12 +152,12 @@ class ProxyAnchor(Proxies):
 
     def __init__(self, *, classes: int, dim: int, alpha: float = 32.0, margin: float = 0.1) -> None:
         super().__init__(classes=classes, dim=dim)
-        above_zero(alpha=alpha, margin=margin)
-        self.alpha, self.margin = alpha, margin
+        asked = checked(ProxyAnchorConfig, alpha=alpha, margin=margin)
+        self.alpha, self.margin = asked.alpha, asked.margin
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """[n, d] unit rows and [n] int64 labels to a scalar > 0; BatchError where they do not fit."""
-        cosine = self.similarities(embeddings, labels)
+        cosine, labels = self.similarities(embeddings, labels)
         pull = (self.margin - cosine.gather(1, labels[:, None])[:, 0]) * self.alpha  # [n]
         nothing = torch.finfo(cosine.dtype).min
         push = (cosine + self.margin).mul_(self.alpha).scatter_(1, labels[:, None], nothing)  # [n, C]
@@ -179,21 +186,20 @@ class Classification(nn.Module):
 
     def __init__(self, *, classes: int, dim: int, smoothing: float = 0.1, temperature: float = 0.5) -> None:
         super().__init__()
-        above_zero(classes=classes, dim=dim, temperature=temperature)
-        if not 0 <= smoothing < 1:
-            raise ConfigError(
-                "an option of a loss is out of range",
-                where="loss.auxiliary.smoothing",
-                saw=repr(smoothing),
-                wanted="a number >= 0 and < 1",
-                do="leave smoothing out for its default",
-            )
+        check_whole(least=1, where=type(self).__name__, classes=classes, dim=dim)
+        asked = checked(
+            AuxiliaryConfig,
+            where=type(self).__name__,
+            within=("loss", "auxiliary"),
+            smoothing=smoothing,
+            temperature=temperature,
+        )
         self.linear = nn.Linear(dim, classes)
-        self.smoothing, self.temperature = smoothing, temperature
+        self.smoothing, self.temperature = asked.smoothing, asked.temperature
 
     def forward(self, descriptors: Tensor, labels: Tensor) -> Tensor:
         """[n, dim] and [n] int64 labels to a scalar > 0; BatchError where they do not fit."""
-        rows = as_rows(descriptors, labels, distance="euclidean")
+        rows, labels = as_batch(descriptors, labels, distance="euclidean")
         _check_fit(rows, labels, classes=self.linear.out_features, dim=self.linear.in_features, exact=True)
         with torch.autocast(rows.device.type, enabled=False):
             logits = functional.linear(rows, self.linear.weight.to(rows), self.linear.bias.to(rows))

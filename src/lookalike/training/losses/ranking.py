@@ -12,8 +12,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from lookalike.errors import ConfigError
-from lookalike.training.losses.rows import Block, Gallery, Terms, above_zero, compare
+from lookalike.config_loss import RecallAtKConfig, SmoothApConfig
+from lookalike.training.losses.rows import Block, Gallery, Terms, compare
+from lookalike.training.options import checked
 
 _Ranked = Callable[[Tensor, Block], Tensor]  # similarities [b, g] to losses [b, 1]
 
@@ -39,7 +40,7 @@ def smooth_ap(
 
     Raises:
         BatchError: no row has a positive, all labels are equal, or the shapes do not fit.
-        ConfigError: the temperature is not a number > 0.
+        ConfigError: the temperature is out of range.
 
     Reference:
         Brown et al., Smooth-AP, ECCV 2020 (arXiv:2007.12163). Its code counts the anchor itself as a
@@ -49,8 +50,8 @@ def smooth_ap(
     >>> round(smooth_ap(z, torch.tensor([0, 0, 1, 1])).item(), 4)
     0.2917
     """
-    above_zero(temperature=temperature)
-    ranked = partial(_one_minus_ap, temperature=temperature)
+    asked = checked(SmoothApConfig, temperature=temperature)
+    ranked = partial(_one_minus_ap, temperature=asked.temperature)
     return compare(embeddings, labels, partial(_terms, ranked=ranked), gallery=gallery, cubic=True)
 
 
@@ -81,23 +82,15 @@ def recall_at_k(
 
     Raises:
         BatchError: no row has a positive, all labels are equal, or the shapes do not fit.
-        ConfigError: ks is empty or holds a k < 1, or the temperature is not a number > 0.
+        ConfigError: ks is empty, holds a k that is < 1 or not whole, or the temperature is out of range.
 
     Reference:
         Patel et al., Recall@k Surrogate Loss with Large Batches and Similarity Mixup, CVPR 2022
         (arXiv:2108.11179), as its code computes it: k is also the temperature of its own
         step, and min(k, |P|) the divisor. Without the similarity mixup.
     """
-    above_zero(temperature=temperature)
-    if not ks or min(ks) < 1:
-        raise ConfigError(
-            "the ks do not fit the loss",
-            where="loss.ks",
-            saw=repr(list(ks)),
-            wanted="at least one whole number, each >= 1",
-            do="set ks: [1, 2, 4, 8, 16]",
-        )
-    ranked = partial(_one_minus_recall, ks=ks, temperature=temperature)
+    asked = checked(RecallAtKConfig, ks=ks, temperature=temperature)
+    ranked = partial(_one_minus_recall, ks=asked.ks, temperature=asked.temperature)
     return compare(embeddings, labels, partial(_terms, ranked=ranked), gallery=gallery, cubic=True)
 
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from lookalike.errors import BatchError, ConfigError
-from lookalike.training.distances import as_rows
+from lookalike.errors import BatchError
+from lookalike.training.distances import as_batch
 
 Gallery = tuple[Tensor, Tensor]  # embeddings [m, d] and labels [m]
 
@@ -78,11 +78,11 @@ def compare(
     Raises:
         BatchError: no row has a positive, all labels are equal, or the shapes do not fit.
     """
-    rows = as_rows(embeddings, labels, distance="euclidean")
+    rows, labels = as_batch(embeddings, labels, distance="euclidean")
     others = None
     if gallery is not None:
-        others = _further_rows(gallery, rows)
-        labels = torch.cat((labels, gallery[1].to(labels)))
+        others, further = further_rows(gallery, rows)
+        labels = torch.cat((labels, further))
     mates = mates_of(labels, anchors=len(rows))
     depth = _CUBIC_TEMPORARIES * mates.shape[1] if cubic else 1
     return cast(Tensor, _Comparison.apply(rows, others, mates, terms, depth))
@@ -162,23 +162,6 @@ def _shortest(like: Tensor) -> float:
     return float((8 * torch.finfo(like.dtype).eps) ** 0.5)
 
 
-def above_zero(**options: float) -> None:
-    """Refuse options that are not numbers > 0.
-
-    Raises:
-        ConfigError: one is not; the message names it.
-    """
-    for name, value in options.items():
-        if not (isinstance(value, int | float) and value > 0):
-            raise ConfigError(
-                "an option of a loss is out of range",
-                where=f"loss.{name}",
-                saw=repr(value),
-                wanted="a number > 0",
-                do=f"leave {name} out for its default",
-            )
-
-
 class _Comparison(torch.autograd.Function):
     """Terms over blocks of anchors, with the gradient made while a block is in the cache.
 
@@ -223,8 +206,13 @@ class _Comparison(torch.autograd.Function):
         return own, scaled[ctx.rows :] if ctx.needs_input_grad[1] else None, None, None, None
 
 
-def _further_rows(gallery: Gallery, rows: Tensor) -> Tensor:
-    others = as_rows(*gallery, distance="euclidean")
+def further_rows(gallery: Gallery, rows: Tensor) -> Gallery:
+    """Check a gallery and return its rows [m, d], in the precision of a batch's, and its labels [m] int64.
+
+    Raises:
+        BatchError: they do not fit together, or not to the batch.
+    """
+    others, labels = as_batch(*gallery, distance="euclidean")
     if others.shape[1] != rows.shape[1]:
         raise BatchError(
             "gallery and batch do not fit together",
@@ -232,7 +220,7 @@ def _further_rows(gallery: Gallery, rows: Tensor) -> Tensor:
             saw=f"rows of length {others.shape[1]} beside {rows.shape[1]}",
             do="embed both with the same network",
         )
-    return others.to(rows)
+    return others.to(rows), labels.to(rows.device)
 
 
 def _parts(rows: int, columns: int) -> list[slice]:

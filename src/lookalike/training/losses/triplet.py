@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.errors import BatchError, ConfigError
-from lookalike.training.distances import Distance, as_rows
+from lookalike.config_loss import TripletBatchHardConfig, TripletSemiHardConfig
+from lookalike.errors import BatchError
+from lookalike.training.distances import Distance, as_batch, as_rows
+from lookalike.training.options import checked
 from lookalike.training.triplets import Triplets, mine_batch_hard, mine_semi_hard
 
 Margin = float | Literal["soft"]
@@ -52,9 +54,9 @@ def triplet_semi_hard(
     >>> round(triplet_semi_hard(z, torch.tensor([0, 0, 1, 1]), margin=0.5).item(), 4)
     0.119
     """
-    check_margin(margin, soft=False)
-    rows = as_rows(embeddings, labels, distance=distance)
-    return mean_of_triplets(rows, mine_semi_hard(rows, labels), margin, distance)
+    asked = checked(TripletSemiHardConfig, margin=margin)
+    rows, labels = as_batch(embeddings, labels, distance=distance)
+    return mean_of_triplets(rows, mine_semi_hard(rows, labels), asked.margin, distance)
 
 
 def triplet_batch_hard(
@@ -96,10 +98,10 @@ def triplet_batch_hard(
     >>> round(triplet_batch_hard(z, torch.tensor([0, 0, 1, 1])).item(), 4)
     0.4738
     """
-    check_margin(margin, soft=True)
-    rows = as_rows(embeddings, labels, distance=distance)
-    mined = mine_batch_hard(rows, labels, skip_negatives=skip_negatives, skip_positives=skip_positives)
-    return mean_of_triplets(rows, mined, margin, distance)
+    skips: dict[str, Any] = {"skip_negatives": skip_negatives, "skip_positives": skip_positives}
+    asked = checked(TripletBatchHardConfig, margin=margin, **skips)
+    rows, labels = as_batch(embeddings, labels, distance=distance)
+    return mean_of_triplets(rows, mine_batch_hard(rows, labels, **skips), asked.margin, distance)
 
 
 def triplet_loss(
@@ -120,9 +122,9 @@ def triplet_loss(
         ConfigError: the margin or the distance is none of the above.
         BatchError: there is no triplet, or one names a row that is not there.
     """
-    check_margin(margin, soft=True)
+    asked = checked(TripletBatchHardConfig, where="triplet_loss", margin=margin)
     _check_rows(triplets, len(embeddings))
-    return mean_of_triplets(as_rows(embeddings, distance=distance), triplets, margin, distance)
+    return mean_of_triplets(as_rows(embeddings, distance=distance), triplets, asked.margin, distance)
 
 
 def _check_rows(triplets: Triplets, rows: int) -> None:
@@ -212,20 +214,3 @@ def refuse_second_derivative() -> None:
     """Stop a backward pass with create_graph: the gradient is a constant there, a second would be wrong."""
     if torch.is_grad_enabled():
         raise RuntimeError("triplet losses can be differentiated once: leave out create_graph")
-
-
-def check_margin(margin: object, *, soft: bool) -> None:
-    """Refuse a margin that is not > 0, or soft where that has no meaning.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    if (soft and margin == "soft") or (isinstance(margin, int | float) and margin > 0):
-        return
-    raise ConfigError(
-        "the margin does not fit the loss",
-        where="loss.margin",
-        saw=repr(margin),
-        wanted="a number > 0, or soft" if soft else "a number > 0",
-        do="set a number such as 0.2; soft belongs to triplet_batch_hard",
-    )

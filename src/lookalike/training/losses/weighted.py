@@ -13,17 +13,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lookalike.config_loss import Hap2sExponentialConfig, Hap2sPolynomialConfig
 from lookalike.training.losses.rows import (
     Block,
     Gallery,
     Terms,
-    above_zero,
     by_similarity_,
     compare,
     distances_,
     softmax_,
 )
-from lookalike.training.losses.triplet import Margin, check_margin
+from lookalike.training.losses.triplet import Margin
+from lookalike.training.options import checked
 
 _Weights = Callable[[Tensor], tuple[Tensor, Tensor]]  # distances to log-weights and their derivative
 
@@ -55,7 +56,7 @@ def hap2s_exponential(
 
     Raises:
         BatchError: no row has a positive, all labels are equal, or the shapes do not fit.
-        ConfigError: sigma is not a number > 0, or the margin neither that nor "soft".
+        ConfigError: sigma is out of range, or the margin neither a number > 0 nor "soft".
 
     Reference:
         Yu et al., Hard-Aware Point-to-Set Deep Metric for Person Re-identification, ECCV 2018
@@ -65,9 +66,10 @@ def hap2s_exponential(
     >>> round(hap2s_exponential(z, torch.tensor([0, 0, 1, 1])).item(), 4)
     0.7587
     """
-    above_zero(sigma=sigma)
-    weights = partial(_exponential, rate=1 / sigma), partial(_exponential, rate=-1 / sigma)
-    return _hap2s(embeddings, labels, weights, margin, gallery)
+    asked = checked(Hap2sExponentialConfig, sigma=sigma, margin=margin)
+    rate = 1 / asked.sigma
+    weights = partial(_exponential, rate=rate), partial(_exponential, rate=-rate)
+    return _hap2s(embeddings, labels, weights, asked.margin, gallery)
 
 
 def hap2s_polynomial(
@@ -93,14 +95,14 @@ def hap2s_polynomial(
 
     Raises:
         BatchError: no row has a positive, all labels are equal, or the shapes do not fit.
-        ConfigError: alpha is not a number > 0, or the margin neither that nor "soft".
+        ConfigError: alpha is out of range, or the margin neither a number > 0 nor "soft".
 
     Reference:
         Yu et al., ECCV 2018 (arXiv:1807.11206), the variant HAP2S_P.
     """
-    above_zero(alpha=alpha)
-    weights = partial(_polynomial, power=alpha), partial(_polynomial, power=-2 * alpha)
-    return _hap2s(embeddings, labels, weights, margin, gallery)
+    asked = checked(Hap2sPolynomialConfig, alpha=alpha, margin=margin)
+    weights = partial(_polynomial, power=asked.alpha), partial(_polynomial, power=-2 * asked.alpha)
+    return _hap2s(embeddings, labels, weights, asked.margin, gallery)
 
 
 def _hap2s(
@@ -110,7 +112,6 @@ def _hap2s(
     margin: Margin,
     gallery: Gallery | None,
 ) -> Tensor:
-    check_margin(margin, soft=True)
     terms = partial(_terms, near=weights[0], far=weights[1], margin=margin)
     return compare(embeddings, labels, terms, gallery=gallery)
 
