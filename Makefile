@@ -13,7 +13,7 @@ demo: $(VENV)/.installed          ## train, judge, index and search the sample, 
 	$(BIN)/lookalike demo
 
 test: lint                        ## everything that must hold
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
