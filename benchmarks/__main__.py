@@ -5,7 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("embedding", "training", "trainer", "losses", "judging", "search")
+NAMES = (
+    "data",
+    "embedding",
+    "training",
+    "trainer",
+    "losses",
+    "judging",
+    "search",
+    "near_duplicates",
+    "leaks",
+)
 
 if __name__ == "__main__":
     for name in NAMES:

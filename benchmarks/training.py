@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lookalike.cache import cache_folder
 from lookalike.config import RunConfig
 from lookalike.embedding import embed_chunks
-from lookalike.model import Model, cache_folder, untrained
+from lookalike.model import Model, untrained
 from lookalike.records import SILENT
 from lookalike.runfile import parse_config
 from lookalike.splits import split_table
