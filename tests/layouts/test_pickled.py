@@ -154,7 +154,7 @@ def test_nothing_is_run(tmp_path: Path, protocol: int) -> None:
         np.array(["2020-01-01"], dtype="datetime64[D]"),
         np.ma.masked_array([1], [True]),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_anything_but_plain_values_is_refused(tmp_path: Path, value: Any, protocol: int) -> None:
