@@ -97,7 +97,9 @@ def examine(
     usable = np.zeros(len(table), np.bool_)
     usable[rows] = True
     copies = _copies(table, rows, embedded.hashes) if embedded else ()
-    near = _near(table, seen, rows, embedded, copies, similarity, watcher) if embedded else NONE
+    near = NONE
+    if embedded:
+        near = _near(table, seen, rows, embedded, copies=copies, similarity=similarity, watcher=watcher)
     return Examination(
         table=table,
         description=description_of(table, seen, left_out),
@@ -151,6 +153,7 @@ def _near(
     seen: Mapping[str, Seen],
     rows: Rows,
     embedded: Embedded,
+    *,
     copies: tuple[tuple[int, ...], ...],
     similarity: float,
     watcher: Watcher,
