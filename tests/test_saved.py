@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lookalike.errors import TableError
-from lookalike.saved import FROM_FILE, ROOT
+from lookalike.saved import FROM_FILE, ROOT, find_root
 from lookalike.table import ImageTable
 
 
@@ -148,3 +148,12 @@ def test_a_root_that_is_relative(data: Path, tmp_path: Path, monkeypatch: pytest
     again = ImageTable.read("table.parquet", root="data")
     assert again.root == data
     assert ImageTable.read("table.parquet").root == data
+
+
+def test_pictures_that_were_unpacked_into_the_cache_can_be_unpacked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "cache"))
+    gone = tmp_path / "cache" / "unpacked" / "cifar10-0123456789abcdef"
+    with pytest.raises(TableError, match=r"lookalike describe cifar10:FOLDER unpacks them again"):
+        find_root(tmp_path / "split.parquet", [gone], pl.Series(["train/cat/1.png"]))

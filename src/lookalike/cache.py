@@ -18,6 +18,8 @@ import platformdirs
 
 from lookalike.errors import LookalikeError
 
+UNPACKED = "unpacked"  # where pictures of packed data sets lie in it
+
 
 def cache_folder() -> Path:
     """Where what can be made again is kept; the variable LOOKALIKE_CACHE moves it."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -22,10 +25,32 @@ if TYPE_CHECKING:
     from lookalike.model import Model
     from lookalike.records import Skipped
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 Root = Annotated[
     Path | None, typer.Option(help="Where a manifest's pictures are, for example since they were moved.")
 ]
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end, as by `kill` or `timeout`; what Ctrl-C does is done."""
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """Let SIGTERM end the block like Ctrl-C; only a main thread may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_number: int, _frame: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Commands(TyperGroup):
@@ -49,15 +74,16 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with _ending_well():
+                return super().invoke(ctx)
         except LookalikeError as error:
             typer.echo(f"error: {error}", err=True)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             typer.echo(
                 "stopped; what was finished is kept: run the same command to go on (train: add --resume)",
                 err=True,
             )
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED) from None
         except BrokenPipeError:
             sys.stderr.close()  # whoever read our output went away: nobody is left to tell
         except Exception as error:

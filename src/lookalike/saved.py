@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from lookalike.cache import UNPACKED, cache_folder
 from lookalike.errors import TableError
 from lookalike.finding import any_there, is_there
 
@@ -68,10 +69,16 @@ def find_root(path: Path, places: list[Path], images: pl.Series) -> Path:
     best = max(places, key=lambda place: (found[place], is_there(place)))
     if found[best] or any(any_there(place, images) for place in places):
         return best
+    remedy = (
+        f"move them back, or link to them: ln -s FOLDER {places[-1]}; "
+        "evaluate and calibrate also take --root FOLDER"
+    )
+    if places[-1].is_relative_to(cache_folder().absolute() / UNPACKED):
+        name = places[-1].name.rpartition("-")[0]
+        remedy = f"they were unpacked into the cache; lookalike describe {name}:FOLDER unpacks them again"
     raise TableError(
         "the pictures of the saved table are not where they were",
         where=path,
         saw=f"none of {len(images):,} such as {images[0]} in {' or '.join(map(str, dict.fromkeys(places)))}",
-        do=f"move them back, or link to them: ln -s FOLDER {places[-1]}; "
-        "evaluate and calibrate also take --root FOLDER",
+        do=remedy,
     )

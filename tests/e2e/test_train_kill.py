@@ -83,11 +83,14 @@ def test_killed_training_resumes_to_the_same_end(
     assert epochs_done(cut) == 40
 
 
-def test_interrupted_training_says_how_to_go_on(recipe: Path, few: Path, cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_training_says_how_to_go_on(
+    recipe: Path, few: Path, cache: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     process = start(recipe, few, tmp_path / "run")
     wait_for(lambda: epochs_done(tmp_path / "run") >= 1, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     shown = process.communicate()[1].decode()
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "add --resume" in shown
     assert "Traceback" not in shown

@@ -23,15 +23,13 @@ from pathlib import Path
 import polars as pl
 from PIL import Image
 
-from lookalike.cache import cache_folder, make_once
+from lookalike.cache import UNPACKED, cache_folder, make_once
 from lookalike.errors import LookalikeError, SkipReason, TableError
 from lookalike.files import write_atomically
 from lookalike.formats import EXTENSIONS
 from lookalike.layouts.layout import Contents
 from lookalike.layouts.listing import AGAIN, missing
 from lookalike.records import Pixels, Skipped
-
-FOLDER = "unpacked"
 
 _VERSION = 1  # of what is written: another one unpacks again
 _ROWS, _FACTS = "rows.parquet", "facts.json"
@@ -138,7 +136,7 @@ def unpack(packed: Packed, portions: Callable[[], Iterable[Portion]]) -> Content
         LookalikeError: the cache cannot be written, for example because the disk is full.
     """
     before = _stamp(packed)
-    folder = cache_folder().absolute() / FOLDER / f"{packed.name}-{_content_key(packed, before)}"
+    folder = cache_folder().absolute() / UNPACKED / f"{packed.name}-{_content_key(packed, before)}"
 
     def fill(place: Path) -> None:
         writer = _Writer(packed, place)
@@ -150,10 +148,7 @@ def unpack(packed: Packed, portions: Callable[[], Iterable[Portion]]) -> Content
         writer.finish()
 
     make_once(folder, fill, is_whole=_is_whole)
-    facts = json.loads((folder / _FACTS).read_bytes())
-    skipped = tuple(
-        Skipped(entry["path"], SkipReason(entry["reason"]), entry["detail"]) for entry in facts["skipped"]
-    )
+    facts, skipped = _facts(folder)
     note = f"the pictures of {packed.folder} lie unpacked in {folder}, which may be deleted: it is made again"
     image, root = pl.col("image"), pl.lit(f"{packed.folder.absolute().as_posix()}/")
     own = pl.when(image.str.starts_with(_DATA)).then(root + image.str.strip_prefix(_DATA)).otherwise(image)
@@ -247,13 +242,19 @@ def _extension(picture: Encoded) -> str:
 def _is_whole(folder: Path) -> bool:
     """Whether nothing was deleted or cut short: as large a table, and as many files or more."""
     try:
-        facts = json.loads((folder / _FACTS).read_bytes())
+        facts, _ = _facts(folder)
         if (folder / _ROWS).stat().st_size != facts["rows"]:
             return False
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     shown = (file for _, _, files in os.walk(folder) for file in files if not file.startswith("."))
-    return sum(1 for _ in shown) >= int(facts["files"]) + len((_ROWS, _FACTS))
+    return sum(1 for _ in shown) >= facts["files"] + len((_ROWS, _FACTS))
+
+
+def _facts(folder: Path) -> tuple[dict[str, int], tuple[Skipped, ...]]:
+    facts = json.loads((folder / _FACTS).read_bytes())
+    skipped = (Skipped(row["path"], SkipReason(row["reason"]), row["detail"]) for row in facts["skipped"])
+    return {name: int(facts[name]) for name in ("files", "rows")}, tuple(skipped)
 
 
 def _stamp(packed: Packed) -> list[tuple[str, int, int, int, int]]:
@@ -272,7 +273,7 @@ def _stamp(packed: Packed) -> list[tuple[str, int, int, int, int]]:
 def _content_key(packed: Packed, stamp: list[tuple[str, int, int, int, int]]) -> str:
     """A short hash of the files' content, remembered for as long as they do not change."""
     asked = json.dumps([_VERSION, packed.name, packed.options, str(packed.folder.absolute()), stamp])
-    known = cache_folder() / FOLDER / "known" / hashlib.sha256(asked.encode()).hexdigest()
+    known = cache_folder() / UNPACKED / "known" / hashlib.sha256(asked.encode()).hexdigest()
     newest = max(max(modified, changed) for _, _, modified, changed, _ in stamp)
     with suppress(OSError, UnicodeDecodeError):
         if known.stat().st_mtime_ns - newest > _SETTLED_NANOSECONDS:

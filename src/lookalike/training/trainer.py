@@ -198,7 +198,7 @@ def interruptible() -> Iterator[None]:
         yield
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None
+            raise error.__context__ from None
         raise
 
 
