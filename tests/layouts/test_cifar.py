@@ -25,6 +25,7 @@ from packed_sets import (
     as_pixels,
     batches_of_ten,
     old_text,
+    some_planes,
     two_sides,
     write_cifar10_binary,
     write_cifar10_parquet,
@@ -208,6 +209,25 @@ def test_names_that_are_not_complete(tmp_path: Path, meta: bytes, saw: str) -> N
     write_cifar10_python(tmp_path / "set")
     (tmp_path / "set" / "batches.meta").write_bytes(meta)
     refused(CIFAR10, tmp_path / "set", "names of the classes are not complete", "batches.meta", saw)
+
+
+def shared(levels: int) -> bytes:
+    """A tuple of two that are one and the same, and so on: as text it doubles with every level."""
+    inner = b"".join(b"h" + bytes([n]) + b"\x86q" + bytes([n + 1]) for n in range(levels))
+    return b"K\x01\x85q\x00" + inner
+
+
+@pytest.mark.parametrize("name", [b"K\x01", b")" + b"\x85" * 10_000, shared(200)])
+@pytest.mark.parametrize(("file", "key"), [("batches.meta", "label_names"), ("test_batch", "filenames")])
+def test_names_that_are_no_text(tmp_path: Path, file: str, key: str, name: bytes) -> None:
+    write_cifar10_python(tmp_path / "set", each=1)
+    content = b"\x80\x02}" + b"X" + bytes([len(key), 0, 0, 0]) + key.encode() + b"](" + name + b"es"
+    if file == "test_batch":
+        planes = Python2().dump({b"labels": [1], b"data": some_planes(1, seed=0)})[2:-1]
+        content = b"\x80\x02" + planes + content[3:]
+    (tmp_path / "set" / file).write_bytes(content + b".")
+    with pytest.raises(TableError, match=rf"a name is no text - .*{file} - saw (int|tuple), wanted text"):
+        CIFAR10.read(tmp_path / "set")
 
 
 def test_binary_names_that_are_not_complete(tmp_path: Path) -> None:

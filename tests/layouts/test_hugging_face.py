@@ -238,8 +238,10 @@ def test_what_is_damaged_inside_is_an_error(tmp_path: Path) -> None:
         (lambda folder: (folder / "state.json").write_text("[]"), "no files of a data set"),
         (
             lambda folder: (folder / "state.json").write_text('{"_data_files": [{"filename": 5}]}'),
-            "no files of",
+            "cannot be one of its own - .*state.json - saw int, wanted names of what lies in its",
         ),
+        (lambda folder: (folder / "state.json").write_text('{"_data_files": 5}'), "no files of"),
+        (lambda folder: (folder / "state.json").write_text("[" * 100_000), "cannot be read - .*state.json"),
         (
             lambda folder: (folder / "data-00000-of-00001.arrow").unlink(),
             "missing - .*data-00000-of-00001.arrow",
@@ -251,6 +253,60 @@ def test_saved_folders_that_lack_something(tmp_path: Path, damage: Any, beats: s
     damage(tmp_path / "set")
     with pytest.raises(TableError, match=beats):
         HUGGING_FACE.read(tmp_path / "set")
+
+
+@pytest.mark.parametrize("name", ["/x/a.arrow", "../a.arrow", "a/../../b.arrow", "a\0.arrow"])
+def test_files_outside_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    saved, several = tmp_path / "saved", tmp_path / "several"
+    write_saved(saved, [some()], DESCRIPTION)
+    (saved / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
+    several.mkdir()
+    (several / "dataset_dict.json").write_text(json.dumps({"splits": ["train", name]}))
+    write_saved(several / "train", [some()], DESCRIPTION)
+    for folder in (saved, several):
+        assert HUGGING_FACE.recognises(folder)
+        with pytest.raises(TableError) as caught:
+            HUGGING_FACE.read(folder)
+        assert caught.value.what == "a data set names a file that cannot be one of its own"
+        assert caught.value.saw == repr(name)
+
+
+@pytest.mark.parametrize(("names", "saw"), [(5, "int"), ("ab", "str"), ([["a"]], "a list of other things")])
+def test_names_of_classes_that_are_none(tmp_path: Path, names: Any, saw: str) -> None:
+    description = {**DESCRIPTION, "label": {"_type": "ClassLabel", "names": names}}
+    write_saved(tmp_path / "set", [some()], description)
+    with pytest.raises(TableError, match=rf"column label have no names - .*arrow - saw {saw}, wanted"):
+        HUGGING_FACE.read(tmp_path / "set")
+
+
+@pytest.mark.parametrize("picture", [{"bytes": "abc", "path": "a.png"}, {"bytes": None, "path": 3}])
+@pytest.mark.parametrize("description", [None, DESCRIPTION])
+def test_structs_of_other_kinds_are_no_pictures(tmp_path: Path, picture: Any, description: Any) -> None:
+    path = tmp_path / "train-00000-of-00002.parquet"
+    frame = some().with_columns(pl.Series("image", [picture] * 3))
+    write_parquet(path, frame, description)
+    with pytest.raises(TableError, match=r"no column of pictures - .*saw image \(Struct"):
+        HUGGING_FACE.read(tmp_path)
+    write_parquet(path, some(), description)
+    write_parquet(tmp_path / "train-00001-of-00002.parquet", frame, description)
+    with pytest.raises(TableError, match=r"different columns - .*00001-of-.* - saw image \(Struct.*pictures"):
+        HUGGING_FACE.read(tmp_path)
+
+
+def test_portions_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a file is small because it holds one large picture once for many rows."""
+    monkeypatch.setattr(shards, "_PORTION_BYTES", 1000)
+    contents = [bytes(400)] * 5 + [bytes(3000), None, bytes(900), bytes(200)]
+    frame = table("image", contents, label=[0] * 9, n=list(range(9)))
+    write_parquet(tmp_path / "train-00000-of-00001.parquet", frame, DESCRIPTION)
+    write_saved(tmp_path / "saved", [frame], DESCRIPTION)
+    (shard,) = find_shards(tmp_path / "saved")
+    parts = [part["n"].to_list() for part in shard.portions(["image", "n"])]
+    assert parts == [[0, 1], [2, 3], [4], [5], [6, 7], [8]]
+    (shard,) = [shard for shard in find_shards(tmp_path) if shard.home == tmp_path]
+    parts = [part["n"].to_list() for part in shard.portions(["image", "n"])]
+    assert [n for part in parts for n in part] == list(range(9))
+    assert max(sum(len(contents[n] or b"") for n in part) for part in parts if part != [5]) <= 1000
 
 
 def test_a_dictionary_whose_folder_is_missing(tmp_path: Path) -> None:

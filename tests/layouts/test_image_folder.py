@@ -100,6 +100,15 @@ def test_folders_are_labels_where_no_column_is(tmp_path: Path) -> None:
     assert contents.notes == ("no column is called label: the labels are the names of the pictures' folders",)
 
 
+def test_pictures_that_no_row_names_are_counted(tmp_path: Path) -> None:
+    write(tmp_path, "train/metadata.csv", f"{CSV}{tmp_path}/f.png,dog,3\n")
+    names = "f.png train/a.png train/b/c.png train/b/d.png train/.hidden.png e.png notes.txt"
+    for name in names.split():
+        write(tmp_path, name, "")
+    note = "pictures of the folder that no row names, and were left out: 2"
+    assert read_image_folder(tmp_path).notes == (note,)
+
+
 def test_nested_columns_are_left_out(tmp_path: Path) -> None:
     write(
         tmp_path, "metadata.jsonl", '{"file_name": "a.png", "label": "cat", "objects": {"bbox": [[1, 2]]}}\n'

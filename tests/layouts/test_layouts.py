@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from fake_embedder import FakeEmbedder, fake_model
@@ -13,6 +14,7 @@ from lookalike.index import Index
 from lookalike.layouts import LAYOUTS, parse, placed, read_recognised
 from lookalike.splits import split_table
 from lookalike.table import ImageTable
+from packed_sets import write_parquet
 from published import (
     drawn,
     write_cars196,
@@ -260,6 +262,59 @@ def test_not_one_picture_there_is_an_error(name: str, folder: Path) -> None:
     assert caught.value.what == f"none of the pictures of {LAYOUTS[name].title} is there"
     assert caught.value.where == str(folder)
     assert caught.value.wanted == LAYOUTS[name].files
+
+
+OUTSIDE = ["/etc/a.jpg", "../a.jpg", "x/../../a.jpg", "{folder}/../a.jpg", "{folder} too/a.jpg", "C:/a.jpg"]
+
+
+@pytest.mark.parametrize("image", OUTSIDE)
+@pytest.mark.parametrize("packed", [True, False])
+def test_pictures_outside_the_folder_are_refused(
+    tmp_path: Path, image: str, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "set"
+    folder.mkdir()
+    outside = image.format(folder=folder)
+    for own in (f"{folder}/a..b.jpg", "a..b.jpg"):
+        rows = pl.DataFrame({"image": [own, outside], "label": ["a", "b"]})
+        if packed:
+            pictures = rows.select(label="label", image=pl.struct(bytes=None, path="image"))
+            write_parquet(folder / "train-00000-of-00001.parquet", pictures)
+        else:
+            rows.rename({"image": "file_name"}).write_csv(folder / "metadata.csv")
+        (folder / "a..b.jpg").touch()
+        with pytest.raises(TableError) as caught:
+            ImageTable.read(f"hugging-face:{folder}")
+        assert caught.value.what in (
+            "a data set names a picture that lies outside its folder",
+            "a row names a path of Windows",
+        )
+        assert outside in caught.value.saw
+        assert "more" not in caught.value.saw
+
+
+def test_lists_that_lead_out_of_the_folder_are_refused(tmp_path: Path) -> None:
+    folder = write_sop(tmp_path / "sop", CLASSES)
+    listed = folder / "Ebay_train.txt"
+    first = ImageTable.read(folder).frame["image"][0]
+    listed.write_text(listed.read_text().replace(first, "../a.JPG"))
+    with pytest.raises(TableError, match=r"outside its folder - .*sop - saw '../a.JPG', wanted paths"):
+        ImageTable.read(f"sop:{folder}")
+
+
+def test_a_folder_that_was_taken_for_another_says_so(tmp_path: Path) -> None:
+    folder = write_sop(tmp_path / "sop", CLASSES)
+    (folder / "Ebay_train.txt").write_text("prices")
+    with pytest.raises(TableError) as named:
+        ImageTable.read(f"sop:{folder}")
+    with pytest.raises(TableError) as recognised:
+        ImageTable.read(folder)
+    assert "was taken for" not in named.value.do
+    assert str(recognised.value) == (
+        f"{named.value}; the folder was taken for Stanford Online Products by its files: "
+        "if it is something else, list its pictures in a manifest, or take those out"
+    )
 
 
 # what others make of it

@@ -159,12 +159,25 @@ def test_damage_anywhere_is_an_error_or_harmless(tmp_path: Path) -> None:
         assert refusals > 20
 
 
+def test_parts_that_reach_over_their_array(tmp_path: Path) -> None:
+    """Arrays whose names hold the arrays after them would be read anew for each of them."""
+    path = tmp_path / "a.mat"
+    whole = names_file("<", "Volvo", "Seat")
+    end = whole.index(element("<", 4, "Volvo".encode("utf-16-le")))
+    name = element("<", 1, b"")  # of the first cell, just before its text
+    reaching = whole[: end - len(name)] + struct.pack("<II", 1, len(whole) - end) + whole[end:]
+    assert "reaches beyond its end" in refused(path, reaching)
+
+
 def test_invented_sizes(tmp_path: Path) -> None:
     path = tmp_path / "a.mat"
     whole = names_file("<", "Volvo")
     at = whole.index(struct.pack("<ii", 1, 1))
     many = whole[:at] + struct.pack("<ii", 1 << 15, 1 << 15) + whole[at + 8 :]
     assert "1073741824 values where there is no room for them" in refused(path, many)
+    sides = element("<", 5, struct.pack("<i", 1 << 30) * 2000)
+    endless = element("<", 14, element("<", 6, struct.pack("<II", 1, 0)) + sides + element("<", 1, b"names"))
+    assert "an array of 2,000 dimensions" in refused(path, whole[:128] + endless)
     inner = struct.pack("<II", 14, 1 << 30)
     assert "reaches beyond its end" in refused(path, whole[:128] + inner + whole[136:])
     deep = b"x"

@@ -68,6 +68,7 @@ WRONG: dict[str, dict[str, list[Change]]] = {
             ("12\n", "202599\n", "saw 12 rows below '202599'"),
             (" Young", "", "line 3 - saw '000001.jpg .*, wanted 40: image, 5_o_Clock_Shad"),
             (" Young", " Bald", "no names - .* - saw Bald twice or in place of an attrib"),
+            (" Young", " role", "no names - .* - saw role twice or .*wanted different names, and none"),
             ("000002.jpg -1", "000002.jpg 0", "line 4 - saw 5_o_Clock_Shadow 0, wanted -1"),
             ("000002.jpg -1", "000002.jpg no", "line 4 - .*wanted 5_o_Clock_Shadow to be a"),
             ("000002.jpg", "000001.jpg", "one image twice - .*line 4 - saw '000001.jpg'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import errno
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -248,6 +249,26 @@ def test_a_table_that_was_cut_short_is_made_again(tmp_path: Path, name: str) -> 
     contents = unpack(source.packed(), source.portions)
     (contents.root / name).write_bytes(b"")
     assert unpack(source.packed(), source.portions).frame.equals(contents.frame)
+    assert source.reads == 2
+
+
+@pytest.mark.parametrize(
+    "facts",
+    ["{}", "[]", "5", '{"files": 2}', '{"files": 2, "rows": null, "skipped": []}', "[" * 100_000],
+)
+def test_facts_that_say_nothing_are_made_again(tmp_path: Path, facts: str) -> None:
+    source = Source(tmp_path / "set", PNG, PNG)
+    contents = unpack(source.packed(), source.portions)
+    (contents.root / "facts.json").write_text(facts)
+    assert unpack(source.packed(), source.portions).frame.equals(contents.frame)
+    assert source.reads == 2
+
+
+def test_skipped_rows_that_are_damaged_are_made_again(tmp_path: Path) -> None:
+    source = Source(tmp_path / "set", PNG, PNG)
+    facts = unpack(source.packed(), source.portions).root / "facts.json"
+    facts.write_text(json.dumps({**json.loads(facts.read_bytes()), "skipped": [{"path": "a"}]}))
+    assert unpack(source.packed(), source.portions).skipped == ()
     assert source.reads == 2
 
 

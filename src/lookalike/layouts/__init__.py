@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import polars as pl
+
 from lookalike.errors import TableError
 from lookalike.finding import is_there
 from lookalike.formats import EXTENSIONS
@@ -37,6 +39,7 @@ _ALL = (TINY_IMAGENET, CARS196, CUB200, CELEBA, SOP, INSHOP, OMNIGLOT, CIFAR10, 
 LAYOUTS = {layout.name: layout for layout in _ALL}
 
 _NAMED = re.compile(r"([A-Za-z][\w .-]+)(?:\+([^:]*))?:(.*)", re.DOTALL)  # two letters: one is a drive
+_LEADS_OUT = r"^([A-Za-z]:)?[/\\]|(^|[/\\])\.\.([/\\]|$)"
 _NEAR = 0.6
 _SHOWN = 8
 
@@ -102,8 +105,8 @@ def read(asked: Asked) -> Contents:
     The folder may also be the one above, in which an archive made a folder of its own.
 
     Raises:
-        TableError: the folder is not there or not of this layout, a file of it is missing or malformed, or
-            none of its pictures is there.
+        TableError: the folder is not there or not of this layout, a file of it is missing or malformed, a
+            picture lies outside it, or none of its pictures is there.
     """
     layout, folder = asked.layout, _home(asked)
     return _checked(layout, folder, layout.options[asked.option] if asked.option else layout.read)
@@ -113,13 +116,17 @@ def read_recognised(folder: Path) -> Contents | None:
     """Read a folder, or the only folder in it, by the layout that its files tell; None where they tell none.
 
     Raises:
-        TableError: they tell one, and a file is missing or malformed, or none of the pictures is there.
+        TableError: they tell one, and a file is missing or malformed, a picture lies outside the folder, or
+            none is there.
     """
     inner = _only_folder(folder)
     for place in (folder, inner) if inner is not None else (folder,):
         layout = next((layout for layout in LAYOUTS.values() if layout.recognises(place)), None)
         if layout is not None:
-            contents = _checked(layout, place, layout.read)
+            try:
+                contents = _checked(layout, place, layout.read)
+            except TableError as error:
+                raise _taken_for(layout, error) from error
             note = f"this is {layout.title} by its files, and is read as {layout.name}:{place}"
             return replace(contents, notes=(note, *contents.notes))
     return None
@@ -128,6 +135,7 @@ def read_recognised(folder: Path) -> Contents | None:
 def _checked(layout: Layout, folder: Path, read_folder: Callable[[Path], Contents]) -> Contents:
     contents = read_folder(folder.absolute())
     images = contents.frame["image"]
+    _refuse_outside(images, folder.absolute(), contents.root)
     if not any(is_there(contents.root / image) for image in images):
         raise TableError(
             f"none of the pictures of {layout.title} is there",
@@ -137,6 +145,33 @@ def _checked(layout: Layout, folder: Path, read_folder: Callable[[Path], Content
             do="unpack the pictures there as well",
         )
     return contents
+
+
+def _taken_for(layout: Layout, error: TableError) -> TableError:
+    """The same error, with what to do where the folder is not that data set after all."""
+    taken = f"the folder was taken for {layout.title} by its files"
+    do = f"{error.do}; {taken}: if it is something else, list its pictures in a manifest, or take those out"
+    return TableError(error.what, where=error.where, saw=error.saw, wanted=error.wanted, do=do)
+
+
+def _refuse_outside(images: pl.Series, folder: Path, root: Path) -> None:
+    """Refuse pictures that lie neither in the data set's folder nor in the root, where it was unpacked to.
+
+    Whoever made a data set that was downloaded could otherwise have any file of this machine read.
+    """
+    inner = images
+    for place in {folder, root}:
+        inner = inner.str.strip_prefix(f"{place.as_posix().rstrip('/')}/")
+    outside = images.filter(inner.str.contains(_LEADS_OUT))
+    if len(outside):
+        more = f" and {len(outside) - 1:,} more" if len(outside) > 1 else ""
+        raise TableError(
+            "a data set names a picture that lies outside its folder",
+            where=folder,
+            saw=f"{outside[0]!r}{more}",
+            wanted="paths that stay in the folder",
+            do="if these pictures are meant, list them in a manifest, which may name any file",
+        )
 
 
 def _home(asked: Asked) -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
+from lookalike.columns import COLUMNS
 from lookalike.errors import TableError
 from lookalike.layouts.layout import Contents, Layout
 from lookalike.layouts.listing import AGAIN, Kinds, Listing, read_heading, read_listing
@@ -75,10 +76,11 @@ def _attributes(folder: Path) -> Listing:
 
 
 def _check_names(path: Path, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1 or name in ("image", "label", "split")})
-    if not names or twice:
-        saw = f"{twice[0]} twice or in place of an attribute" if twice else "none"
-        raise TableError("the attributes have no names", where=path, saw=saw, wanted="40 names", do=AGAIN)
+    wrong = sorted({name for name in names if names.count(name) > 1 or name in COLUMNS})
+    if not names or wrong:
+        saw = f"{wrong[0]} twice or in place of an attribute" if wrong else "none"
+        wanted = f"different names, and none of those that have a meaning in tables: {', '.join(COLUMNS)}"
+        raise TableError("the attributes have no names", where=path, saw=saw, wanted=wanted, do=AGAIN)
 
 
 def _partition(folder: Path) -> Listing:

@@ -16,6 +16,7 @@ import polars as pl
 
 from lookalike.columns import COLUMNS
 from lookalike.errors import SkipReason, TableError
+from lookalike.layouts.listing import AGAIN
 from lookalike.layouts.protocol import PUBLISHED
 from lookalike.layouts.unpacking import Absent, Encoded, File, Picture
 
@@ -98,7 +99,7 @@ def choose(
     reserved = {*COLUMNS, PUBLISHED}
     attributes = {name: _free(name, kept) if name in reserved else name for name in kept}
     left_out = tuple(name for name in rest if name not in kept)
-    return Choice(image, label, attributes, class_names(description), left_out)
+    return Choice(image, label, attributes, class_names(description, where=where), left_out)
 
 
 def left_out_note(columns: Sequence[str]) -> tuple[str, ...]:
@@ -107,20 +108,42 @@ def left_out_note(columns: Sequence[str]) -> tuple[str, ...]:
     return (f"columns that are neither text nor numbers, and were left out: {left}",) if left else ()
 
 
-def class_names(description: Description) -> dict[str, tuple[str, ...]]:
-    """The names of the classes of every column that numbers them."""
+def class_names(description: Description, *, where: Path) -> dict[str, tuple[str, ...]]:
+    """The names of the classes of every column that numbers them.
+
+    Args:
+        where: the file, for errors.
+
+    Raises:
+        TableError: they are no list of names.
+    """
     classes = {key: each.get("names") for key, each in description.items() if _feature(each) == "ClassLabel"}
+    for key, names in classes.items():
+        listed = isinstance(names, list)
+        if names and not (listed and all(isinstance(name, (str, int)) for name in names)):
+            what = f"the classes of the column {key} have no names"
+            saw = "a list of other things" if listed else type(names).__name__
+            raise TableError(what, where=where, saw=saw, wanted="a list of text", do=AGAIN)
     return {key: tuple(map(str, names)) for key, names in classes.items() if names}
 
 
 def picture_columns(schema: pl.Schema, description: Description) -> list[str]:
-    """The columns that hold pictures, by their kind or their description."""
+    """The columns that hold pictures, by their kind and their description."""
     said = {name: _feature(description.get(name)) for name in schema}
     return [
         name
         for name, kind in schema.items()
-        if said[name] == "Image" or (not said[name] and _holds_pictures(kind))
+        if can_hold(kind) and (said[name] == "Image" or (not said[name] and _holds_pictures(kind)))
     ]
+
+
+def can_hold(kind: pl.DataType) -> bool:
+    """Whether a column of this kind can have pictures: contents, paths, or a struct of bytes and path."""
+    if not isinstance(kind, pl.Struct):
+        return kind in (pl.Binary, pl.String)
+    kinds = {field.name: field.dtype for field in kind.fields}
+    wanted = {"bytes": pl.Binary, "path": pl.String}
+    return bool(kinds) and all(kinds.get(name, pl.Null) in (each, pl.Null) for name, each in wanted.items())
 
 
 def rows_of(frame: pl.DataFrame, choice: Choice, *, where: Path, first: int) -> pl.DataFrame:
@@ -215,7 +238,8 @@ def _picture(content: bytes | None, path: str | None) -> Picture:
 
 def _feature(description: Any) -> str:
     """The type of a feature; empty where it is a group of others."""
-    return str(description.get("_type", "")) if isinstance(description, dict) else ""
+    kind = description.get("_type") if isinstance(description, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

@@ -108,7 +108,7 @@ def _is_binary(which: _Set, folder: Path) -> bool:
 def _is_parquet(which: _Set, folder: Path) -> bool:
     with suppress(TableError):
         shard = first_shard(folder)
-        names = class_names(shard.description()).values() if shard else ()
+        names = class_names(shard.description(), where=shard.about).values() if shard else ()
         return any(which.known_by <= set(each) for each in names)
     return False
 
@@ -222,11 +222,11 @@ def _originals(path: Path, found: Any, count: int) -> list[str] | list[None]:
         saw = f"{len(found):,} values" if isinstance(found, list) else type(found).__name__
         what, wanted = "the filenames of a batch are none", f"{count:,}, as there are pictures"
         raise TableError(what, where=path, saw=saw, wanted=wanted, do=AGAIN)
-    return [_decoded(name) for name in found]
+    return [_decoded(path, name) for name in found]
 
 
 def _names(path: Path, found: Any, classes: _Classes) -> list[str]:
-    names = [_decoded(name) for name in found] if isinstance(found, list) else []
+    names = [_decoded(path, name) for name in found] if isinstance(found, list) else []
     if len(set(names)) != classes.count:
         saw = f"{len(set(names))} under {classes.names}"
         what, wanted = "the names of the classes are not complete", f"{classes.count} different names"
@@ -234,8 +234,12 @@ def _names(path: Path, found: Any, classes: _Classes) -> list[str]:
     return names
 
 
-def _decoded(name: Any) -> str:
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+def _decoded(path: Path, name: Any) -> str:
+    if isinstance(name, bytes):
+        return name.decode("utf-8", "replace")
+    if not isinstance(name, str):  # what it holds is not shown: tuples may share their parts without end
+        raise TableError("a name is no text", where=path, saw=type(name).__name__, wanted="text", do=AGAIN)
+    return name
 
 
 def _text(path: Path) -> str:

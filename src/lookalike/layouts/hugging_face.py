@@ -18,7 +18,15 @@ import polars as pl
 
 from lookalike.columns import SPLITS
 from lookalike.errors import TableError
-from lookalike.layouts.choosing import Choice, choose, class_names, picture_columns, pictures_of, rows_of
+from lookalike.layouts.choosing import (
+    Choice,
+    can_hold,
+    choose,
+    class_names,
+    picture_columns,
+    pictures_of,
+    rows_of,
+)
 from lookalike.layouts.image_folder import has_metadata, read_image_folder
 from lookalike.layouts.layout import Contents, Layout
 from lookalike.layouts.listing import AGAIN
@@ -80,15 +88,15 @@ def _choice(shard: Shard, first: Choice) -> Choice:
     """The same columns in another file: it may number its classes otherwise, and must not lack one."""
     schema = shard.schema()
     lacking = [column for column in first.columns if column not in schema]
-    if lacking:
+    if lacking or not can_hold(schema[first.image]):
         raise TableError(
             "the files of the data set have different columns",
             where=shard.path,
-            saw=", ".join(schema),
-            wanted=", ".join(first.columns),
+            saw=", ".join(schema) if lacking else f"{first.image} ({schema[first.image]})",
+            wanted=", ".join(first.columns) if lacking else "pictures in it, as in the first file",
             do=AGAIN,
         )
-    return replace(first, names=class_names(shard.description()))
+    return replace(first, names=class_names(shard.description(), where=shard.about))
 
 
 def _portions(folder: Path, shard: Shard, choice: Choice, rename: Mapping[str, str]) -> Iterator[Portion]:

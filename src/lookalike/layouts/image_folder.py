@@ -15,6 +15,7 @@ import polars as pl
 from lookalike.columns import SPLITS, tidy
 from lookalike.csv_file import read_csv
 from lookalike.errors import TableError
+from lookalike.finding import find_images
 from lookalike.layouts.choosing import NO_LABEL_COLUMN, PREFIX, left_out_note
 from lookalike.layouts.layout import Contents
 from lookalike.layouts.listing import AGAIN, missing
@@ -62,7 +63,15 @@ def read_image_folder(folder: Path, *, image: str | None = None, label: str | No
         what = "a picture is listed twice"
         raise TableError(what, where=folder, saw=twice, do="keep one row of each picture")
     rows, said = _labelled(rows)
-    return Contents(folder.absolute(), rows, (), (*notes, *said))
+    return Contents(folder.absolute(), rows, (), (*notes, *said, *_unlisted(folder, rows["image"])))
+
+
+def _unlisted(folder: Path, listed: pl.Series) -> tuple[str, ...]:
+    """Say how many pictures of the folder no row names."""
+    there = pl.Series(find_images(folder).paths, dtype=pl.String)
+    named = listed.str.strip_prefix(f"{folder.absolute().as_posix()}/")
+    count = int((~there.is_in(named.implode())).sum())
+    return (f"pictures of the folder that no row names, and were left out: {count:,}",) if count else ()
 
 
 def _labelled(rows: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:

@@ -11,6 +11,7 @@ Reference:
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from lookalike.errors import TableError
 from lookalike.layouts.listing import AGAIN, missing
 
 _HEADER = 128
+_MOST_DIMENSIONS = 8  # annotations have two
 _MOST_BYTES = 1 << 28  # of one variable, unpacked; annotations of 10,000 pictures take some megabytes
 _MATRIX, _COMPRESSED = 14, 15
 _CELL, _STRUCT, _CHAR = 1, 2, 4
@@ -83,7 +85,7 @@ def _variable(path: Path, name: str) -> Any:
             if found == name:
                 return value
             seen.append(found)
-    except (struct.error, zlib.error, UnicodeDecodeError, _Damaged) as error:
+    except (struct.error, zlib.error, ValueError, _Damaged) as error:
         saw = str(error) or type(error).__name__
         raise TableError("a MATLAB file cannot be read", where=path, saw=saw, do=AGAIN) from error
     saw = ", ".join(seen) or "no variable"
@@ -103,7 +105,7 @@ def _variables(content: bytes) -> Iterator[tuple[str, Any]]:
         raise _Damaged("a file of MATLAB 7.3; in MATLAB, save it with -v7")
     file, at = _Elements(memoryview(content), order), _HEADER
     while at < len(content):
-        kind, start, end = file.tag(at)
+        kind, start, end = file.tag(at, len(content))
         at = end if kind == _COMPRESSED else _padded(end)
         if kind == _COMPRESSED:
             yield from _unpacked(content[start:end], order)
@@ -117,7 +119,7 @@ def _unpacked(packed: bytes, order: str) -> Iterator[tuple[str, Any]]:
     if not unpacker.eof:
         raise _Damaged("a variable that is cut short or larger than annotations are")
     inner = _Elements(memoryview(content), order)
-    kind, start, end = inner.tag(0)
+    kind, start, end = inner.tag(0, len(content))
     if kind == _MATRIX:
         yield inner.matrix(start, end)
 
@@ -133,13 +135,17 @@ class _Elements:
     content: memoryview
     order: str
 
-    def tag(self, at: int) -> tuple[int, int, int]:
-        """The kind of the element at a place, and where its data start and end."""
+    def tag(self, at: int, within: int) -> tuple[int, int, int]:
+        """The kind of the element at a place, and where its data start and end: not beyond `within`.
+
+        That is the end of the element that it is a part of. Two parts could otherwise hold the same bytes,
+        and reading them all would take far longer than the file is large.
+        """
         kind, size = struct.unpack_from(f"{self.order}II", self.content, at)
         start = at + 8
         if kind >> 16:  # a small one: its data lie in the tag
             kind, size, start = kind & 0xFFFF, kind >> 16, at + 4
-        if start + size > len(self.content) or (start == at + 4 and size > 4):
+        if start + size > within or (start == at + 4 and size > 4):
             raise _Damaged("an element that reaches beyond its end: the file is cut short")
         return kind, start, start + size
 
@@ -149,26 +155,27 @@ class _Elements:
             return "", None
         if depth > 2:
             raise _Damaged("arrays in arrays in arrays")
-        _, flags, _ = self.tag(at)
+        _, flags, _ = self.tag(at, end)
         kind = struct.unpack_from(f"{self.order}I", self.content, flags)[0] & 0xFF
-        _, sizes, sizes_end = self.tag(at + 16)
-        count = 1
-        for size in struct.unpack_from(f"{self.order}{(sizes_end - sizes) // 4}i", self.content, sizes):
-            count *= int(size)
+        _, sizes, sizes_end = self.tag(at + 16, end)
+        dimensions = (sizes_end - sizes) // 4
+        if dimensions > _MOST_DIMENSIONS:
+            raise _Damaged(f"an array of {dimensions:,} dimensions")
+        count = math.prod(struct.unpack_from(f"{self.order}{dimensions}i", self.content, sizes))
         at = _padded(sizes_end)
-        _, start, stop = self.tag(at)
+        _, start, stop = self.tag(at, end)
         name = bytes(self.content[start:stop]).decode("latin-1")
         at = _padded(stop)
         if kind == _STRUCT:
-            return name, self._structs(at, count, depth)
+            return name, self._structs(at, end, count, depth)
         if kind == _CELL:
-            return name, self._several(at, count, depth)[0]
-        return name, self._value(at, kind, count)
+            return name, self._several(at, end, count, depth)
+        return name, self._value(at, end, kind, count)
 
-    def _value(self, at: int, kind: int, count: int) -> object:
+    def _value(self, at: int, within: int, kind: int, count: int) -> object:
         """Text, one number, or None."""
         if kind == _CHAR:
-            stored, start, end = self.tag(at)
+            stored, start, end = self.tag(at, within)
             encoding = _ENCODINGS.get(stored)
             if encoding is None:
                 raise _Damaged(f"text of the unknown kind {stored}")
@@ -177,29 +184,29 @@ class _Elements:
             return bytes(self.content[start:end]).decode(encoding)
         if kind not in _NUMERIC or count != 1:
             return None
-        stored, start, end = self.tag(at)
+        stored, start, end = self.tag(at, within)
         form = _FORMATS.get(stored)
         if form is None or end - start != struct.calcsize(form):
             raise _Damaged("a number of an unknown kind")
         value: object = struct.unpack_from(self.order + form, self.content, start)[0]
         return value
 
-    def _several(self, at: int, count: int, depth: int) -> tuple[list[Any], int]:
-        if not 0 <= count * 8 <= len(self.content) - at:
+    def _several(self, at: int, within: int, count: int, depth: int) -> list[Any]:
+        if not 0 <= count * 8 <= within - at:
             raise _Damaged(f"{count} values where there is no room for them")
         values = []
         for _ in range(count):
-            kind, start, end = self.tag(at)
+            kind, start, end = self.tag(at, within)
             if kind != _MATRIX:
                 raise _Damaged(f"an element of kind {kind} in place of an array")
             values.append(self.matrix(start, end, depth=depth + 1)[1])
             at = _padded(end)
-        return values, at
+        return values
 
-    def _structs(self, at: int, count: int, depth: int) -> Structs:
-        _, start, end = self.tag(at)
+    def _structs(self, at: int, within: int, count: int, depth: int) -> Structs:
+        _, start, end = self.tag(at, within)
         (length,) = struct.unpack_from(f"{self.order}i", self.content, start)
-        _, start, stop = self.tag(_padded(end))
+        _, start, stop = self.tag(_padded(end), within)
         text = bytes(self.content[start:stop])
         if length < 1 or len(text) % length:
             raise _Damaged(f"names of {length} letters")
@@ -207,5 +214,5 @@ class _Elements:
             text[place : place + length].split(b"\0")[0].decode("latin-1")
             for place in range(0, len(text), length)
         ]
-        values, _ = self._several(_padded(stop), count * len(names), depth)
+        values = self._several(_padded(stop), within, count * len(names), depth)
         return Structs({name: values[place :: len(names)] for place, name in enumerate(names)})

@@ -1,7 +1,7 @@
 """The files that a `datasets` folder consists of: Parquet as on the hub, Arrow as save_to_disk writes them.
 
 Enters: a folder. Leaves: its shards, each with its split, the description of its columns and its rows in
-portions of bounded size. Not done here: what the columns mean (features).
+portions of bounded size. Not done here: what the columns mean (choosing).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from lookalike.columns import SPLITS
@@ -74,14 +75,16 @@ class Shard:
         return _mapping(_mapping(_mapping(about).get("info")).get("features"))
 
     def portions(self, columns: list[str]) -> Iterator[pl.DataFrame]:
-        """The rows, a few hundred at a time.
+        """The rows, as many at a time as are a few hundred and hold no more than 64 MB of pictures.
+
+        A row whose picture alone is larger is a portion of its own.
 
         Raises:
             TableError: the file cannot be read.
         """
         with _reading(self.path):
             for part in self._parts(columns):
-                yield from part.iter_slices(_PORTION_ROWS)
+                yield from _slices(part)
 
     def _parts(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         if self.path.suffix != ".parquet":
@@ -89,7 +92,7 @@ class Shard:
             return
         rows = pl.scan_parquet(self.path)
         count = rows.select(pl.len()).collect().item()
-        step = max(_PORTION_ROWS, count * _PORTION_BYTES // max(self.path.stat().st_size, 1))
+        step = max(1, count * _PORTION_BYTES // max(self.path.stat().st_size, 1))
         for first in range(0, count, step):
             yield rows.select(columns).slice(first, step).collect()
 
@@ -162,10 +165,12 @@ def read_json(path: Path) -> Mapping[str, Any]:
 
 def _saved(folder: Path, name: str) -> list[Shard]:
     state = read_json(folder / _STATE)
-    files = [_mapping(each).get("filename") for each in state.get("_data_files") or ()]
+    listed = state.get("_data_files")
+    entries = listed if isinstance(listed, list) else []
+    files = _own(folder / _STATE, [_mapping(each).get("filename") for each in entries])
     split = name or (state["_split"] if isinstance(state.get("_split"), str) else "train")
     home = folder.parent if name else folder
-    return [Shard(folder / file, split, folder / _INFO, home) for file in _texts(files)]
+    return [Shard(folder / file, split, folder / _INFO, home) for file in files]
 
 
 def _parquets(folder: Path) -> list[Path]:
@@ -180,7 +185,8 @@ def _parquets(folder: Path) -> list[Path]:
 def _listed(folder: Path) -> list[Shard]:
     if (folder / _DICTIONARY).is_file():
         names = read_json(folder / _DICTIONARY).get("splits")
-        return [shard for name in _texts(names) for shard in _saved(folder / name, name)]
+        splits = _own(folder / _DICTIONARY, names if isinstance(names, list) else [])
+        return [shard for name in splits for shard in _saved(folder / name, name)]
     if (folder / _STATE).is_file():
         return _saved(folder, "")
     return sorted(
@@ -200,8 +206,35 @@ def _mapping(found: Any) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _texts(found: Any) -> list[str]:
-    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+def _own(about: Path, names: list[Any]) -> list[str]:
+    """The names that a file gives to others beside it, or below."""
+    for name in names:
+        if not isinstance(name, str) or Path(name).anchor or ".." in Path(name).parts or "\0" in name:
+            raise TableError(
+                "a data set names a file that cannot be one of its own",
+                where=about,
+                saw=repr(name) if isinstance(name, str) else type(name).__name__,
+                wanted="names of what lies in its folder",
+                do=AGAIN,
+            )
+    return names
+
+
+def _slices(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    contents = [
+        column.struct.field("bytes") if isinstance(column.dtype, pl.Struct) else column
+        for column in rows
+        if not isinstance(column.dtype, pl.Struct) or "bytes" in column.struct.fields
+    ]
+    sizes = [column.bin.size().fill_null(0) for column in contents if column.dtype == pl.Binary]
+    ends = np.cumsum(sum((size.to_numpy() for size in sizes), np.zeros(len(rows), np.int64)))  # [n]
+    first = 0
+    while first < len(rows):
+        before = ends[first - 1] if first else 0
+        fitting = int(np.searchsorted(ends, before + _PORTION_BYTES, side="right"))
+        last = max(first + 1, min(fitting, first + _PORTION_ROWS))
+        yield rows.slice(first, last - first)
+        first = last
 
 
 @contextmanager
@@ -211,6 +244,6 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise missing("file", path, error) from error
-    except (ValueError, *_DAMAGE) as error:
+    except (ValueError, RecursionError, *_DAMAGE) as error:
         saw = str(error).strip().split("\n", 1)[0][:200] or type(error).__name__
         raise TableError("a file of the data set cannot be read", where=path, saw=saw, do=AGAIN) from error

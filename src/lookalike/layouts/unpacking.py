@@ -1,6 +1,6 @@
 """Give pictures that lie packed in a few large files a file each, once, in the cache.
 
-Enters: the packed files, and their rows in portions, so that no more than a portion is held in memory.
+Enters: the packed files, and their rows in portions: of the pictures, no more than one is held here.
 Leaves: the contents of a folder in the cache: `<split>/<label>/<row>.<format>`, at most a thousand files in
 one folder, with the table of all rows beside them. Encoded pictures are written as they are, pixels as PNG,
 so nothing is lost. The folder's name comes from the content of the packed files: when one changes, another
