@@ -114,3 +114,19 @@ def test_progress_ends_with_all_rows() -> None:
         progress=lambda done, total: heard.append((done, total)),
     )
     assert heard[-1] == (50, 50)
+
+
+def test_a_block_that_was_begun_before_the_floor_rose_does_not_lower_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def all_begin_at_once(work: Any, rows: int, *, take: Any, **_: object) -> None:
+        for part in [work(slice(start, start + 10)) for start in range(0, rows, 10)]:
+            take(part)
+
+    monkeypatch.setattr(alike, "run_blocks", all_begin_at_once)
+    vectors = flat(40, 64, inner=4)
+    vectors[:10] = unit(np.linspace(0, 0.5, 10)[:, None] * vectors[20] + vectors[:1])
+    every = alike_pairs(vectors, at_least=0.3, most=10**6)
+    found = alike_pairs(vectors, at_least=0.3, most=20)
+    assert list(as_dict(found).items()) == list(as_dict(every).items())[:20]
+    assert all(s in found.similarities for s in every.similarities if s >= found.floor)

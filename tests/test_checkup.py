@@ -15,7 +15,7 @@ from PIL import Image
 
 from lookalike import examination, findings_copies
 from lookalike.checkup import LOOKS, Checkup, doctor, lines, remedy
-from lookalike.cleaning import Cleaned, LeftOut, beside, check_manifest, clean, write_manifest
+from lookalike.cleaning import Cleaned, LeftOut, beside, check_manifest, clean, suggested, write_manifest
 from lookalike.errors import LookalikeError, TableError
 from lookalike.findings import Finding, Verdict
 from lookalike.model import Model
@@ -141,6 +141,29 @@ def test_the_manifest_mends_what_it_is_given_for(
     assert sorted((path, path.stat().st_mtime_ns) for path in mess.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("labels", "saw"),
+    [
+        (("1.5", "2.5", "3.0"), "numbers with a decimal point: 1.5, 2.5, 3.0"),
+        ((" lead", "a", "b"), "the label ' lead'"),
+    ],
+)
+def test_names_that_a_csv_does_not_keep_go_to_parquet(
+    labels: tuple[str, ...], saw: str, tmp_path: Path
+) -> None:
+    for seed, label in enumerate(labels):
+        write(tmp_path / "set" / label / "1.png", scene(seed))
+    table = ImageTable.read(tmp_path / "set")
+    with pytest.raises(
+        TableError, match=rf"a CSV cannot hold this table .*{saw} - write Parquet: .*c\.parquet"
+    ):
+        write_manifest(Cleaned(table, ()), tmp_path / "c.csv")
+    write_manifest(Cleaned(table, ()), tmp_path / "c.parquet")
+    again = ImageTable.read(tmp_path / "c.parquet")
+    assert (again.classes, again.paths) == (tuple(sorted(labels)), table.paths)
+    assert suggested(table, data="set") == "clean.parquet"
+
+
 def test_what_is_left_out_is_listed_with_its_reason(checkup: Checkup, tmp_path: Path) -> None:
     near = "near-duplicate of"
     contradiction = "equal to a picture of another label"
@@ -197,10 +220,10 @@ def test_json_has_stable_keys(checkup: Checkup) -> None:
 def test_text_has_the_worst_first_and_says_what_to_do(checkup: Checkup) -> None:
     text = lines(checkup)
     marks = [line[:4] for line in text if line[:4].strip() and not line[:1].isdigit()]
-    assert marks == ["MEND"] * 6 + ["look"] * 7 + ["ok  "] * 4
+    assert marks == ["MEND"] * 6 + ["look"] * 7 + ["ok  "] * 5
     assert "      -> leave them out: lookalike doctor DATA --manifest clean.csv" in text
     assert any(line.endswith("pad them to a square: --set preprocess.resize=pad") for line in text)
-    assert text[-1] == "6 to mend, 7 to look at, 4 in order"
+    assert text[-1] == "6 to mend, 7 to look at, 5 in order"
 
 
 def test_long_lists_are_cut_in_the_text(checkup: Checkup) -> None:
@@ -239,6 +262,7 @@ def test_pictures_without_labels(look: Look, tmp_path: Path) -> None:
     assert (found["labels"], found["splits"], found["near_duplicates"]) == ("look", "look", "look")
     assert "no picture has a label" in of(checkup, "labels").what
     assert "without labels there is nothing to train on" in of(checkup, "splits").what
+    assert (found["promise"], "no two classes" in of(checkup, "promise").what) == ("ok", True)
 
 
 def test_some_pictures_without_labels(look: Look, tmp_path: Path) -> None:
@@ -304,6 +328,22 @@ def test_too_little_for_splits(look: Look, tmp_path: Path) -> None:
     tidy(tmp_path / "many", classes=24, images=2)
     by_class = of(look(tmp_path / "many"), "splits")
     assert (by_class.verdict, by_class.setting) == (Verdict.LOOK, "split.by=class")
+
+
+@pytest.mark.parametrize(
+    ("column", "do"), [("role", "mark some rows as gallery"), ("group", "rename the column group")]
+)
+def test_roles_and_groups_that_leave_nothing_to_find(
+    look: Look, tmp_path: Path, column: str, do: str
+) -> None:
+    tidy(tmp_path)
+    rows = [f"{path.relative_to(tmp_path)},{path.parent.name}" for path in sorted(tmp_path.glob("*/*.png"))]
+    more = [row + (",query" if column == "role" else f",{row.split(',')[1]}") for row in rows]
+    (tmp_path / "m.csv").write_text("\n".join([f"image,label,{column}", *more]) + "\n")
+    found = of(look(tmp_path / "m.csv"), "splits")
+    assert found.verdict == Verdict.MEND
+    assert do in found.do
+    assert "add pictures" not in found.do
 
 
 def test_given_splits_that_lack_one(look: Look, tmp_path: Path) -> None:
@@ -396,6 +436,16 @@ def test_boxes(look: Look, tmp_path: Path) -> None:
     assert kept.boxes == [(0, 0, 96, 96), (96, 0, 192, 96)]
 
 
+def test_boxes_beyond_their_pictures_are_said(look: Look, tmp_path: Path) -> None:
+    write(tmp_path / "a.png", scene(1))
+    rows = ["a.png,a,0 0 98 97", "a.png,b,10 10 500 300", "a.png,b,500 0 600 9"]
+    (tmp_path / "m.csv").write_text("\n".join(["image,label,box", *rows]) + "\n")
+    found = of(look(tmp_path / "m.csv"), "boxes")
+    assert (found.verdict, found.figure) == (Verdict.LOOK, 1)
+    assert found.what.startswith("1 of 3 boxes beyond the picture, by up to 404 pixels")
+    assert found.entries == ("a.png: box 10,10,500,300 in 96 x 96 pixels",)
+
+
 def test_no_box_can_be_used(look: Look, tmp_path: Path) -> None:
     write(tmp_path / "a.png", scene(1))
     (tmp_path / "m.csv").write_text("image,label,box\na.png,a,500 0 600 9\n")
@@ -420,7 +470,7 @@ def test_what_a_csv_cannot_hold_is_said(checkup: Checkup, tmp_path: Path) -> Non
     nested = replace(table, frame=table.frame.with_columns(tags=pl.lit([1, 2])))
     for bad, beat in (
         (nested, "column tags of List"),
-        (replace(table, frame=table.frame.with_columns(image=pl.lit("a\\b.png"))), "a\\\\b.png"),
+        (replace(table, frame=table.frame.with_columns(image=pl.lit("a\\b.png"))), r"the image .*a\\+b\.png"),
     ):
         with pytest.raises(TableError, match=rf"a CSV cannot hold.*{beat}.*clean\.parquet"):
             write_manifest(Cleaned(bad, ()), tmp_path / "clean.csv")

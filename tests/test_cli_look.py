@@ -54,6 +54,32 @@ def test_commands_repeat_what_was_asked_for(run: Run, tiny_folder: Path, tmp_pat
     assert f"lookalike doctor {root} --model {tiny_folder} --similarity 0.9 --manifest clean.csv" in out
 
 
+def test_a_manifest_is_not_suggested_in_its_own_place(run: Run, tiny_folder: Path, tmp_path: Path) -> None:
+    write(tmp_path / "a" / "again.png", scene(0))
+    for number in range(3):
+        write(tmp_path / "a" / f"{number}.png", scene(number))
+    rows = "".join(f"a/{name}.png,a\n" for name in (0, 1, 2, "again"))
+    (tmp_path / "clean.csv").write_text(f"image,label\n{rows}")
+    command = json_commands(run("doctor", "clean.csv", "--model", tiny_folder, "--json")[1]).pop()
+    assert command.endswith("--manifest clean2.csv")
+    assert run(*shlex.split(command)[1:])[0] == 1
+    assert len(pl.read_csv("clean2.csv")) == 3
+
+
+def test_parquet_is_suggested_where_a_csv_would_be_read_otherwise(
+    run: Run, tiny_folder: Path, tmp_path: Path
+) -> None:
+    for label in ("1.5", "2.5"):
+        write(tmp_path / "set" / label / "1.png", scene(len(label)))
+    command = json_commands(run("doctor", "set", "--model", tiny_folder, "--json")[1]).pop()
+    assert command.endswith("--manifest clean.parquet")
+    assert run("doctor", "set", "--model", tiny_folder, "--manifest", "clean.csv")[0] == 2
+
+
+def json_commands(text: str) -> set[str]:
+    return {entry["command"] for entry in json.loads(text)["findings"]} - {""}
+
+
 def test_a_set_in_order_has_exit_code_0(run: Run, tiny_folder: Path, tmp_path: Path) -> None:
     root = tidy(tmp_path / "set", classes=3, images=20)
     code, out, _ = run("doctor", root, "--model", tiny_folder, "--html", "page.html")

@@ -1,13 +1,25 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from lookalike.console import Talk, index_lines, model_lines, put, put_answers, put_json, tell_skipped
+from lookalike.console import (
+    Talk,
+    index_lines,
+    model_lines,
+    put,
+    put_answers,
+    put_json,
+    run_lines,
+    tell_skipped,
+)
 from lookalike.errors import SkipReason
 from lookalike.model import Model
-from lookalike.records import Hit, Hits, Skipped
+from lookalike.records import Figure, Hit, Hits, Report, Skipped
 from lookalike.store import IndexInfo, RootInfo
 from some_records import threshold
 
@@ -94,3 +106,33 @@ def test_an_index_is_told_in_words() -> None:
 def test_heading_of_a_picture_with_changes_says_them(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     put_answers(Hits("q.png", ()), style="text", changes="smiling=1")
     assert capfdbinary.readouterr().out == b"q.png, but smiling=1\n  nothing found\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "backbone", "folder", "model"),
+    [
+        (0.6, "efficientnet_lite0", True, "run/model"),
+        (0.4, "efficientnet_lite0", True, "run/baseline"),
+        (0.4, "efficientnet_lite0", False, "default"),
+        (0.4, "similarity_convnet", False, "run/model"),
+    ],
+)
+def test_what_is_advised_after_training_is_the_better_model(
+    tmp_path: Path, value: float, backbone: str, model: str, *, folder: bool
+) -> None:
+    if folder:
+        (tmp_path / "run" / "baseline").mkdir(parents=True)
+    report = Report(
+        {"recall@1": Figure(value, value, value, 0.5)}, "test", 9, 9, 3, 0, (), "run", "ab",
+        baseline=f"{backbone}, untrained",
+    )  # fmt: skip
+    run: Any = SimpleNamespace(
+        folder=tmp_path / "run",
+        model=SimpleNamespace(folder=tmp_path / "run" / "model"),
+        evaluation=SimpleNamespace(report=report),
+        attributes=None,
+    )
+    wanted = tmp_path / model if "/" in model else model
+    lines = run_lines(run)
+    assert lines[-1] == f"next     lookalike index photos.idx FOLDER --model {wanted}"
+    assert not any("lookalike calibrate" in line for line in lines)

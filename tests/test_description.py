@@ -166,6 +166,28 @@ def test_a_picture_with_two_boxes_is_opened_once_and_no_duplicate(tmp_path: Path
     assert found.images_per_class == {"x": 1, "y": 1}
 
 
+def test_roles_groups_boxes_and_attributes_are_counted(tmp_path: Path) -> None:
+    for place in range(3):
+        write(tmp_path, f"{place}.png", picture(place))
+    rows = [
+        "0.png,x,query,a,0 0 2 2,1",
+        "1.png,x,gallery,b,,1",
+        "2.png,y,,b,,0",
+        "gone.png,y,query,c,0 0 2 2,0",
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(["image,label,role,group,box,round", *rows]) + "\n")
+    found = describe(ImageTable.read(tmp_path / "m.csv"))
+    shown = found.to_json()
+    assert shown["roles"] == {"query": 1, "gallery": 1, "both": 1}
+    assert (shown["groups"], shown["boxes"], shown["attributes"]) == (2, 1, ["round"])
+    assert lines(found)[2:6] == [
+        "roles: 1 query, 1 gallery, 1 both",
+        "groups: 2",
+        "boxes: 1",
+        "attributes: 1",
+    ]
+
+
 def test_progress_and_notes(tmp_path: Path) -> None:
     for place in range(40):
         write(tmp_path, f"a/{place}.png", picture(place))
@@ -201,6 +223,10 @@ def test_json_has_stable_keys(tmp_path: Path) -> None:
         "empty": [],
         "imbalance": 1.0,
         "splits": {"train": {"images": 1, "classes": 1}, "test": {"images": 1, "classes": 1}},
+        "roles": {},
+        "groups": 0,
+        "boxes": 0,
+        "attributes": [],
         "width": {"min": 8, "median": 8.0, "max": 8},
         "height": {"min": 6, "median": 6.0, "max": 6},
         "formats": {"PNG": 2},

@@ -243,6 +243,17 @@ def test_one_picture_with_two_labels_is_refused_and_listed(tmp_path: Path) -> No
         read_manifest(written(tmp_path, text))
 
 
+def test_one_picture_named_in_several_ways_is_one(tmp_path: Path) -> None:
+    text = f"image,label\na b/2,x\n{tmp_path}/a b/2,y\na b/../a b/2,z\n../b,v\n"
+    with pytest.raises(
+        TableError, match=r"two labels .* saw a b/2 = /.*/a b/2 = a b/\.\./a b/2: x, y, z - keep"
+    ):
+        read_manifest(written(tmp_path, text))
+    _, frame, notes = read_manifest(written(tmp_path, "image,label\na,x\nb/../a,x\n../a,y\na..b,z\n"))
+    assert frame["image"].to_list() == ["a", "../a", "a..b"]
+    assert len(notes) == 1
+
+
 def test_many_contradictions_are_counted(tmp_path: Path) -> None:
     text = "image,label\n" + "".join(f"{place % 8},{place}\n" for place in range(16))
     with pytest.raises(TableError, match="4: 4, 12 and 3 more"):

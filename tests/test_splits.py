@@ -38,6 +38,23 @@ def totals(table: ImageTable) -> tuple[int, ...]:
     return tuple(int((table.frame["split"] == name).sum()) for name in ("train", "val", "test"))
 
 
+def test_boxes_of_one_picture_in_several_splits_are_said() -> None:
+    frame = pl.DataFrame(
+        {
+            "image": [f"{place // 2}.png" for place in range(80)],
+            "label": [f"c{place % 4}" for place in range(80)],
+            "box": [[0, 0, 5 + place % 2, 5] for place in range(80)],
+        }
+    )
+    table = ImageTable(Path("/data"), frame)
+    for config in (RATIO, CLASS):
+        assert (
+            "pictures have boxes in several splits; to keep" in split_table(table, config, seed=0).notes[-1]
+        )
+    together = split_table(table, SplitConfig(by="group", column="image"), seed=0)
+    assert not any("boxes" in note for note in together.notes)
+
+
 # by ratio
 
 
@@ -249,6 +266,24 @@ def test_one_fold_is_none() -> None:
 def test_split_that_cannot_be_judged_is_refused(sizes: list[int]) -> None:
     with pytest.raises(TableError, match=r"cannot be judged.*split test.*split\.by=class"):
         check_judgeable(table_of(sizes), split="test")
+
+
+def test_errors_of_rows_name_the_manifest(tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "m.csv").write_text("image,label,camera\n1.png,a,x\n2.png,b,y\n")
+    table = ImageTable.read(tmp_path / "m.csv")
+    with pytest.raises(TableError, match=r"no known camera - .*m\.csv: row 1"):
+        split_table(table, SplitConfig(by="column", column="camera"), seed=0)
+    with pytest.raises(TableError, match=r"no split val - .*m\.csv"):
+        table.select("val")
+
+
+def test_what_is_set_already_is_not_advised() -> None:
+    with pytest.raises(TableError, match=r"add classes, or raise the share split\.test$"):
+        check_judgeable(table_of([2]), split="test", by="class")
+    with pytest.raises(TableError, match=r"more than one picture .* - add pictures$"):
+        check_trainable(np.array(["a", "b"]), by="class")
 
 
 def test_split_with_something_to_find_is_judgeable() -> None:

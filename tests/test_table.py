@@ -91,6 +91,23 @@ def test_a_mixed_folder_is_noted(tmp_path: Path) -> None:
         _ = table.labels
 
 
+def test_a_folder_without_a_picture_is_noted(tmp_path: Path) -> None:
+    make(tmp_path / "plain", "cat/1.png", "dog/a/1.png")
+    for name in ("bird", "dog/b", ".hidden"):
+        (tmp_path / "plain" / name).mkdir()
+    said = "without a picture, which are no classes:"
+    assert ImageTable.read(tmp_path / "plain").notes == (f"folders of {tmp_path / 'plain'} {said} bird",)
+    make(tmp_path / "parted", "train/cat/1.png")
+    for name in ("train/dog", "test"):
+        (tmp_path / "parted" / name).mkdir()
+    assert ImageTable.read(tmp_path / "parted").notes == (
+        f"folders of {tmp_path / 'parted'} {said} test, train/dog",
+    )
+    make(tmp_path / "loose", "1.png")
+    (tmp_path / "loose" / "empty").mkdir()
+    assert ImageTable.read(tmp_path / "loose").notes == ()
+
+
 def test_what_reading_skips_is_kept(tmp_path: Path) -> None:
     make(tmp_path, "cat/1.png")
     (tmp_path / "cat" / "gone.png").symlink_to("nowhere")

@@ -98,7 +98,8 @@ class _Kept:
 
     def _cut(self) -> None:
         first, second, similarities = self._ranked()
-        self.floor = float(np.nextafter(similarities[self.most], np.float32(2)))
+        above = float(np.nextafter(similarities[self.most], np.float32(2)))
+        self.floor = max(self.floor, above)  # a block that was begun below it may add pairs that lie lower
         self._parts = [(first[: self.most], second[: self.most], similarities[: self.most])]
         self._count = self.most
 

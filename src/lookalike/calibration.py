@@ -232,7 +232,7 @@ def _refusal(pairs: ClassPairs, shares: ErrorShare, wanted: Target, confidence: 
         saw=f"{seen:.4g} at best, which shows {side} {bound:.4g}, on {counts['same']:,} same and "
         f"{counts['different']:,} different pairs of {classes:,} classes",
         wanted=f"{side} {wanted.value:g} with {100 * confidence:g}% confidence",
-        do=f"{needed}; or ask for less, for example --target f1",
+        do=f"{needed}; or ask for less, for example --target f1 (of a training: --set calibration.target=f1)",
     )
 
 

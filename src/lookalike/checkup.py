@@ -6,13 +6,14 @@ is another (training.doctor). Nothing is written here.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 from lookalike import findings_copies, findings_files, findings_labels, findings_splits
-from lookalike.cleaning import Cleaned, clean
+from lookalike.cleaning import MANIFEST, Cleaned, clean
 from lookalike.embedding import Memory
 from lookalike.examination import Examination, examine
 from lookalike.findings import Finding, Look, Verdict
@@ -23,6 +24,7 @@ from lookalike.table import ImageTable
 
 LOOKS: tuple[Look, ...] = (
     findings_files.files,
+    findings_files.boxes,
     findings_labels.empty,
     findings_files.blank,
     findings_copies.contradictions,
@@ -40,7 +42,6 @@ LOOKS: tuple[Look, ...] = (
     findings_files.shapes,
     findings_files.kinds,
 )
-MANIFEST = "clean.csv"  # what the commands call the manifest that they write
 
 _SHOWN = 5  # entries of a finding in the text; JSON has all
 _MARKS = {Verdict.OK: "ok  ", Verdict.LOOK: "look", Verdict.MEND: "MEND"}
@@ -53,10 +54,12 @@ class Checkup:
     Attributes:
         examination: what was found.
         findings: one for each thing that is looked at, in a fixed order.
+        manifest: what the commands call the manifest that they write.
     """
 
     examination: Examination
     findings: tuple[Finding, ...]
+    manifest: str = MANIFEST
 
     @property
     def verdict(self) -> Verdict:
@@ -101,6 +104,7 @@ def doctor(
     memory: Memory | None = None,
     similarity: float = SIMILARITY,
     command: str = "lookalike doctor DATA",
+    manifest: str = MANIFEST,
     watcher: Watcher = SILENT,
 ) -> Checkup:
     """Look at a table before training: what would go wrong, and what mends it.
@@ -115,6 +119,7 @@ def doctor(
         similarity: of embeddings, from which on a pair is looked at twice, in (0, 1]. The default is measured
             for the untrained default model.
         command: how the doctor is called on this table, for the commands that findings give.
+        manifest: the file that those commands write.
         watcher: told of the stages.
 
     Raises:
@@ -122,7 +127,8 @@ def doctor(
     """
     model = model or Model.load(DEFAULT, say=watcher.say)
     found = examine(table, model=model, memory=memory, similarity=similarity, watcher=watcher)
-    return Checkup(found, tuple(look(found, f"{command} --manifest {MANIFEST}") for look in LOOKS))
+    again = f"{command} --manifest {shlex.quote(manifest)}"
+    return Checkup(found, tuple(look(found, again) for look in LOOKS), manifest)
 
 
 def lines(checkup: Checkup) -> list[str]:

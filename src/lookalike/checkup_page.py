@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from lookalike import plots
 from lookalike.checkup import Checkup, remedy, total
+from lookalike.cleaning import beside
 from lookalike.files import write_atomically
 from lookalike.findings import Verdict
 from lookalike.findings_copies import difference, pairs_of
@@ -67,6 +68,8 @@ def render_checkup(checkup: Checkup, *, data: str, created: str = "") -> str:
         plots=_plots(checkup),
         sections=_sections(checkup),
         left_out=checkup.cleaned.left_out,
+        manifest=checkup.manifest,
+        beside=beside(Path(checkup.manifest)),
         created=created,
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lookalike.columns import COLUMNS, tidy
+from lookalike.csv_file import read_csv
 from lookalike.errors import TableError
 from lookalike.examination import Examination, preference
 from lookalike.files import check_writable, write_atomically
@@ -25,6 +28,7 @@ from lookalike.findings_copies import contradicts, pairs_of
 from lookalike.table import ImageTable
 
 KINDS = (".csv", ".parquet")
+MANIFEST = "clean.csv"  # what a manifest is called where nothing speaks against it
 Rows = NDArray[np.int64]
 
 
@@ -98,6 +102,17 @@ def _judge_near(found: Examination, reasons: dict[int, tuple[str, int | None]]) 
                 reasons.setdefault(other, ("near-duplicate of", row))
 
 
+def suggested(table: ImageTable, *, data: str) -> str:
+    """What to call the manifest of a table: a name that can hold it and is not that of the data."""
+    own = re.fullmatch(r"clean(\d*)(\.left_out)?\.(csv|parquet)", Path(data).name, re.IGNORECASE)
+    name = Path(f"clean{int(own[1] or 1) + 1}.csv" if own else MANIFEST)
+    try:
+        _csv(table, name)
+    except TableError:
+        return str(name.with_suffix(".parquet"))
+    return str(name)
+
+
 def check_manifest(path: Path, *, data: Path) -> None:
     """Find out before the work whether a manifest and the list beside it can be written.
 
@@ -157,17 +172,29 @@ def _csv(table: ImageTable, path: Path) -> bytes:
     if "box" in frame.columns:
         frame = frame.with_columns(pl.col("box").cast(pl.List(pl.String)).list.join(" "))
     nested = [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]
-    unsafe = [image for image in frame["image"] if "\\" in image]
-    if nested or unsafe:
-        raise TableError(
-            "a CSV cannot hold this table",
-            where=path,
-            saw=f"column {nested[0]} of {frame.schema[nested[0]]}" if nested else f"the name {unsafe[0]}",
-            do=f"write Parquet: --manifest {path.stem}.parquet",
-        )
+    if nested:
+        raise _no_csv(path, f"column {nested[0]} of {frame.schema[nested[0]]}")
     content = io.BytesIO()
     frame.write_csv(content)
+    _check_read_again(path, content.getvalue(), frame)
     return content.getvalue()
+
+
+def _check_read_again(path: Path, content: bytes, frame: pl.DataFrame) -> None:
+    """Refuse what a reader of the manifest would take for something else, such as a label " a" or 1.5."""
+    try:
+        again, _ = tidy(path, read_csv(path, content, text=COLUMNS)[0])
+    except TableError as error:
+        raise _no_csv(path, f"{error.what}: {error.saw}") from error
+    for name in [name for name in ("image", "label", "group") if name in again.columns]:
+        changed = frame[name].ne_missing(again[name])
+        if changed.any():
+            raise _no_csv(path, f"the {name} {frame[name].filter(changed)[0]!r}")
+
+
+def _no_csv(path: Path, saw: str) -> TableError:
+    do = f"write Parquet: --manifest {path.stem}.parquet"
+    return TableError("a CSV cannot hold this table", where=path, saw=saw, do=do)
 
 
 def _from(folder: Path, picture: Path) -> str:

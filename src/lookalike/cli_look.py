@@ -110,6 +110,7 @@ def doctor(
 
 def _examined(data: str, model: str | None, similarity: float, talk: Talk) -> Checkup:
     from lookalike.checkup import doctor as look
+    from lookalike.cleaning import suggested
     from lookalike.model import DEFAULT, Model
     from lookalike.table import ImageTable
 
@@ -126,6 +127,7 @@ def _examined(data: str, model: str | None, similarity: float, talk: Talk) -> Ch
             memory=memory,
             similarity=similarity,
             command=shlex.join(again),
+            manifest=suggested(table, data=data),
             watcher=talk,
         )
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +22,18 @@ from rich.progress import (
 )
 
 from lookalike.attribute_wording import attribute_lines
+from lookalike.model import DEFAULT, DEFAULT_BACKBONE
 from lookalike.records import Hit, Hits, Skipped
 from lookalike.records import Progress as Callback
-from lookalike.wording import summary
+from lookalike.wording import HEADLINE, summary, verdict
 
 if TYPE_CHECKING:
     from lookalike.model import Model
     from lookalike.store import IndexInfo
     from lookalike.table import ImageTable
     from lookalike.training.run import Run
+
+_REFUSED = "No match threshold: of val's pictures none could be chosen that keeps what was asked for."
 
 
 class Talk:
@@ -127,12 +131,26 @@ def _hit_line(hit: Hit) -> str:
 
 def run_lines(run: Run) -> list[str]:
     """What a training brought, and where it lies."""
-    lines = summary(run.evaluation.report) if run.evaluation is not None else ["No figures: see above."]
+    lines = ["No figures: see above."]
+    if run.evaluation is not None:
+        lines = summary(run.evaluation.report, no_threshold=_REFUSED)
     lines = attribute_lines(run.attributes) if run.attributes is not None else lines
     lines += ["", f"model    {run.model.folder}"]
     if run.evaluation is not None or run.attributes is not None:
         lines.append(f"report   {run.folder / 'report.html'}")
-    return [*lines, f"next     lookalike index photos.idx FOLDER --model {run.model.folder}"]
+    return [*lines, f"next     lookalike index photos.idx FOLDER --model {_better(run)}"]
+
+
+def _better(run: Run) -> str | Path:
+    """The model to go on with: the trained one, or the untrained one where training did not help."""
+    report = run.evaluation.report if run.evaluation is not None else None
+    figure = report.figures.get(HEADLINE) if report is not None else None
+    if report is None or figure is None or verdict(figure) != "did not help":
+        return run.model.folder
+    baseline = run.folder / "baseline"
+    if baseline.is_dir():
+        return baseline
+    return DEFAULT if report.baseline.startswith(f"{DEFAULT_BACKBONE},") else run.model.folder
 
 
 def model_lines(model: Model) -> list[str]:

@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 
+from lookalike.columns import COLUMNS
 from lookalike.looking import Seen, look
 from lookalike.records import Progress, Skipped
 from lookalike.table import ImageTable
@@ -64,6 +66,8 @@ class Description:
         unlabelled: rows without a label.
         images_per_class: label to number of pictures, by label; 0 where none of a class can be used.
         splits: split to (pictures, classes).
+        roles: role to number of rows, "both" for those without one; empty where no row has one.
+        groups, boxes, attributes: numbers of groups and of rows with a box; names of the attributes' columns.
         width, height: of the upright pictures in pixels; None where none can be used.
         formats, modes: Pillow's names to number of files, most frequent first.
         skipped: files that cannot be used, those that reading the table left out first.
@@ -77,6 +81,10 @@ class Description:
     unlabelled: int
     images_per_class: Mapping[str, int]
     splits: Mapping[str, tuple[int, int]]
+    roles: Mapping[str, int]
+    groups: int
+    boxes: int
+    attributes: tuple[str, ...]
     width: Spread | None
     height: Spread | None
     formats: Mapping[str, int]
@@ -129,6 +137,10 @@ class Description:
             "empty": list(self.empty),
             "imbalance": self.imbalance,
             "splits": {name: {"images": n, "classes": c} for name, (n, c) in self.splits.items()},
+            "roles": dict(self.roles),
+            "groups": self.groups,
+            "boxes": self.boxes,
+            "attributes": list(self.attributes),
             "width": asdict(self.width) if self.width else None,
             "height": asdict(self.height) if self.height else None,
             "formats": dict(self.formats),
@@ -162,6 +174,10 @@ def description_of(table: ImageTable, seen: Mapping[str, Seen], left_out: Sequen
         unlabelled=usable.frame["label"].null_count(),
         images_per_class=_per_class(table, usable),
         splits={name: (len(p), len(p.classes)) for name in usable.splits for p in [usable.select(name)]},
+        roles=_roles(usable),
+        groups=_known(usable, "group").n_unique(),
+        boxes=len(_known(usable, "box")),
+        attributes=tuple(name for name in table.frame.columns if name not in COLUMNS),
         width=_spread([entry.size[0] for entry in seen.values()]),
         height=_spread([entry.size[1] for entry in seen.values()]),
         formats=dict(Counter(entry.format for entry in seen.values()).most_common()),
@@ -183,9 +199,11 @@ def _overview(found: Description) -> list[str]:
     if found.per_class is not None:
         ratio = f"; the largest class is {found.imbalance:,.1f} x the smallest"
         text.append(f"pictures in a class: {_range(found.per_class)}{ratio}")
-    if found.unlabelled:
-        text.append(f"{_count(found.unlabelled, 'picture')} without a label")
+    text += [f"{_count(found.unlabelled, 'picture')} without a label"] if found.unlabelled else []
     text += [f"{name}: {_pictures(*sizes)}" for name, sizes in found.splits.items()]
+    text += [f"roles: {_tally(found.roles)}"] if found.roles else []
+    counts = {"groups": found.groups, "boxes": found.boxes, "attributes": len(found.attributes)}
+    text += [f"{name}: {number:,}" for name, number in counts.items() if number]
     if found.width is not None and found.height is not None:
         text.append(f"width: {_range(found.width)}; height: {_range(found.height)} pixels")
         text.append(f"formats: {_tally(found.formats)}; modes: {_tally(found.modes)}")
@@ -211,6 +229,17 @@ def _trouble(found: Description) -> list[str]:
 def _per_class(table: ImageTable, usable: ImageTable) -> dict[str, int]:
     counts = Counter(label for label in usable.frame["label"] if label is not None)
     return {label: counts[label] for label in table.classes}
+
+
+def _roles(table: ImageTable) -> dict[str, int]:
+    known = _known(table, "role")
+    both = ["both"] * (len(table) - len(known)) if len(known) else []
+    return dict(Counter([*sorted(known, reverse=True), *both]))
+
+
+def _known(table: ImageTable, column: str) -> pl.Series:
+    """The values of a column that are there; none where the table has no such column."""
+    return table.frame.get_column(column, default=pl.Series(column, [], pl.String)).drop_nulls()
 
 
 def _duplicates(table: ImageTable, seen: Mapping[str, Seen]) -> tuple[Duplicate, ...]:

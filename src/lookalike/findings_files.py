@@ -12,6 +12,7 @@ from lookalike.examination import FAINT, Examination
 from lookalike.findings import Finding, Verdict, count
 
 ELONGATED = 2.0  # longer side over shorter: a square crop loses half of the picture
+OVERHANG = 2  # pixels by which a box may reach beyond its picture: rounding does that much
 TINY = 32  # pixels of the shorter side
 GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "F"})
 PURE = 0.9  # share of labels whose pictures are all of one kind, from which on the kind tells the label
@@ -35,6 +36,34 @@ def files(found: Examination, command: str) -> Finding:
         command if found.usable.any() else "",
         entries=tuple(f"{e.path}: {e.reason}{f' ({e.detail})' if e.detail else ''}" for e in skipped),
     )
+
+
+def boxes(found: Examination, _command: str) -> Finding:
+    """Whether boxes reach beyond their pictures."""
+    given = sum(box is not None for box in found.table.boxes)
+    beyond = {row: reach for row, reach in _reaches(found) if reach > OVERHANG}
+    if not beyond:
+        what = f"{count(given, 'box', 'boxes')}, none beyond its picture" if given else "no boxes"
+        return Finding("boxes", Verdict.OK, 0, what)
+    frame = found.table.frame
+    entries = tuple(
+        f"{frame['image'][row]}: box {','.join(map(str, frame['box'][row]))} in {size[0]} x {size[1]} pixels"
+        for row in beyond
+        for size in [found.seen[frame["image"][row]].size]
+    )
+    what = f"{len(beyond):,} of {count(given, 'box', 'boxes')} beyond the picture, by up to "
+    what += f"{max(beyond.values()):,} pixels: only the part inside is looked at"
+    do = "check that they are left, top, right, bottom, not width and height, and of pictures of this size"
+    return Finding("boxes", Verdict.LOOK, len(beyond), what, do, entries=entries)
+
+
+def _reaches(found: Examination) -> Iterator[tuple[int, int]]:
+    """Rows with a usable box, and by how many pixels it reaches beyond its picture."""
+    rows = zip(found.table.frame["image"], found.table.boxes, found.usable, strict=True)
+    for row, (image, box, usable) in enumerate(rows):
+        if box is not None and usable:
+            width, height = found.seen[image].size
+            yield row, max(-box[0], -box[1], box[2] - width, box[3] - height)
 
 
 def blank(found: Examination, command: str) -> Finding:

@@ -35,7 +35,7 @@ def splits(found: Examination, _command: str) -> Finding:
     if _by_class(table):
         do = "keep classes together, so that other classes are judged than were learned"
         return Finding("splits", Verdict.LOOK, classes, what, do, setting="split.by=class")
-    if classes < 2:
+    if classes < 2 or isinstance(trouble, EvaluationError):  # roles or groups: more pictures do not help
         return Finding("splits", Verdict.MEND, classes, what, trouble.do)
     do = "add pictures, until every split has two of one class and some of another"
     return Finding("splits", Verdict.MEND, classes, what, do)
@@ -43,7 +43,11 @@ def splits(found: Examination, _command: str) -> Finding:
 
 def promise(found: Examination, _command: str) -> Finding:
     """Whether val has classes enough for a threshold's promise to hold beyond them."""
-    classes = _val_classes(_usable(found))
+    table = _usable(found)
+    if len(table.classes) < 2:
+        what = "no two classes, so no threshold is chosen and nothing promised"
+        return Finding("promise", Verdict.OK, 0, what)
+    classes = _val_classes(table)
     if classes >= FEW_CLASSES:
         return Finding("promise", Verdict.OK, classes, f"a threshold rests on {classes:,} classes of val")
     what = (

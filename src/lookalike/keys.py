@@ -78,7 +78,11 @@ def what_was_meant(keys: Sequence[str], values: object) -> str:
     if owners := _owners(parents, last):
         name = section.model_fields["name"].default if section else place
         return f"{last} belongs to {', '.join(owners)}; {name} takes {', '.join(own)}"
-    if near := difflib.get_close_matches(last, own, n=1):
+    near = difflib.get_close_matches(last, own, n=1)
+    elsewhere = [key for key in known_keys() if key.endswith(f".{last}")]
+    if elsewhere and (not near or len(elsewhere) == 1):
+        return f"did you mean {' or '.join(elsewhere)}?"
+    if near:
         return f"did you mean {'.'.join([*parents, near[0]])}?"
     by_last = {name.rsplit(".", 1)[-1]: name for name in reversed(list(known_keys()))}
     if near := difflib.get_close_matches(last, by_last, n=1, cutoff=_NEAR):

@@ -8,6 +8,7 @@ them. Not done here: looking whether the pictures are there (table), opening the
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 
 import polars as pl
@@ -63,9 +64,9 @@ def read_manifest(path: Path, *, root: Path | None = None) -> tuple[Path, pl.Dat
     if frame.is_empty():
         raise _error(path, "the manifest has no rows", saw="a header and nothing below", do="add rows")
     frame, odd = (frame, ()) if literal else tidy(path, frame)
-    frame, again = _once(path, frame)
     if root is None:
         root = find_root(path, places, frame["image"]) if places else path.absolute().parent
+    frame, again = _once(path, frame, root)
     return root, frame, again if literal else (*read, *odd, *again, *_misspelt(frame.columns))
 
 
@@ -111,20 +112,33 @@ def _read(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     return read_csv(path, content, text=COLUMNS)
 
 
-def _once(path: Path, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _once(path: Path, frame: pl.DataFrame, root: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Keep rows that repeat another one word for word once; refuse rows that contradict each other."""
-    if not frame["image"].is_duplicated().any():
+    place = _places(frame["image"], root)
+    if not place.is_duplicated().any():
         return frame, ()
-    kept = frame.filter(
-        frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().is_first_distinct()
-    )
+    rows = frame.select(pl.struct(pl.all().exclude("image"), place.alias("image")).struct.json_encode())
+    first = rows.to_series().is_first_distinct()
+    kept, place = frame.filter(first), place.filter(first)
     box = pl.col("box").cast(pl.List(pl.String)).list.join(",") if "box" in frame.columns else pl.lit("")
-    contradicting = kept.select("image", box.alias("box")).is_duplicated()
+    contradicting = kept.select(place.alias("image"), box.alias("box")).is_duplicated()
     if contradicting.any():
-        raise _contradiction(path, kept.filter(contradicting).sort("image", maintain_order=True))
+        raise _contradiction(path, kept.filter(contradicting), place.filter(contradicting))
     again = len(frame) - len(kept)
     note = f"rows of {path} that repeat another one word for word, and were left out: {again:,}"
     return kept, (note,) if again else ()
+
+
+def _places(images: pl.Series, root: Path) -> pl.Series:
+    """One name for each place, however a path leads there; links are not followed."""
+    folder = Path(os.path.abspath(root)).as_posix().rstrip("/") + "/"  # noqa: PTH100 - links stay
+    places = images.str.strip_prefix(folder)
+    up = places.str.contains("..", literal=True)
+    if not up.any():
+        return places
+    straight = [os.path.normpath(os.path.join(folder, place)) for place in places.filter(up)]  # noqa: PTH118
+    named = pl.Series(straight, dtype=pl.String).str.replace_all(os.sep, "/", literal=True)
+    return places.scatter(up.arg_true(), named.str.strip_prefix(folder))
 
 
 def _misspelt(columns: list[str]) -> tuple[str, ...]:
@@ -139,17 +153,22 @@ def _misspelt(columns: list[str]) -> tuple[str, ...]:
     )
 
 
-def _contradiction(path: Path, rows: pl.DataFrame) -> TableError:
+def _contradiction(path: Path, rows: pl.DataFrame, place: pl.Series) -> TableError:
     known = [name for name in rows.columns if name not in ("image", "box")]
-    texts = rows.select("image", *(pl.struct(name).struct.json_encode().alias(name) for name in known))
+    texts = rows.select(
+        place.alias("image"), *(pl.struct(name).struct.json_encode().alias(name) for name in known)
+    )
     values = texts.group_by("image").agg(pl.col(known).n_unique())
     differing = [name for name in known if values[name].max() != 1]
-    names = rows["image"].unique(maintain_order=True).to_list()
+    places = place.unique().sort().to_list()
+    groups = [rows.filter(place == name) for name in places[:_SHOWN]]
     shown = "; ".join(
-        f"{name}: " + ", ".join(str(value) for value in rows.filter(pl.col("image") == name)[differing[0]])
-        for name in names[:_SHOWN]
+        " = ".join(group["image"].unique(maintain_order=True))
+        + ": "
+        + ", ".join(str(value) for value in group[differing[0]])
+        for group in groups
     )
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
     kind = "labels" if differing[0] == "label" else f"values of {differing[0]}"
     return _error(path, f"the same picture has two {kind}", saw=shown + more, do="keep one row of each")
 

@@ -118,7 +118,7 @@ def check_answers(table: ImageTable) -> None:
         do = "rename the column group if that is not meant; split.column names a column to split by anyway"
     raise EvaluationError(
         "there is nothing to find",
-        where=f"labels of {table.root}",
+        where=f"labels of {table.source}",
         saw=f"{len(roles.queries):,} queries, {saw}",
         wanted="queries with another picture of their label to find",
         do=do,
@@ -147,7 +147,7 @@ def _count(codes: Ints, roles: Roles) -> Ints:
 def _one_sided(table: ImageTable, what: str, *, saw: str, do: str) -> EvaluationError:
     return EvaluationError(
         what,
-        where=f"column role of {table.root}",
+        where=f"column role of {table.source}",
         saw=f"{len(table):,} rows, all of them {saw}",
         wanted="query and gallery in one split, or rows without a role, which are both",
         do=f"{do}, or take the column role out",

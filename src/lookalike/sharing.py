@@ -121,7 +121,7 @@ def by_group(table: ImageTable, shares: Shares, rng: np.random.Generator) -> Cod
     if missing:
         raise TableError(
             "pictures have no group",
-            where=table.root,
+            where=table.source,
             saw=f"{missing:,} of {len(table):,}",
             wanted="a group in every row, for split.by: group",
             do="fill the manifest's column group, or split by ratio or class",
@@ -153,7 +153,7 @@ def _rows_by_class(table: ImageTable) -> list[Codes]:
     """
     labels = table.labels
     if len(table.classes) < 2:
-        raise too_few_classes(table.root, table.classes)
+        raise too_few_classes(table.source, table.classes)
     order = np.lexsort((table.ids, labels))
     return np.split(order, np.flatnonzero(labels[order][1:] != labels[order][:-1]) + 1)
 

@@ -63,6 +63,11 @@ def split_table(table: ImageTable, config: SplitConfig, *, seed: int) -> Split:
         TableError: there are no labels, too few classes, rows without a group, no such column, or a row whose
             column names no split.
     """
+    split = _split(table, config, seed=seed)
+    return replace(split, notes=(*split.notes, *_parted_pictures(split.table)))
+
+
+def _split(table: ImageTable, config: SplitConfig, *, seed: int) -> Split:
     if config.by == "column":
         return _by_column(table, config, seed=seed)
     shares = np.array([config.train, config.val, config.test])
@@ -90,7 +95,7 @@ def split_unlabelled(table: ImageTable, config: SplitConfig, *, seed: int) -> Sp
     return Split(replace(split.table, frame=split.table.frame.with_columns(known)), split.notes)
 
 
-def check_trainable(labels: Labels) -> tuple[str, ...]:
+def check_trainable(labels: Labels, *, by: str = "ratio") -> tuple[str, ...]:
     """Look whether something can be learned from labels.
 
     A class with one picture teaches nothing by itself, but it is something that others differ from: such
@@ -98,6 +103,7 @@ def check_trainable(labels: Labels) -> tuple[str, ...]:
 
     Args:
         labels: [n] of the training rows.
+        by: how the splits were made, so that it is not advised again.
 
     Returns:
         Notes: how many classes have one picture, where there are any.
@@ -115,7 +121,7 @@ def check_trainable(labels: Labels) -> tuple[str, ...]:
             where="labels of the train side",
             saw=f"{len(single):,} of {len(names):,} classes with a single picture there: {some_of(single)}",
             wanted="at least two classes with two pictures or more",
-            do="add pictures, or keep classes together: --set split.by=class",
+            do="add pictures" + ("" if by == "class" else ", or keep classes together: --set split.by=class"),
         )
     return (
         (f"{count_classes(len(single))} with a single picture on the train side: {some_of(single)}",)
@@ -124,11 +130,12 @@ def check_trainable(labels: Labels) -> tuple[str, ...]:
     )
 
 
-def check_judgeable(table: ImageTable, *, split: str) -> None:
+def check_judgeable(table: ImageTable, *, split: str, by: str = "ratio") -> None:
     """Look whether a split can be judged: something to find, and something to mistake it for.
 
     Args:
         table: the split's labelled rows.
+        by: how the splits were made, so that it is not advised again.
 
     Raises:
         TableError: fewer than two classes, or none with two pictures.
@@ -138,12 +145,13 @@ def check_judgeable(table: ImageTable, *, split: str) -> None:
     names, counts = np.unique(labels, return_counts=True)
     if len(names) < 2 or counts.max() < 2:
         most = counts.max(initial=0)
+        together = "" if by == "class" else "keep them together with --set split.by=class, "
         raise TableError(
             "a split cannot be judged",
             where=f"split {split}",
             saw=f"{len(labels):,} pictures of {count_classes(len(names))}, at most {most} of one",
             wanted="two classes, and one of them with two pictures",
-            do=f"add classes, keep them together with --set split.by=class, or raise the share split.{split}",
+            do=f"add classes, {together}or raise the share split.{split}",
         )
     check_answers(table)
 
@@ -151,7 +159,7 @@ def check_judgeable(table: ImageTable, *, split: str) -> None:
 def _by_column(table: ImageTable, config: SplitConfig, *, seed: int) -> Split:
     column = _column(table, config.column or "")
     do = "write train, val or test in every row of it, or set split.by to ratio, class or group"
-    named = table.with_splits(np.array(split_names(table.root, column, do=do).to_list()))
+    named = table.with_splits(np.array(split_names(table.source, column, do=do).to_list()))
     sides = named.frame.drop_nulls("label").group_by("label").agg(pl.col("split").n_unique())["split"]
     by: Literal["class", "ratio"] = "class" if (sides == 1).all() else "ratio"
     note = f"the splits are those of column {column.name}: {', '.join(named.splits)}"
@@ -204,7 +212,19 @@ def _column(table: ImageTable, name: str) -> pl.Series:
             wanted=f"one of {', '.join(table.frame.columns)}",
             do=f"did you mean {near[0]}?" if near else "add the column to the manifest",
         )
-    return as_text(table.root, table.frame[name])
+    return as_text(table.source, table.frame[name])
+
+
+def _parted_pictures(table: ImageTable) -> tuple[str, ...]:
+    """A remark on pictures with boxes in several splits, where there are any."""
+    if "box" not in table.frame.columns:
+        return ()
+    sides = table.frame.group_by("image").agg(pl.col("split").n_unique())["split"]
+    parted = int((sides > 1).sum())
+    if not parted:
+        return ()
+    remedy = "to keep a picture's boxes together, split.by: group with split.column: image"
+    return (f"{parted:,} of {len(sides):,} pictures have boxes in several splits; {remedy}",)
 
 
 def _remarks(table: ImageTable, shares: Mapping[str, float], *, by: str) -> list[str]:

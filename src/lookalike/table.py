@@ -43,12 +43,14 @@ class ImageTable:
             right, bottom); others are attributes.
         skipped: what reading the table left out already.
         notes: what reading put right, one sentence each.
+        file: the manifest that it was read from; None where there is not just one.
     """
 
     root: Path
     frame: pl.DataFrame
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    file: Path | None = None
 
     @classmethod
     def read(cls, source: str | Path | Sequence[str | Path], *, root: str | Path | None = None) -> ImageTable:
@@ -104,6 +106,11 @@ class ImageTable:
         return len(self.frame)
 
     @property
+    def source(self) -> Path:
+        """What an error about rows names: the manifest, else the root."""
+        return self.file or self.root
+
+    @property
     def paths(self) -> list[Path]:
         """The n files, absolute."""
         return [self.root / image for image in self.frame["image"]]
@@ -137,12 +144,14 @@ class ImageTable:
         if missing == len(self):
             do = "put each thing's pictures in a folder of its own, or add a column label to the manifest"
             raise _error(
-                "the table has no labels", self.root, saw=f"{len(self):,} pictures without one", do=do
+                "the table has no labels", self.source, saw=f"{len(self):,} pictures without one", do=do
             )
         if missing:
             first = self.frame.filter(pl.col("label").is_null())["image"][0]
             saw = f"{missing:,} of {len(self):,}, the first: {first}"
-            raise _error("some pictures have no label", self.root, saw=saw, do="label them or take them out")
+            raise _error(
+                "some pictures have no label", self.source, saw=saw, do="label them or take them out"
+            )
         return np.array(self.frame["label"].to_list(), dtype=np.str_)
 
     @property
@@ -172,7 +181,7 @@ class ImageTable:
         if split not in self.splits:
             there = ", ".join(self.splits) or "a table without splits"
             do = f"name one of {there}, or all" if self.has_splits else "name all, or add a column split"
-            raise _error(f"there is no split {split}", self.root, saw=there, do=do)
+            raise _error(f"there is no split {split}", self.source, saw=there, do=do)
         return self._with(self.frame.filter(pl.col("split") == split))
 
     def filter(self, mask: NDArray[np.bool_]) -> ImageTable:
@@ -217,7 +226,7 @@ class ImageTable:
 
 def _read_manifest(path: Path, named: str | Path | None) -> ImageTable:
     root, frame, notes = read_manifest(path, root=None if named is None else Path(named).absolute())
-    table = ImageTable(root, frame, notes=notes)
+    table = ImageTable(root, frame, notes=notes, file=path)
     if not any_there(root, frame["image"]):
         raise _error(
             "none of the pictures is there",

@@ -6,7 +6,9 @@ them, the attributes of each label. Not done here: opening pictures (images), pu
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ import polars as pl
 from lookalike.attribute_file import join_attributes
 from lookalike.columns import SPLITS
 from lookalike.errors import TableError
-from lookalike.finding import Found, find_images
+from lookalike.finding import Found, find_images, printable
 from lookalike.layouts.layout import Contents
+
+_SHOWN = 5  # names in a note
 
 
 def frame_of(images: Sequence[str], labels: Sequence[str | None], **more: Sequence[str]) -> pl.DataFrame:
@@ -46,7 +50,33 @@ def read_tree(folder: Path) -> Contents:
     note = f"pictures of {folder} that lie in no label's folder, so without a label: {loose:,}"
     frame, notes = join_attributes(folder, frame)
     notes = (note, *notes) if 0 < loose < len(frame) else notes
-    return Contents(folder.absolute(), frame, found.skipped, notes)
+    bare = _bare(found, of_splits="split" in frame.columns)
+    return Contents(folder.absolute(), frame, found.skipped, (*notes, *bare))
+
+
+def _bare(found: Found, *, of_splits: bool) -> tuple[str, ...]:
+    """A note of the folders that would be classes or splits, and hold no picture."""
+    filled = {"/".join(path.split("/")[:depth]) for path in found.paths for depth in (1, 2)}
+    outer = _folders(found.root, "") if filled - set(found.paths) else []
+    parts = [name for name in outer if name in filled] if of_splits else []
+    inner = [name for part in parts for name in _folders(found.root, f"{part}/")]
+    bare = sorted(name for name in (*outer, *inner) if name not in filled)
+    if not bare:
+        return ()
+    more = f" and {len(bare) - _SHOWN:,} more" if len(bare) > _SHOWN else ""
+    names = ", ".join(bare[:_SHOWN])
+    return (f"folders of {found.root} without a picture, which are no classes: {names}{more}",)
+
+
+def _folders(root: Path, inner: str) -> list[str]:
+    """Names of the folders in one, as `find_images` would enter them; none where it may not be listed."""
+    with suppress(OSError), os.scandir(root / inner) as entries:
+        return [
+            f"{inner}{printable(entry.name)}"
+            for entry in entries
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+        ]
+    return []
 
 
 def _split_tree(found: Found, parts: Sequence[Sequence[str]]) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from lookalike.records import Figure, Report
 Verdict = Literal["helped", "not measurably", "did not help", "no baseline"]
 
 HEADLINE = "recall@1"
+NO_THRESHOLD = "No match threshold: lookalike calibrate MODEL DATA --split val makes one."
 FEW = 10  # classes: below, a bootstrap over them has too little to draw from
 MEANINGS = (  # the first that fits a figure's name explains it; {k} is the number behind the @
     (r"recall@1$", "queries whose most similar picture is right"),
@@ -109,8 +110,12 @@ def threshold_kept(report: Report) -> bool | None:
     return seen >= float(wanted) if name == "precision" else seen <= float(wanted)
 
 
-def summary(report: Report) -> list[str]:
-    """The report as lines of text for a terminal."""
+def summary(report: Report, *, no_threshold: str = NO_THRESHOLD) -> list[str]:
+    """The report as lines of text for a terminal.
+
+    Args:
+        no_threshold: what is said where there is no threshold.
+    """
     width = max((len(name) for name in report.figures), default=0)
     threshold = report.threshold
     return [
@@ -124,7 +129,7 @@ def summary(report: Report) -> list[str]:
         "",
         f"similarity >= {threshold.similarity:.4f} means the same: {threshold.promise}"
         if threshold
-        else "No match threshold: lookalike calibrate MODEL DATA --split val makes one.",
+        else no_threshold,
         *([f"here: {at_threshold(report)}"] if threshold and report.at_threshold else []),
     ]
 

@@ -167,12 +167,12 @@ def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: W
         watcher.say(note)
     _check_there(split.table, "train", job="learn from")
     labels = split.table.select("train").labels
-    for note in (*check_trainable(labels), *memory_in_words(settings, labels)):
+    for note in (*check_trainable(labels, by=settings.split.by), *memory_in_words(settings, labels)):
         watcher.say(note)
     _check_there(split.table, "val", job="choose settings and the threshold by")
     for name in ("val", "test"):
         if name in split.table.splits:
-            check_judgeable(split.table.select(name), split=name)
+            check_judgeable(split.table.select(name), split=name, by=settings.split.by)
     return split.table
 
 
