@@ -14,6 +14,7 @@ from markupsafe import Markup
 from lookalike import plots
 from lookalike.checkup import Checkup, remedy, total
 from lookalike.cleaning import beside
+from lookalike.description_page import class_plot
 from lookalike.files import write_atomically
 from lookalike.findings import Verdict
 from lookalike.findings_copies import difference, pairs_of
@@ -84,20 +85,13 @@ def write_checkup(checkup: Checkup, path: Path, *, data: str, created: str = "")
 
 
 def _plots(checkup: Checkup) -> dict[str, Markup]:
-    found, drawn = checkup.examination, {"classes": Markup(), "sizes": Markup()}
-    if found.description.filled:
-        drawn["classes"] = _svg(
-            plots.class_distribution(found.description.filled),
-            "Pictures of each class, the largest first.",
-        )
+    found, drawn = checkup.examination, {"sizes": Markup()}
+    drawn["classes"] = class_plot(found.description)
     sizes = [entry.size for entry in found.seen.values()]
     if len(set(sizes)) > 1:
-        drawn["sizes"] = _svg(plots.picture_sizes(sizes), "Width and height of every picture.")
+        svg = plots.to_svg(plots.picture_sizes(sizes), alt="Width and height of every picture.")
+        drawn["sizes"] = Markup(svg)  # noqa: S704 - matplotlib has escaped every text
     return drawn
-
-
-def _svg(plot: Any, alt: str) -> Markup:
-    return Markup(plots.to_svg(plot, alt=alt))  # noqa: S704 - matplotlib has escaped every text
 
 
 def _sections(checkup: Checkup) -> list[dict[str, Any]]:

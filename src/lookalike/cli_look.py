@@ -33,6 +33,7 @@ def describe(
     data: Data,
     *,
     as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write the same as a page, with the classes.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the class distribution to this file.")] = None,
 ) -> None:
     """Look at a set of pictures before training: facts only."""
@@ -43,12 +44,18 @@ def describe(
 
     if plot is not None:
         _check_plot(plot)
+    if html is not None:
+        _check_page(html)
     with Talk() as talk:
         found = look(ImageTable.read(data), progress=talk.stage("open pictures"))
     if as_json:
         put_json(found.to_json())
     else:
         put("\n".join(lines(found)))
+    if html is not None:
+        from lookalike.description_page import write_description
+
+        write_description(found, html, data=data, created=_now())
     if plot is not None:
         from lookalike.plots import class_distribution, save
 
@@ -60,6 +67,12 @@ def _check_plot(path: Path) -> None:
     from lookalike.files import check_writable
 
     kind_of(path)
+    check_writable(path)
+
+
+def _check_page(path: Path) -> None:
+    from lookalike.files import check_writable
+
     check_writable(path)
 
 
@@ -87,13 +100,12 @@ def doctor(
     from lookalike.checkup import lines
     from lookalike.cleaning import check_manifest, write_manifest
     from lookalike.console import Talk, put, put_json
-    from lookalike.files import check_writable
     from lookalike.findings import Verdict
 
     if manifest is not None:
         check_manifest(manifest, data=Path(data))
     if html is not None:
-        check_writable(html)
+        _check_page(html)
     with Talk() as talk:
         checkup = _examined(data, model, similarity, talk)
         if manifest is not None:
@@ -153,9 +165,12 @@ def _what_was_written(checkup: Checkup, path: Path) -> str:
 
 
 def _write_page(checkup: Checkup, path: Path, data: str) -> None:
-    from datetime import UTC, datetime
-
     from lookalike.checkup_page import write_checkup
 
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_checkup(checkup, path, data=data, created=now)
+    write_checkup(checkup, path, data=data, created=_now())
+
+
+def _now() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="seconds")
