@@ -168,8 +168,8 @@ def test_what_is_left_out_is_listed_with_its_reason(checkup: Checkup, tmp_path: 
     near = "near-duplicate of"
     contradiction = "equal to a picture of another label"
     assert set(checkup.cleaned.left_out) == {
-        LeftOut("train/gone/empty.png", "gone", "cannot be used"),
-        LeftOut("train/gone/text.jpg", "gone", "cannot be used"),
+        LeftOut("train/gone/empty.png", "gone", "cannot be used: empty"),
+        LeftOut("train/gone/text.jpg", "gone", "cannot be used: not an image"),
         LeftOut("train/thing 0/blank.png", "thing 0", "one colour"),
         LeftOut("train/thing 0/5.png", "thing 0", contradiction, "train/thing 2/wrong.png"),
         LeftOut("train/thing 2/wrong.png", "thing 2", contradiction, "train/thing 0/5.png"),

@@ -302,6 +302,12 @@ def test_files_that_are_no_manifest(tmp_path: Path, name: str, text: bytes) -> N
     assert caught.value.saw
 
 
+def test_a_broken_line_of_jsonl_is_named(tmp_path: Path) -> None:
+    for text, line in (('{"image":"a.png"}\n{"image":"b.png"\n', 2), ('nonsense\n{"image":"b.png"}\n', 1)):
+        with pytest.raises(TableError, match=rf"saw .*, in line {line} - mend the file"):
+            read_manifest(written(tmp_path, text, "m.jsonl"))
+
+
 def test_one_json_list_is_no_jsonl(tmp_path: Path) -> None:
     path = written(tmp_path, '[{"image":"a.png"},\n{"image":"b.png"}]', "m.jsonl")
     with pytest.raises(TableError, match=r"saw one list of all rows - .* jq -c '\.\[\]' .*m\.jsonl"):

@@ -58,8 +58,9 @@ class Cleaned:
 def clean(found: Examination) -> Cleaned:
     """Choose what stays of a table (see the module); of copies, the one in test, then val, then train."""
     reasons: dict[int, tuple[str, int | None]] = {}
+    why = {entry.path: str(entry.reason) for entry in found.description.skipped}
     for row in np.flatnonzero(~found.usable).tolist():
-        reasons[row] = ("cannot be used", None)
+        reasons[row] = (f"cannot be used: {why.get(found.ids[row], 'see describe')}", None)
     blank = set(found.description.blank)
     for row, image in enumerate(found.table.frame["image"]):
         if image in blank:

@@ -8,6 +8,7 @@ them. Not done here: looking whether the pictures are there (table), opening the
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from pathlib import Path
 
@@ -108,8 +109,21 @@ def _read(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
         do = "mend the file, or save it again as UTF-8 CSV, Parquet or JSONL"
         if content.lstrip().startswith(b"["):
             saw, do = "one list of all rows", f"write one object a line: jq -c '.[]' {path} > rows.jsonl"
+        elif path.suffix.lower() != ".parquet":
+            saw = f"{saw}, in line {_broken_line(content)}"
         raise _error(path, "the manifest cannot be read", saw=saw, do=do) from error
     return read_csv(path, content, text=COLUMNS)
+
+
+def _broken_line(content: bytes) -> str:
+    """The number of the first line that is no JSON object; "?" where each of them is one."""
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), start=1):
+        try:
+            if line.strip() and not isinstance(json.loads(line), dict):
+                return f"{number:,}"
+        except ValueError:
+            return f"{number:,}"
+    return "?"
 
 
 def _once(path: Path, frame: pl.DataFrame, root: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:

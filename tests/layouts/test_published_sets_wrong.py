@@ -88,11 +88,11 @@ WRONG: dict[str, dict[str, list[Change]]] = {
             ("2 001", "x 001", "images.txt: line 2 - saw 'x.*wanted id to be a whole number"),
         ],
         "image_class_labels.txt": [
-            ("2 1\n", "2 9\n", "unknown class - .*images.txt: line 2 - saw class 9"),
+            ("2 1\n", "2 9\n", "unknown class - .*image_class_labels.txt: line 2 - saw class 9"),
             ("12 4\n", "", "images.txt: line 12 - saw id 12, wanted it in image_class"),
         ],
         "train_test_split.txt": [
-            ("2 0\n", "2 2\n", "images.txt: line 2 - saw is_train 2, wanted 0 or 1"),
+            ("2 0\n", "2 2\n", "train_test_split.txt: line 2 - saw is_train 2, wanted 0 or 1"),
         ],
         "classes.txt": [
             ("2 002", "1 002", "one class twice - .*classes.txt: line 2"),

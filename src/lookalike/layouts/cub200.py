@@ -22,14 +22,12 @@ from lookalike.layouts.protocol import boxes, zero_shot
 
 
 def _recognises(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in ("images.txt", "image_class_labels.txt", "classes.txt"))
+    return all((folder / name).is_file() for name in ("images.txt", "image_class_labels.txt"))
 
 
 def _read(folder: Path, *, boxed: bool = False) -> Contents:
-    images = _images(folder)
     classes = _list(folder / "classes.txt", {"class": pl.Int64, "label": pl.String}, rest=True, key="class")
-    other = ~images.frame["class"].is_in(classes.frame["class"].implode())
-    images.refuse(other, "a picture is of an unknown class", column="class", wanted="one of classes.txt")
+    images = _images(folder, classes.frame["class"])
     frame, notes = zero_shot(images.frame, classes.frame["class"])
     frame = frame.join(classes.frame, on="class", how="left", maintain_order="left")
     own = pl.when(pl.col("is_train") == 1).then(pl.lit("train")).otherwise(pl.lit("test"))
@@ -41,16 +39,16 @@ def _read(folder: Path, *, boxed: bool = False) -> Contents:
     return Contents(folder, frame.select(*columns[:3], box, columns[3]), notes=(*notes, *remarks))
 
 
-def _images(folder: Path) -> Listing:
+def _images(folder: Path, classes: pl.Series) -> Listing:
     images = _list(folder / "images.txt", {"id": pl.Int64, "image": pl.String}, rest=True)
     images.check_images("image")
-    for name, column in (("image_class_labels.txt", "class"), ("train_test_split.txt", "is_train")):
-        images = images.join(_list(folder / name, {"id": pl.Int64, column: pl.Int64}), "id")
-    other = ~images.frame["is_train"].is_in([0, 1])
-    images.refuse(
-        other, "a picture is in no split", column="is_train", wanted="0 or 1 in train_test_split.txt"
-    )
-    return images
+    labels = _list(folder / "image_class_labels.txt", {"id": pl.Int64, "class": pl.Int64})
+    other = ~labels.frame["class"].is_in(classes.implode())
+    labels.refuse(other, "a picture is of an unknown class", column="class", wanted="one of classes.txt")
+    splits = _list(folder / "train_test_split.txt", {"id": pl.Int64, "is_train": pl.Int64})
+    other = ~splits.frame["is_train"].is_in([0, 1])
+    splits.refuse(other, "a picture is in no split", column="is_train", wanted="0 or 1")
+    return images.join(labels, "id").join(splits, "id")
 
 
 def _corners(folder: Path, images: Listing) -> pl.DataFrame:
