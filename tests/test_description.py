@@ -40,6 +40,7 @@ def test_the_sample(sample: Path) -> None:
     assert lines(found) == [
         "2,174 pictures, 300 classes",
         "pictures in a class: 6 to 8, median 8; the largest class is 1.3 x the smallest",
+        "attributes: 82",
         "width: 64 to 64, median 64; height: 64 to 64, median 64 pixels",
         "formats: 2,174 PNG; modes: 2,174 RGB",
     ]
