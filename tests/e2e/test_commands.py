@@ -90,7 +90,7 @@ def test_doctor_as_text_json_page_and_manifest(few: Path, tiny_folder: Path, tmp
     assert (tmp_path / "page.html").read_text().lstrip().startswith("<!doctype html>")
     again = ("doctor", data, "--model", tiny_folder, "--manifest", tmp_path / "clean.csv", "--json")
     found = json.loads(lookalike(*again).stdout)
-    assert {entry["reason"] for entry in found["left_out"]} >= {"cannot be used", "equal to"}
+    assert {entry["reason"] for entry in found["left_out"]} >= {"cannot be used: not an image", "equal to"}
     done = lookalike("doctor", tmp_path / "clean.csv", "--model", tiny_folder)
     assert "no picture is there twice, byte for byte" in done.stdout
     assert "pictures can be used" in done.stdout
