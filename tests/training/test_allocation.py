@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
 import pytest
+from torch import nn
 
+from lookalike.runfile import parse_config
+from lookalike.training import trainer
 from lookalike.training.allocation import kept_memory
+from lookalike.training.network import Head, Network
+from lookalike.training.sources import FeatureSource
 
 MEASURE = """
 import ctypes, resource
@@ -58,3 +67,23 @@ def test_other_systems_go_on_as_they_are(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_error_passes_through() -> None:
     with pytest.raises(ValueError, match="mine"), kept_memory():
         raise ValueError("mine")
+
+
+def test_a_fine_tuning_on_a_processor_keeps_its_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    entered: list[str] = []
+
+    @contextmanager
+    def noted() -> Iterator[bool]:
+        entered.append("kept")
+        yield True
+
+    monkeypatch.setattr(trainer, "kept_memory", noted)
+    source = FeatureSource(np.eye(8, dtype=np.float32), np.repeat(["a", "b"], 4))
+    config = parse_config(
+        {"batches": {"classes": 2, "images": 2}, "training": {"epochs": 1, "device": "cpu", "loggers": []}}
+    )
+    for network in (Head(8, 4), Network(nn.Linear(8, 8), Head(8, 4))):
+        trainer.fit(network, config, train=source, val=source, folder=tmp_path / type(network).__name__)
+        assert entered == (["kept"] if isinstance(network, Network) else [])

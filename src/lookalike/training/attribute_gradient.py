@@ -27,7 +27,14 @@ from lookalike.training.network import AnyHead, Head, Network, make_head
 from lookalike.training.optimisers import unfreeze
 from lookalike.training.side import Trained
 from lookalike.training.sources import FeatureSource, PictureSource
-from lookalike.training.trainer import Reporter, history_columns, interruptible, make_trainer, quiet
+from lookalike.training.trainer import (
+    Reporter,
+    history_columns,
+    interruptible,
+    make_trainer,
+    quiet,
+    steady,
+)
 
 MOST_CORRECT = 0.9  # above, triplets are too easy to learn from
 
@@ -121,7 +128,7 @@ def _fit(learner: AttributeLearner, folder: Path, *, resume: bool, watcher: Watc
     start_scores = _judge(learner)
     learner.start = mean_of_kinds(start_scores)
     last = folder / "checkpoints" / "last.ckpt"
-    with quiet(), interruptible():
+    with quiet(), interruptible(), steady(learner.network, learner.config):
         trainer = make_trainer(
             learner.config,
             folder,

@@ -142,7 +142,7 @@ def fit(
     checkpoints = folder / "checkpoints"
     last = checkpoints / "last.ckpt"
     going_on = resume and last.exists()
-    with quiet(), interruptible(), _steady(network, config):
+    with quiet(), interruptible(), steady(network, config):
         reporters = [Reporter(folder, progress), Doctor(say)] if is_first() else []
         trainer = make_trainer(config, folder, reporters, fine_tuned=isinstance(network, Network))
         trainer.fit(learner, ckpt_path=str(last) if going_on else None, weights_only=True)
@@ -163,7 +163,7 @@ def fit(
     )
 
 
-def _steady(network: nn.Module, config: RunConfig) -> AbstractContextManager[object]:
+def steady(network: nn.Module, config: RunConfig) -> AbstractContextManager[object]:
     """What spares a fine-tuning on a processor from asking the system for the same memory in every step."""
     pictures = isinstance(network, Network) and device_of(config.training) == "cpu"
     return kept_memory() if pictures else nullcontext()
