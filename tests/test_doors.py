@@ -8,15 +8,26 @@ from typing import Any
 
 import pytest
 
-from lookalike import checkup, cli, cli_index, cli_look, cli_search, evaluation, matching, search
+from lookalike import (
+    calibrating,
+    checkup,
+    cli,
+    cli_index,
+    cli_judge,
+    cli_look,
+    cli_search,
+    evaluation,
+    matching,
+    search,
+)
 from lookalike.index import Index
 
 
 @pytest.mark.parametrize(
     ("door", "core", "names"),
     [
-        (cli.evaluate, evaluation.evaluate, ("split",)),
-        (cli.calibrate, evaluation.calibrate, ("split", "target", "confidence", "name")),
+        (cli_judge.evaluate, evaluation.evaluate, ("split",)),
+        (cli_judge.calibrate, calibrating.calibrate, ("split", "target", "confidence", "name")),
         (cli_search.search, search.search_images, ("k", "copies", "threshold")),
         (cli_search.match_, matching.match, ("threshold",)),
         (cli_index.index, Index.update, ("prune",)),

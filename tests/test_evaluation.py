@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lookalike.calibrating import calibrate
 from lookalike.embedding import embed_table
 from lookalike.errors import CalibrationError, EvaluationError, SkipReason, TableError
-from lookalike.evaluation import REPORTED, calibrate, evaluate
+from lookalike.evaluation import REPORTED, evaluate
 from lookalike.model import Model, write_facts, write_seen
 from lookalike.pages import report_page, split_counts
 from lookalike.records import Skipped

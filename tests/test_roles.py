@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lookalike import evaluation, wording
+from lookalike.calibrating import calibrate
 from lookalike.embedding import embed_table
 from lookalike.errors import EvaluationError
-from lookalike.evaluation import calibrate, evaluate
+from lookalike.evaluation import evaluate
 from lookalike.model import Model
 from lookalike.pages import report_page
 from lookalike.pairs import pair_histogram

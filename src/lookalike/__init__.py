@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lookalike.attribute_evaluation import evaluate_attributes
     from lookalike.attribute_search import search_attributes, search_composed
+    from lookalike.calibrating import calibrate
     from lookalike.checkup import doctor
     from lookalike.description import describe
     from lookalike.embedding import embed_table
     from lookalike.errors import LookalikeError
-    from lookalike.evaluation import calibrate, evaluate
+    from lookalike.evaluation import evaluate
     from lookalike.index import Index
     from lookalike.matching import match
     from lookalike.model import Model
@@ -53,7 +54,7 @@ _HOMES = {
     "Index": "lookalike.index",
     "LookalikeError": "lookalike.errors",
     "Model": "lookalike.model",
-    "calibrate": "lookalike.evaluation",
+    "calibrate": "lookalike.calibrating",
     "describe": "lookalike.description",
     "doctor": "lookalike.checkup",
     "embed_table": "lookalike.embedding",

@@ -8,15 +8,14 @@ beside the same figure of the untrained backbone. Rendering is done elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.calibration import choose_threshold, metrics_at
-from lookalike.card import refresh_threshold
+from lookalike.calibration import metrics_at
 from lookalike.embedding import Embedded, embed_table
 from lookalike.errors import TableError
 from lookalike.intervals import bootstrap_figures, bootstrap_roc_auc
@@ -33,9 +32,8 @@ from lookalike.records import (
     RankedRow,
     Report,
     Skipped,
-    Threshold,
 )
-from lookalike.roles import Roles, check_answers, pair_exclusions, roles_of
+from lookalike.roles import Roles, check_answers, roles_of
 from lookalike.table import ImageTable
 
 SPLITS = ("train", "val", "test", "all")
@@ -55,6 +53,10 @@ class Evaluation:
     Attributes:
         pairs, baseline_pairs: similarities of all pairs, by the model and by the untrained backbone.
         rows: a fair sample of queries with their answers; worst: the queries that did worst.
+        table: the n pictures that were judged.
+        vectors: [n, d] float32, their embeddings.
+        queries: [q] int64, the rows of the table that asked.
+        found: what each of the q queries found; neighbours are rows of the table.
     """
 
     report: Report
@@ -62,6 +64,10 @@ class Evaluation:
     baseline_pairs: PairHistogram | None
     rows: tuple[RankedRow, ...]
     worst: tuple[RankedRow, ...]
+    table: ImageTable
+    vectors: Floats
+    queries: NDArray[np.int64]
+    found: Retrieval
 
     @property
     def figures(self) -> Mapping[str, Figure]:
@@ -130,53 +136,17 @@ def evaluate(
         tuple(_ranked_row(judged.found, int(query), usable, roles) for query in queries)
         for queries in (_sample(judged.found, seed=seed), _worst(judged.found))
     )
-    return Evaluation(report, judged.pairs, untrained.pairs if untrained else None, rows, worst)
-
-
-def calibrate(
-    model: Model,
-    table: ImageTable,
-    *,
-    split: str = "val",
-    target: str = "f1",
-    confidence: float = 0.95,
-    name: str = "default",
-    progress: Progress | None = None,
-    skipped: Callable[[Sequence[Skipped]], object] = lambda _: None,
-) -> Threshold:
-    """Choose the similarity that means "the same" on labelled pairs, and store it in the model.
-
-    Pairs of one group are left out; where rows have roles, a pair is a query and a picture of the gallery.
-
-    Args:
-        split: where the pairs come from; never the one you report on. A table without splits is taken
-            whole.
-        target: "f1", "precision=0.99" (of the matches) or "false-match-rate=0.001" (of different pairs).
-        confidence: with which the promise holds.
-        name: under which the model keeps it; "default" is the one that `match` and `search` use.
-        skipped: told which pictures could not be used, before the threshold is chosen.
-
-    Raises:
-        CalibrationError: the target is not understood, or the pairs do not support it.
-        TableError, EvaluationError: as in `evaluate`.
-    """
-    part = part_of(table, split)
-    check_answers(part)
-    embedded = embed_table(model, part, progress=progress)
-    skipped(left_out(part, embedded))
-    usable = part.take(embedded.rows)
-    threshold = choose_threshold(
-        embedded.embeddings.vectors,
-        usable.labels,
-        target=target,
-        confidence=confidence,
-        identity=pair_exclusions(usable, identity=embedded.identity),
-        split=split if table.has_splits else "all",
+    return Evaluation(
+        report,
+        judged.pairs,
+        untrained.pairs if untrained else None,
+        rows,
+        worst,
+        table=usable,
+        vectors=embedded.embeddings.vectors,
+        queries=roles.queries,
+        found=judged.found,
     )
-    threshold = replace(threshold, seen=model.count_seen(embedded.hashes))
-    model.set_threshold(threshold, name=name)
-    refresh_threshold(model)
-    return threshold
 
 
 def part_of(table: ImageTable, split: str) -> ImageTable:

@@ -91,12 +91,18 @@ def _twice(ids: Labels) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured number with its 95 % interval, beside the same number of the untrained baseline."""
+    """A measured number with its 95 % interval, beside the same number of the untrained baseline.
+
+    Attributes:
+        gain: the 95 % interval of value - baseline, both judged by the same queries (paired draws); None
+            where there is no baseline.
+    """
 
     value: float
     low: float
     high: float
     baseline: float | None = None
+    gain: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from pathlib import Path
 from lookalike.attribute_evaluation import AttributeReport, evaluate_attributes
 from lookalike.attribute_page import attribute_page, write_attributes
 from lookalike.attribute_wording import attribute_json, attribute_lines
+from lookalike.calibrating import calibrate
 from lookalike.calibration import Target
 from lookalike.card import write_card
 from lookalike.config import RunConfig
 from lookalike.errors import CalibrationError, EvaluationError, MissingExtraError, TableError
-from lookalike.evaluation import Evaluation, calibrate, evaluate
+from lookalike.evaluation import Evaluation, evaluate
 from lookalike.files import write_atomically
 from lookalike.model import Model
 from lookalike.pages import report_page
