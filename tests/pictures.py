@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -29,6 +30,11 @@ def content(image: Image.Image, kind: str, **options: object) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+def heic(image: Image.Image, *, orientation: int = 1) -> bytes:
+    pillow_heif.register_heif_opener()
+    return content(image, "HEIF", quality=95, exif=exif(orientation).tobytes())
 
 
 def exif(orientation: int) -> Image.Exif:

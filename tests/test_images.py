@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from lookalike.errors import ImageError, SkipReason
 from lookalike.images import MAX_BYTES, find_images, open_image, open_picture, read_image
-from pictures import chunk, content, exif, noise, reason, smooth
+from pictures import chunk, content, exif, heic, noise, reason, smooth
 
 # what opens
 
@@ -37,6 +37,20 @@ def test_formats_by_content_from_bytes_and_from_a_misnamed_file(tmp_path: Path, 
     assert np.array_equal(pixels, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
     assert pixels.flags.c_contiguous
     assert pixels.flags.writeable
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_heic_from_bytes_and_from_a_misnamed_file_is_upright(tmp_path: Path, orientation: int) -> None:
+    data = heic(smooth(40, 50), orientation=orientation)
+    (tmp_path / "a.jpg").write_bytes(data)
+    pixels = open_image(data)
+    assert np.array_equal(pixels, open_image(tmp_path / "a.jpg"))
+    wanted = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(_tagged(orientation)))))
+    assert np.abs(pixels.astype(int) - wanted).mean() < 4  # HEIC loses a little
+
+
+def _tagged(orientation: int) -> bytes:
+    return content(smooth(40, 50), "PNG", exif=exif(orientation))
 
 
 def test_targa_is_told_by_its_end_or_by_its_extension(tmp_path: Path) -> None:

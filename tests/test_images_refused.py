@@ -4,7 +4,6 @@ import io
 import os
 import sys
 import threading
-import types
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,7 +17,7 @@ from PIL import Image, ImageFile
 
 from lookalike.errors import ImageError, SkipReason
 from lookalike.images import MAX_PIXELS, open_image, skipped
-from pictures import content, exif, noise, png, reason
+from pictures import content, exif, heic, noise, png, reason, smooth
 
 # what does not open
 
@@ -82,13 +81,9 @@ def test_heic_without_its_package_names_it(monkeypatch: pytest.MonkeyPatch) -> N
     assert "pillow-heif" in record.detail
 
 
-def test_heic_uses_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin = types.ModuleType("pillow_heif")
-    calls: list[str] = []
-    plugin.register_heif_opener = lambda: calls.append("registered")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pillow_heif", plugin)
-    assert reason(b"\0\0\0\x18ftypheic" + bytes(40)) is SkipReason.NOT_AN_IMAGE
-    assert calls == ["registered"]
+@pytest.mark.parametrize("cut", [30, 200, 400])
+def test_a_cut_heic_is_truncated(cut: int) -> None:
+    assert reason(heic(smooth(40, 50))[:cut]) is SkipReason.TRUNCATED
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])

@@ -52,7 +52,7 @@ def identify(file: IO[bytes], prefix: bytes, *, suffix: str) -> ImageFile.ImageF
         suffix: the extension, lower case with the dot; counts only for a format that has no mark.
     """
     if HEIC.match(prefix):
-        _enable_heic()
+        can_open_heic()
     tried = set(_REFUSED_FORMATS)
     for load_plugins in (Image.preinit, Image.init):
         load_plugins()
@@ -79,9 +79,13 @@ def _accepts(name: str, prefix: bytes, suffix: str) -> bool:
     return bool(verdict) and not isinstance(verdict, str)  # a text says why this Pillow cannot
 
 
-def _enable_heic() -> None:
-    with suppress(ImportError):
+def can_open_heic() -> bool:
+    """Add the decoder of HEIC to Pillow's; whether it is installed."""
+    try:
         importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError:  # there are systems without a wheel of it
+        return False
+    return True
 
 
 def hush_pillow() -> None:

@@ -24,7 +24,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from lookalike.colour import to_rgb, upright
 from lookalike.errors import ImageError, SkipReason
 from lookalike.finding import find_images, printable, reason_of
-from lookalike.formats import HEIC, MAGIC, hush_pillow, identify
+from lookalike.formats import HEIC, MAGIC, can_open_heic, hush_pillow, identify
 from lookalike.records import Pixels, Skipped
 
 __all__ = [
@@ -236,7 +236,7 @@ def _damage(source: Path | bytes, error: Exception) -> ImageError:
 
 
 def _unknown(source: Path | bytes, prefix: bytes) -> ImageError:
-    if HEIC.match(prefix):
+    if HEIC.match(prefix) and not can_open_heic():
         saw, do = "HEIC, which needs pillow-heif", "pip install pillow-heif"
         return _error(source, SkipReason.NOT_AN_IMAGE, saw, do=do)
     if MAGIC.match(prefix):
