@@ -56,6 +56,30 @@ def test_nearest_is_the_definition(
         np.testing.assert_allclose(answer.similarities, similarities, atol=1e-6)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(1, 60),
+    k=st.integers(1, 30),
+    distinct=st.sampled_from([None, 2, 5]),
+    ends=st.tuples(st.floats(-1, 1, width=32), st.floats(-1, 1, width=32)).map(sorted),
+    at_items=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_a_range_is_cut_out_of_the_definition(
+    size: int, k: int, distinct: int | None, ends: list[float], *, at_items: bool, seed: int
+) -> None:
+    gallery = unit(size, 5, seed=seed, distinct=distinct)
+    query = unit(1, 5, seed=seed + 1)
+    (every,) = nearest(query, gallery, k=size)
+    if at_items:  # an end that an item has exactly
+        ends = sorted([float(every.similarities[0]), float(every.similarities[-1])])
+    low, high = ends
+    inside = (every.similarities >= low) & (every.similarities <= high)
+    (found,) = nearest(query, gallery, k=k, lowest=low, highest=high)
+    assert found.rows.tolist() == every.rows[inside].tolist()[:k]
+    assert found.similarities.tolist() == every.similarities[inside].tolist()[:k]
+
+
 @pytest.mark.parametrize("distinct", [1, 3])
 @pytest.mark.parametrize("k", [1, 4, 9])
 def test_equal_similarities_come_by_ascending_row_at_the_last_place_too(distinct: int, k: int) -> None:

@@ -19,16 +19,20 @@ from lookalike.images import Box
 from lookalike.index import Index
 from lookalike.records import Floats, Hits, Skipped
 from lookalike.search import search_images
+from lookalike.selection import ALL, Selection
 
 STRENGTH = 2.0  # of attributes against the picture; chosen on validation pictures of the sample
 
 
-def search_attributes(index: Index, stated: Mapping[str, bool] | str, *, k: int = 10) -> Hits:
+def search_attributes(
+    index: Index, stated: Mapping[str, bool] | str, *, k: int = 10, selection: Selection = ALL
+) -> Hits:
     """Find the pictures of an index that show most of what is stated.
 
     Args:
         stated: {"smiling": True, "male": False} or "smiling=1,male=0"; what is left out is left open.
         k: answers wanted, >= 1; an index with fewer items gives fewer.
+        selection: what an answer has to be, beside fitting.
 
     Returns:
         Hits, most fitting first; similarity is the cosine of attribute and picture vector, in [-1, 1],
@@ -41,7 +45,8 @@ def search_attributes(index: Index, stated: Mapping[str, bool] | str, *, k: int 
     """
     branch = AttributeBranch(index.model)
     stated = branch.parse(stated) if isinstance(stated, str) else stated
-    return _unjudged(index.search(branch.encode(stated), k=k, names=[in_words(stated)])[0])
+    found = index.search(branch.encode(stated), k=k, names=[in_words(stated)], selection=selection)
+    return _unjudged(found[0])
 
 
 def search_composed(
@@ -52,6 +57,7 @@ def search_composed(
     k: int = 10,
     strength: float = STRENGTH,
     copies: bool = False,
+    selection: Selection = ALL,
 ) -> Iterator[Hits | Skipped]:
     """Find pictures like each given one, but as stated: "like this, but smiling".
 
@@ -64,6 +70,7 @@ def search_composed(
         k: answers wanted, >= 1.
         strength: weight of what is stated against the picture's 1, >= 0; 0 is a search by the picture alone.
         copies: answer with copies of the picture too.
+        selection: what an answer has to be, beside being alike.
 
     Yields:
         One entry per picture, in input order: its Hits, or why it could not be used.
@@ -82,7 +89,7 @@ def search_composed(
         for chunk in plain(paths, boxes=boxes, memory=memory):
             yield replace(chunk, vectors=compose(chunk.vectors, asked, strength=strength))
 
-    for answer in search_images(index, images, k=k, copies=copies, embed=embed):
+    for answer in search_images(index, images, k=k, copies=copies, selection=selection, embed=embed):
         yield _unjudged(answer) if isinstance(answer, Hits) else answer
 
 
@@ -106,4 +113,5 @@ def compose(pictures: Floats, asked: Floats, *, strength: float = STRENGTH) -> F
 
 
 def _unjudged(found: Hits) -> Hits:
-    return replace(found, hits=tuple(replace(hit, match=None) for hit in found.hits), threshold=None)
+    hits = (replace(hit, match=None, probability=None, band=None) for hit in found.hits)
+    return replace(found, hits=tuple(hits), threshold=None)

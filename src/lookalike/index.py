@@ -7,8 +7,6 @@ here, and no file but the index is ever changed.
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -18,16 +16,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lookalike.database import new_index_command
 from lookalike.embedding import Memory, embed_chunks
-from lookalike.errors import ModelError, StoreError
-from lookalike.model import DEFAULT, Model, cache_folder
+from lookalike.errors import StoreError
+from lookalike.index_model import absolute_path, check_model, find_model, note_folder
+from lookalike.model import DEFAULT, Model
 from lookalike.neighbours import Neighbours, nearest, rows_of
 from lookalike.records import Embeddings, Floats, Hit, Hits, Progress
 from lookalike.schema import Root, Writer
-from lookalike.shortening import shorten
+from lookalike.selection import ALL, Selection, selected
 from lookalike.store import Facts, IndexInfo, Snapshot, Store
 from lookalike.upkeep import COMMIT_SECONDS, Embed, Recent, Update, bring_up_to_date, called, drop_source
+from lookalike.verdicts import Judge, judge_of
 
 if TYPE_CHECKING:
     from lookalike.table import ImageTable
@@ -40,8 +39,9 @@ class Index:
         self._store = store
         self._model = model
         self._held: Snapshot | None = None
+        self._selected: tuple[tuple[int, str, Path | None], Snapshot] | None = None
         if model is not None:
-            self._check_model(model)
+            check_model(store, model)
 
     @classmethod
     def open(cls, path: str | Path, *, model: Model | None = None) -> Index:
@@ -67,7 +67,7 @@ class Index:
         facts = {
             "fingerprint": model.fingerprint,
             "dim": str(model.dim),
-            "model": _absolute(model.folder),
+            "model": absolute_path(model.folder),
             "model_name": model.name,
             "created": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
         }
@@ -106,9 +106,7 @@ class Index:
             StoreError: it is not where it was, or was trained again since.
         """
         if self._model is None:
-            model = self._find_model()
-            self._check_model(model)
-            self._model = model
+            self._model = find_model(self._store)
         return self._model
 
     def update(
@@ -140,7 +138,8 @@ class Index:
         """
         embed = embed if embed is not None else partial(embed_chunks, self.model)
         with self._store.writing() as writer:
-            self._note_model_folder(writer)
+            if self._model is not None:
+                note_folder(self._store, writer, self._model)
             return bring_up_to_date(
                 self._store,
                 writer,
@@ -170,6 +169,7 @@ class Index:
         names: Sequence[str] | None = None,
         leave_out: Sequence[Collection[int]] | None = None,
         threshold: str = DEFAULT,
+        selection: Selection = ALL,
     ) -> list[Hits]:
         """Find the k most alike items of each query, exactly, among all that is stored at this moment.
 
@@ -179,26 +179,36 @@ class Index:
             names: [q] what each query is called in its Hits; None: empty.
             leave_out: per query the ids that may not be answered: the query itself, where it is an item.
             threshold: the name of one of the model's thresholds.
+            selection: what an answer has to be; where nothing is, the answer is empty, not filled up.
 
         Returns:
             q Hits, equal similarities by ascending id; `match` is None where there is no threshold.
 
         Raises:
-            StoreError: the index is damaged, or its model is not to be found.
-            ModelError: the model has no threshold of another name than the default.
+            StoreError: the index is damaged, its model is not to be found, or the selection's filter is not
+                understood.
+            ModelError: the model has no threshold of another name than the default, or its thresholds were
+                made for another model.
         """
         Embeddings(np.arange(len(vectors)), vectors)
         if vectors.shape[1] != self._store.dim:
             raise ValueError(f"queries have {vectors.shape[1]} dimensions, the index {self._store.dim}")
-        limit = self.model.limit(threshold)
+        judge = judge_of(self.model, threshold=threshold)
         with self._store.reading():
-            held = self._snapshot()
+            held = self._among(selection)
             left_out = rows_of(held.ids, leave_out) if leave_out is not None else None
-            found = nearest(vectors, held.vectors, k=k, left_out=left_out)
+            found = nearest(
+                vectors,
+                held.vectors,
+                k=k,
+                left_out=left_out,
+                lowest=selection.lowest,
+                highest=selection.highest,
+            )
             answers = [held.ids[entry.rows].tolist() for entry in found]
             facts = self._store.facts({item for ids in answers for item in ids})
         return [
-            Hits(name, _hits(ids, entry, facts, limit), limit)
+            Hits(name, _hits(ids, entry, facts, judge), judge.limit)
             for name, ids, entry in zip(names or [""] * len(vectors), answers, found, strict=True)
         ]
 
@@ -234,6 +244,17 @@ class Index:
         """Count what the index holds, and say what made it."""
         return self._store.info()
 
+    def _among(self, selection: Selection) -> Snapshot:
+        """The vectors of the items that fit; those of the last selection are kept while nothing changes."""
+        held = self._snapshot()
+        if selection.is_all:
+            return held
+        asked = held.generation, selection.where, selection.folder
+        if self._selected is None or self._selected[0] != asked:
+            rows = np.flatnonzero(np.isin(held.ids, selected(self._store, selection), assume_unique=True))
+            self._selected = asked, Snapshot(held.generation, held.ids[rows], held.vectors[rows])
+        return self._selected[1]
+
     def _snapshot(self) -> Snapshot:
         """The vectors of this moment, read again only when something was stored since."""
         if self._held is None or self._held.generation != self._store.generation():
@@ -241,60 +262,17 @@ class Index:
             self._held = self._store.snapshot()
         return self._held
 
-    def _check_model(self, model: Model) -> None:
-        meta = self._store.meta()
-        if meta["fingerprint"] == model.fingerprint:
-            return
-        data = " ".join(shlex.quote(source) for source in self.sources) or "DATA"
-        raise StoreError(
-            "the index was made by another model",
-            where=self.path,
-            saw=f"model {model.name}, fingerprint {model.fingerprint[:12]}",
-            wanted=f"model {meta['model_name']}, fingerprint {meta['fingerprint'][:12]}",
-            do=f"use that model, or embed again: {new_index_command(self.path, data=data)} "
-            f"--model {shlex.quote(str(model.folder))}",
-        )
-
-    def _find_model(self) -> Model:
-        meta = self._store.meta()
-        folder = Path(meta["model"])
-        try:
-            model, dim = Model.load(folder), int(meta["dim"])
-            return shorten(model, dim) if dim in model.dimensions else model
-        except ModelError as error:
-            if folder.is_relative_to(_absolute(cache_folder())):  # a cache may be emptied
-                return Model.load(DEFAULT)
-            raise StoreError(
-                "the index's model cannot be opened",
-                where=folder,
-                saw=f"{error.what} ({error.saw})",
-                wanted=f"fingerprint {meta['fingerprint'][:12]}",
-                do=f"say where it is now: lookalike index {shlex.quote(str(self.path))} --model FOLDER",
-            ) from error
-
-    def _note_model_folder(self, writer: Writer) -> None:
-        """A model that was moved and given by its new place is found there from now on."""
-        if self._model is not None:
-            folder = _absolute(self._model.folder)
-            if folder != self._store.meta()["model"]:
-                writer.note("model", folder)
-
 
 def _root(writer: Writer, place: Path, source: str | Path | None) -> Root:
-    path = _absolute(place)
+    path = absolute_path(place)
     origin = called(source) if source is not None else path
     return Root(writer.add_root(path, origin), path, origin)
 
 
-def _absolute(path: str | Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - Path.absolute() keeps ".."
-
-
-def _hits(
-    ids: Sequence[int], found: Neighbours, facts: Mapping[int, Facts], threshold: float | None
-) -> tuple[Hit, ...]:
-    hits = []
-    for rank, (item, similarity) in enumerate(zip(ids, found.similarities.tolist(), strict=True), start=1):
-        match = None if threshold is None else similarity >= threshold
-        hits.append(Hit(rank, item, facts[item].path, facts[item].label, similarity, match))
-    return tuple(hits)
+def _hits(ids: Sequence[int], found: Neighbours, facts: Mapping[int, Facts], judge: Judge) -> tuple[Hit, ...]:
+    similarities = found.similarities.tolist()
+    judged = zip(ids, similarities, judge.verdicts(similarities), strict=True)
+    return tuple(
+        Hit(rank, item, facts[item].path, facts[item].label, similarity, *verdict)
+        for rank, (item, similarity, verdict) in enumerate(judged, start=1)
+    )

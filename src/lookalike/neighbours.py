@@ -51,7 +51,13 @@ def rows_of(ids: Rows, wanted: Sequence[Collection[int]]) -> list[Rows]:
 
 
 def nearest(
-    queries: Floats, gallery: Floats, *, k: int, left_out: Sequence[Rows] | None = None
+    queries: Floats,
+    gallery: Floats,
+    *,
+    k: int,
+    left_out: Sequence[Rows] | None = None,
+    lowest: float = -1.0,
+    highest: float = 1.0,
 ) -> list[Neighbours]:
     """Find each query's k most alike gallery rows, exactly.
 
@@ -60,6 +66,7 @@ def nearest(
         gallery: [g, d] float32, rows of unit length, contiguous.
         k: answers wanted, >= 1; fewer come back where the gallery has fewer.
         left_out: per query the gallery rows that may not be answered, in any order; None leaves out none.
+        lowest, highest: only rows whose similarity lies in this range, ends included, are answers.
 
     Returns:
         q answers. Among equal similarities the lower row comes first, at the k-th place too.
@@ -74,16 +81,16 @@ def nearest(
     answers: list[Neighbours] = []
     for start in range(0, len(queries), step):
         part = slice(start, start + step)
-        answers += _nearest_block(queries[part], gallery, left_out[part], k, fetch)
-    return answers
+        answers += _nearest_block(queries[part], gallery, left_out[part], k, fetch, highest)
+    return answers if lowest <= -1.0 else [_at_least(lowest, answer) for answer in answers]
 
 
 def _nearest_block(
-    queries: Floats, gallery: Floats, left_out: Sequence[Rows], k: int, fetch: int
+    queries: Floats, gallery: Floats, left_out: Sequence[Rows], k: int, fetch: int, highest: float
 ) -> list[Neighbours]:
     coarse, rows = faiss.knn(queries, gallery, fetch, metric=faiss.METRIC_INNER_PRODUCT)  # [q, f] both
     exact = cosine(queries[:, None, :], gallery[rows])  # [q, f]
-    exact[_is_left_out(rows, left_out, len(gallery))] = -np.inf
+    exact[_is_left_out(rows, left_out, len(gallery)) | (exact > highest)] = -np.inf
     order = np.lexsort((rows, -exact), axis=-1)[:, :k]
     rows, exact = np.take_along_axis(rows, order, axis=1), np.take_along_axis(exact, order, axis=1)
     # a row that was not fetched is at most this alike, rounding included
@@ -94,24 +101,33 @@ def _nearest_block(
     return [
         Neighbours(rows[q, : kept[q]], exact[q, : kept[q]])
         if settled[q]
-        else _nearest_one(query, gallery, left_out[q], k)
+        else _nearest_one(query, gallery, left_out[q], k, highest)
         for q, query in enumerate(queries)
     ]
 
 
-def _nearest_one(query: Floats, gallery: Floats, left_out: Rows, k: int) -> Neighbours:
+def _at_least(lowest: float, found: Neighbours) -> Neighbours:
+    kept = int(np.count_nonzero(found.similarities >= lowest))
+    return Neighbours(found.rows[:kept], found.similarities[:kept])
+
+
+def _nearest_one(query: Floats, gallery: Floats, left_out: Rows, k: int, highest: float) -> Neighbours:
     """The slow way, for a query whose k-th place is nearly tied or crowded by rows that are left out."""
     coarse = gallery @ query  # [g]
+    rounding = 2 * _rounding(gallery.shape[1])
     coarse[left_out] = -np.inf
-    wanted = min(k, int(np.isfinite(coarse).sum()))
+    coarse[coarse > highest + rounding] = -np.inf
+    unsure = int(np.count_nonzero(coarse > highest - rounding))  # their exact similarity may be too high
+    wanted = min(k + unsure, int(np.isfinite(coarse).sum()))
     if wanted == 0:
         return _nothing()
     last = np.partition(coarse, -wanted)[-wanted]
-    rows = np.flatnonzero(coarse >= last - 2 * _rounding(gallery.shape[1]))
+    rows = np.flatnonzero(coarse >= last - rounding)
     exact = np.concatenate(
         [cosine(query, gallery[part]) for part in np.array_split(rows, 1 + len(rows) // BLOCK_QUERIES)]
     )
-    order = np.lexsort((rows, -exact))[:wanted]
+    rows, exact = rows[exact <= highest], exact[exact <= highest]
+    order = np.lexsort((rows, -exact))[:k]
     return Neighbours(rows[order], np.clip(exact[order], -1.0, 1.0))
 
 

@@ -17,6 +17,7 @@ from lookalike.embedding import Chunk, embed_chunks, without_bad_names
 from lookalike.index import Index
 from lookalike.model import DEFAULT
 from lookalike.records import Hits, Skipped
+from lookalike.selection import ALL, Selection
 from lookalike.upkeep import Embed
 
 BATCH = 256  # queries searched at once
@@ -29,6 +30,7 @@ def search_images(
     k: int = 10,
     copies: bool = False,
     threshold: str = DEFAULT,
+    selection: Selection = ALL,
     embed: Embed | None = None,
 ) -> Iterator[Hits | Skipped]:
     """Answer each picture with the k most alike pictures of an index.
@@ -41,16 +43,17 @@ def search_images(
         k: answers wanted, >= 1; an index with fewer items gives fewer.
         copies: answer with copies of the query too.
         threshold: the name of one of the model's thresholds.
+        selection: what an answer has to be, beside being alike.
         embed: the embedder; None is the index's model.
 
     Yields:
         One entry per query, in input order: its Hits, or why it could not be used.
 
     Raises:
-        StoreError: the index is damaged, or its model is not to be found.
+        StoreError: the index is damaged, its model is not to be found, or the selection is not understood.
         ModelError: the model has no such threshold.
     """
-    answer = partial(_answer, index, k=k, copies=copies, threshold=threshold)
+    answer = partial(_answer, index, k=k, copies=copies, threshold=threshold, selection=selection)
     files = [Path(query) for query in queries]
     embed = embed if embed is not None else partial(embed_chunks, index.model)
     held: list[Chunk] = []
@@ -63,11 +66,11 @@ def search_images(
     yield from answer(files, held)
 
 
-def search_ids(index: Index, ids: Sequence[int], *, k: int = 10) -> list[Hits]:
+def search_ids(index: Index, ids: Sequence[int], *, k: int = 10, selection: Selection = ALL) -> list[Hits]:
     """Answer each item with the k most alike other items; its copies are left out as well.
 
     Raises:
-        StoreError: an id is not in the index.
+        StoreError: an id is not in the index, or the selection is not understood.
     """
     if not ids:
         return []
@@ -77,11 +80,19 @@ def search_ids(index: Index, ids: Sequence[int], *, k: int = 10) -> list[Hits]:
         k=k,
         names=[facts.path for facts, _ in items],
         leave_out=[index.same_content(facts.hash) for facts, _ in items],
+        selection=selection,
     )
 
 
 def _answer(
-    index: Index, files: Sequence[Path], chunks: Sequence[Chunk], *, k: int, copies: bool, threshold: str
+    index: Index,
+    files: Sequence[Path],
+    chunks: Sequence[Chunk],
+    *,
+    k: int,
+    copies: bool,
+    threshold: str,
+    selection: Selection,
 ) -> Iterator[Hits | Skipped]:
     answers: dict[int, Hits | Skipped] = {row: entry for chunk in chunks for row, entry in chunk.skipped}
     rows = [int(row) for chunk in chunks for row in chunk.rows]
@@ -96,6 +107,7 @@ def _answer(
                 for row, content in zip(rows, hashes, strict=True)
             ],
             threshold=threshold,
+            selection=selection,
         )
         answers.update(zip(rows, found, strict=True))
     return (answers[row] for row in sorted(answers))

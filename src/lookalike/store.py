@@ -225,6 +225,20 @@ class Store:
         )
         return {row[0]: Facts(absolute(row[1], row[2]), row[3], row[4]) for row in rows}
 
+    def ids_where(self, condition: str, values: Sequence[object]) -> NDArray[np.int64]:
+        """The items for which a condition of fixed words and question marks holds, rising."""
+        rows = self._rows(f"SELECT id FROM items WHERE {condition} ORDER BY id", *values)  # noqa: S608
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def has_where(self, condition: str, values: Sequence[object]) -> bool:
+        """Whether the condition holds for any item."""
+        return bool(self._rows(f"SELECT 1 FROM items WHERE {condition} LIMIT 1", *values))  # noqa: S608
+
+    def attribute_names(self) -> list[str]:
+        """The attributes that any item has, sorted."""
+        rows = self._rows("SELECT DISTINCT key FROM items, json_each(attributes) ORDER BY key")
+        return [row[0] for row in rows]
+
     def snapshot(self) -> Snapshot:
         """Read all vectors into one matrix.
 

@@ -1,0 +1,257 @@
+"""What an answer has to be, in words: "label = 'cat' and year >= 2020" becomes a condition over stored facts.
+
+A text enters; a Filter leaves that names its columns and can be asked of the store's items: as SQL of fixed
+pieces whose every name and value is a bound parameter, never a part of the statement. Reading items is the
+store's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import pyparsing as pp
+
+from lookalike.errors import StoreError
+
+Value = str | float | int | bool
+
+COLUMNS = ("label", "path")  # what every item has; all others are its attributes
+COMPARISONS = {"=": "=", "==": "=", "!=": "<>", "<>": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+MOST_LETTERS = 10_000
+MOST_CONDITIONS = 200  # SQLite reads expressions up to a depth of 1,000
+_SHOWN = 80  # letters of a filter in a message
+_EXAMPLE = "for example --where \"label = 'cat' and year >= 2020\""
+
+
+class Condition(Protocol):
+    """A part of a filter."""
+
+    def sql(self) -> str:
+        """A condition of fixed words and question marks, 0 or 1 for every item."""
+
+    def values(self) -> Iterator[Any]:
+        """What the question marks stand for, in their order."""
+
+    def columns(self) -> Iterator[str]:
+        """The columns that are asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A column against a value; 0 where the item has no such value, or one of another kind."""
+
+    column: str
+    sign: str
+    value: Value
+
+    def sql(self) -> str:
+        """See Condition."""
+        kinds = "('text')" if isinstance(self.value, str) else "('integer', 'real')"
+        place = stored(self.column)
+        return f"coalesce(typeof({place}) IN {kinds} AND {place} {self.sign} ?, 0)"
+
+    def values(self) -> Iterator[Any]:
+        """See Condition."""
+        yield from stored_names(self.column)
+        yield from stored_names(self.column)
+        yield _bound(self.value)
+
+    def columns(self) -> Iterator[str]:
+        """See Condition."""
+        yield self.column
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """A column that has one of several values."""
+
+    column: str
+    options: tuple[Value, ...]
+
+    def sql(self) -> str:
+        """See Condition."""
+        return f"coalesce({stored(self.column)} IN ({', '.join('?' * len(self.options))}), 0)"
+
+    def values(self) -> Iterator[Any]:
+        """See Condition."""
+        yield from stored_names(self.column)
+        yield from (_bound(value) for value in self.options)
+
+    def columns(self) -> Iterator[str]:
+        """See Condition."""
+        yield self.column
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Whether nothing is known of a column."""
+
+    column: str
+
+    def sql(self) -> str:
+        """See Condition."""
+        return f"({stored(self.column)} IS NULL)"
+
+    def values(self) -> Iterator[Any]:
+        """See Condition."""
+        yield from stored_names(self.column)
+
+    def columns(self) -> Iterator[str]:
+        """See Condition."""
+        yield self.column
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """The opposite: what a condition is 0 for."""
+
+    part: Condition
+
+    def sql(self) -> str:
+        """See Condition."""
+        return f"(NOT {self.part.sql()})"
+
+    def values(self) -> Iterator[Any]:
+        """See Condition."""
+        return self.part.values()
+
+    def columns(self) -> Iterator[str]:
+        """See Condition."""
+        return self.part.columns()
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Several conditions, all of which hold (AND) or one of which holds (OR)."""
+
+    word: str
+    parts: tuple[Condition, ...]
+
+    def sql(self) -> str:
+        """See Condition."""
+        return f"({f' {self.word} '.join(part.sql() for part in self.parts)})"
+
+    def values(self) -> Iterator[Any]:
+        """See Condition."""
+        return (value for part in self.parts for value in part.values())
+
+    def columns(self) -> Iterator[str]:
+        """See Condition."""
+        return (column for part in self.parts for column in part.columns())
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter that was understood.
+
+    Attributes:
+        text: as it was written.
+        condition: what an item has to fulfil.
+    """
+
+    text: str
+    condition: Condition
+
+    @classmethod
+    def parse(cls, text: str) -> Filter:
+        """Read a filter.
+
+        A column is a word, or "anything" in double quotes; a text is 'in single quotes', with two of them for
+        one in it; true, false and numbers are bare. There are = != < <= > >=, in (…), is null, not, and, or
+        and parentheses. What is not known of an item fits no comparison, and what is of another kind neither:
+        `not year > 2020` holds for items without a year, `year <= 2020` does not.
+
+        Raises:
+            StoreError: it is not understood; the message says from where on.
+
+        >>> Filter.parse("label = 'cat' and not year < 2020").condition.sql().count("?")
+        4
+        """
+        if len(text) > MOST_LETTERS:
+            raise _not_understood(
+                f"{text[:40]}…", f"{len(text):,} letters, at most {MOST_LETTERS:,} are read"
+            )
+        try:
+            (condition,) = _grammar().parse_string(text, parse_all=True)
+            asked = len(list(condition.columns()))
+        except pp.ParseBaseException as error:
+            raise _not_understood(text, text[error.loc :].strip() or "the end") from error
+        if asked > MOST_CONDITIONS:
+            saw = f"{asked} comparisons, at most {MOST_CONDITIONS} are read; in (…) counts as one"
+            raise _not_understood(text, saw)
+        return cls(text, condition)
+
+
+def stored(column: str) -> str:
+    """How a column is spelt in a statement; `stored_names` are the values of its question marks."""
+    return column if column in COLUMNS else "json_extract(attributes, ?)"
+
+
+def _bound(value: Value) -> Value:
+    """As SQLite has it, which knows true and false as 1 and 0."""
+    return int(value) if isinstance(value, bool) else value
+
+
+def stored_names(column: str) -> Iterator[str]:
+    """What the question marks of `stored` stand for."""
+    if column not in COLUMNS:
+        yield f'$."{column}"'
+
+
+@cache
+def _grammar() -> pp.ParserElement:
+    word = pp.CaselessKeyword
+    reserved = pp.MatchFirst(map(word, ("and", "or", "not", "in", "is", "null", "true", "false")))
+    column = pp.QuotedString('"') | (~reserved + pp.Regex(r"[^\W\d]\w*"))
+    text = pp.QuotedString("'", esc_quote="''")
+    truth = word("true").set_parse_action(lambda: [True]) | word("false").set_parse_action(lambda: [False])
+    value = text | pp.common.number | truth
+    sign = pp.one_of(list(COMPARISONS))
+    compared = column + sign - value  # from the sign on nothing else can be meant: a fault is told there
+    listed = pp.Suppress("(") + pp.Group(pp.DelimitedList(value)) + pp.Suppress(")")
+    among = column + pp.Optional(word("not")) + pp.Suppress(word("in")) - listed
+    unknown = column + pp.Suppress(word("is")) - pp.Optional(word("not")) + pp.Suppress(word("null"))
+    asked = among.set_parse_action(_among) | unknown.set_parse_action(_unknown)
+    levels = [
+        (word("not"), 1, pp.OpAssoc.RIGHT, lambda found: _negated(found[0][1])),
+        (word("and"), 2, pp.OpAssoc.LEFT, _joined("AND")),
+        (word("or"), 2, pp.OpAssoc.LEFT, _joined("OR")),
+    ]
+    grammar: pp.ParserElement = pp.infix_notation(asked | compared.set_parse_action(_compared), levels)
+    return grammar
+
+
+def _compared(found: Any) -> Condition:
+    column, sign, value = found
+    return Comparison(column, COMPARISONS[sign], value)
+
+
+def _joined(sql_word: str) -> Callable[[Any], Joined]:
+    return lambda found: Joined(sql_word, tuple(found[0][::2]))
+
+
+def _among(found: Any) -> Condition:
+    options = Among(found[0], tuple(found[-1]))
+    return _negated(options) if len(found) == 3 else options
+
+
+def _unknown(found: Any) -> Condition:
+    asked = Unknown(found[0])
+    return _negated(asked) if len(found) == 2 else asked
+
+
+def _negated(part: Condition) -> Condition:
+    return part.part if isinstance(part, Negation) else Negation(part)
+
+
+def _not_understood(text: str, saw: str) -> StoreError:
+    return StoreError(
+        "the filter is not understood",
+        where=text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…",
+        saw=saw[:_SHOWN],
+        wanted="column = 'text' or column >= number, joined by and, or, not",
+        do=_EXAMPLE,
+    )
