@@ -12,7 +12,9 @@ from sklearn import metrics as peer
 
 from lookalike.curves import (
     average_precision,
+    average_precision_error,
     equal_error_rate,
+    equal_error_rate_error,
     precision_recall_curve,
     roc_curve,
     threshold_curve,
@@ -94,6 +96,48 @@ def test_equal_error_rate_by_hand(judged: Any) -> None:
     assert min(below[1], above[2]) - 1e-12 <= error <= max(above[1], below[2]) + 1e-12
 
 
+def unbinned_equal_error_rate(similar: NDArray[np.float64], same: NDArray[np.bool_]) -> float:
+    """By scikit-learn's curve, its points joined by straight lines."""
+    rate, recall, _ = peer.roc_curve(same, similar, drop_intermediate=False)
+    shares = np.linspace(0, 1, 2)
+    for before in range(len(rate) - 1):
+        missed = 1 - recall[before : before + 2]
+        gaps = rate[before : before + 2] - missed
+        if gaps[0] <= 0 <= gaps[1] and gaps[0] < gaps[1]:
+            share = np.interp(0, gaps, shares)
+            return float(rate[before] + share * (rate[before + 1] - rate[before]))
+    raise AssertionError("the curve goes from (0, 0) to (1, 1)")
+
+
+@pytest.mark.parametrize("noise", [0.3, 0.9, 2.5])
+@pytest.mark.parametrize("bins", [1024, 4096, 2**22])
+def test_bins_cost_no_more_than_is_said(noise: float, bins: int) -> None:
+    vectors, labels = clusters(20, 6, noise=noise, dims=6, seed=7)
+    if bins < 2**22:
+        vectors[60:80] = vectors[:20]  # true ties, which are a bin of many pairs whatever its width
+    similar, same, _ = pairs_by_hand(vectors, labels)
+    histogram = pair_histogram(vectors, labels, bins=bins)
+    for ours, error, theirs in (
+        (average_precision, average_precision_error, peer.average_precision_score(same, similar)),
+        (equal_error_rate, equal_error_rate_error, unbinned_equal_error_rate(similar, same)),
+    ):
+        assert abs(ours(histogram) - theirs) <= error(histogram) + 1e-12
+        assert error(histogram) < (1e-6 if bins == 2**22 else 0.02)
+    if bins == 1024:
+        assert average_precision_error(histogram) > 1e-6
+
+
+def test_what_bins_cost_in_hand_made_counts() -> None:
+    counts = PairHistogram(same=np.array([0, 1, 3]), different=np.array([4, 1, 0]))
+    above, below = (4 / 4 - 4 / 5) / 4, (3 * (1 - 1) + 1 * (4 / 5 - 4 / 5)) / 2 / 4
+    assert average_precision_error(counts) == pytest.approx(max(above, below))
+    mixed = PairHistogram(same=np.array([1, 3]), different=np.array([4, 1]))
+    above, below = (3 * (3 / 3 - 3 / 4) + 1 * (4 / 5 - 4 / 9)) / 4, 3 * (3 / 4 - 1 / 2) / 2 / 4
+    assert average_precision_error(mixed) == pytest.approx(max(above, below))
+    assert equal_error_rate(mixed) == pytest.approx(0.2 + 0.05 * 0.8 / 1.05)
+    assert equal_error_rate_error(mixed) == pytest.approx(0.05 * 0.8 / 1.05)
+
+
 def test_true_match_rate_by_hand(judged: Any) -> None:
     histogram, similar, same = judged
     for ceiling in (0.0, 0.001, 0.01, 0.5, 1.0):
@@ -123,7 +167,9 @@ def test_rates_where_they_are_known() -> None:
         roc_curve,
         precision_recall_curve,
         average_precision,
+        average_precision_error,
         equal_error_rate,
+        equal_error_rate_error,
         lambda histogram: true_match_rate_at(histogram, false_match_rate=0.1),
     ],
 )

@@ -11,14 +11,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+from sklearn import metrics as peer
 
-from lookalike import metrics, similarity
+from lookalike import exact_rows, metrics, ranking, similarity
 from lookalike.errors import EvaluationError
 from lookalike.metrics import Retrieval, retrieval, summarise
 from lookalike.records import Floats
+from lookalike.relevance import Comparison, any_common, share_in_common
 from vectors_for_judging import clusters, exact_similarities, unit
 
 KS = (1, 2, 4, 8)
+
+WAYS = {"estimated": (2.0, 48), "exact": (-1.0, 48), "exact, sorted": (-1.0, 0)}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the ways to the same ranks, forced on small data."""
+    share, few = WAYS[request.param]
+    monkeypatch.setattr(ranking, "_SHARE", share)
+    monkeypatch.setattr(exact_rows, "_FEW", few)
+    return str(request.param)
 
 
 def ranking_by_hand(similar: NDArray[np.float64], relevant: list[bool], kept: list[bool]) -> list[int]:
@@ -36,6 +49,10 @@ def figures_by_hand(ranking: list[int], relevant: list[bool]) -> dict[str, float
     ranks = [rank + 1 for rank, hit in enumerate(hits) if hit]
     found = {f"recall@{k}": float(any(hits[:k])) for k in KS}
     found |= {f"precision@{k}": sum(hits[:k]) / k for k in KS}
+    for k in KS:
+        found[f"ap@{k}"] = sum(precision_at[rank - 1] for rank in ranks if rank <= k) / min(total, k)
+        best = sum(1 / np.log2(1 + rank) for rank in range(1, min(total, k) + 1))
+        found[f"ndcg@{k}"] = sum(1 / np.log2(1 + rank) for rank in ranks if rank <= k) / best
     return found | {
         "map": sum(precision_at[rank - 1] for rank in ranks) / total,
         "r_precision": sum(hits[:total]) / total,
@@ -63,14 +80,113 @@ def check_by_hand(
         assert found.similarities[query][: len(near)] == pytest.approx(similar[query][near], abs=1e-6)
 
 
-@pytest.mark.parametrize("few", [0, 48])  # by sorting and by counting
 @pytest.mark.parametrize("noise", [0.2, 0.8, 3.0])
-def test_self_retrieval_by_hand(noise: float, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "_FEW", few)
+def test_self_retrieval_by_hand(noise: float, way: str) -> None:
     vectors, labels = clusters(9, 6, noise=noise)
     labels[0] = 99  # without a partner
     found = retrieval(vectors, labels, ks=KS)
     check_by_hand(found, exact_similarities(vectors, vectors), labels, labels, ~np.eye(54, dtype=bool))
+    at_k = [f"{name}@{k}" for name in ("recall", "precision", "ap", "ndcg") for k in KS]
+    assert list(found.values) == [*at_k, "map", "r_precision", "map@r", "mrr"]
+
+
+@pytest.mark.parametrize("noise", [0.3, 1.0])
+def test_scikit_learn_agrees(noise: float) -> None:
+    vectors, labels = clusters(7, 8, noise=noise, seed=2)
+    found = retrieval(vectors, labels, ks=(1, 5, 20))
+    similar = exact_similarities(vectors, vectors)
+    for query in range(len(labels)):
+        others = np.arange(len(labels)) != query
+        right = labels[others] == labels[query]
+        precision = peer.average_precision_score(right, similar[query, others])
+        assert found.values["map"][query] == pytest.approx(precision)
+        for k in (5, 20):
+            gain = peer.ndcg_score(right[None], similar[query, others][None], k=k)
+            assert found.values[f"ndcg@{k}"][query] == pytest.approx(gain)
+
+
+def tags_and_vectors(count: int, *, seed: int = 0) -> tuple[Floats, NDArray[np.int64]]:
+    """Pictures with several of six tags, near to those with like tags."""
+    rng = np.random.default_rng(seed)
+    tags = (rng.random((count, 6)) < 0.3).astype(np.int64)
+    return unit(tags @ rng.standard_normal((6, 12)) + 0.8 * rng.standard_normal((count, 12))), tags
+
+
+@pytest.mark.parametrize("compare", [any_common, share_in_common])
+def test_several_labels_by_hand(compare: Comparison, way: str) -> None:
+    vectors, tags = tags_and_vectors(60)
+    vectors[30:40] = vectors[:10]  # ties
+    found = retrieval(vectors, tags, relevance=compare, ks=KS, neighbours=6)
+    similar = np.floor(exact_similarities(vectors, vectors) * 2**20 + 0.5)
+    for query in range(60):
+        sets = [set(np.flatnonzero(row).tolist()) for row in tags]
+        gains = [len(sets[query] & other) / max(1, len(sets[query] | other)) for other in sets]
+        if compare is any_common:
+            gains = [float(gain > 0) for gain in gains]
+        rows = [row for row in range(60) if row != query]
+        rows.sort(key=lambda row: (-similar[query, row], gains[row], row))
+        assert found.neighbours[query].tolist() == rows[:6]
+        expected = figures_by_hand(rows, [gain > 0 for gain in gains])
+        best = sorted((gains[row] for row in rows), reverse=True)
+        for k in KS if expected else ():
+            dcg, ideal = (
+                sum(gain / np.log2(2 + at) for at, gain in enumerate(order[:k]))
+                for order in ([gains[row] for row in rows], best)
+            )
+            expected[f"ndcg@{k}"] = dcg / ideal
+        for name, values in found.values.items():
+            assert values[query] == pytest.approx(expected.get(name, np.nan), nan_ok=True), name
+
+
+def test_equal_labels_are_a_comparison_too(way: str) -> None:
+    vectors, labels = clusters(8, 6, noise=1.0)
+    expected = retrieval(vectors, labels)
+    found = retrieval(vectors, labels, relevance=lambda a, b: a[:, None] == b)
+    for name, values in expected.values.items():
+        assert np.array_equal(found.values[name], values), name
+    assert np.array_equal(found.neighbours, expected.neighbours)
+
+
+def test_graded_gains_equal_scikit_learn() -> None:
+    vectors, tags = tags_and_vectors(80, seed=4)
+    found = retrieval(vectors, tags, relevance=share_in_common, ks=(1, 10), neighbours=0)
+    gains, similar = share_in_common(tags, tags), exact_similarities(vectors, vectors)
+    for query in np.flatnonzero(found.relevant):
+        others = np.arange(80) != query
+        expected = peer.ndcg_score(gains[query, others][None], similar[query, others][None], k=10)
+        assert found.values["ndcg@10"][query] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("noise", [0.5, 4.0])
+@pytest.mark.parametrize("neighbours", [0, 3])
+def test_only_some_figures_are_the_same_figures(way: str, noise: float, neighbours: int) -> None:
+    vectors, labels = clusters(10, 40, noise=noise)
+    vectors[200:300] = vectors[:100]
+    whole = retrieval(vectors, labels, ks=(1, 8), neighbours=neighbours)
+    some = retrieval(
+        vectors, labels, ks=(1, 8), figures=["map@r", "ndcg@8", "recall@1"], neighbours=neighbours
+    )
+    assert list(some.values) == ["recall@1", "ndcg@8", "map@r"]
+    assert all(np.array_equal(values, whole.values[name]) for name, values in some.values.items())
+    assert np.array_equal(some.neighbours, whole.neighbours)
+    assert np.array_equal(some.similarities, whole.similarities)
+    assert np.isnan(some.first_rank).all()
+    assert np.isnan(some.mean_rank).all()
+    deep = retrieval(vectors, labels, ks=(), figures={"mrr"}, neighbours=neighbours)
+    assert np.array_equal(deep.mean_rank, whole.mean_rank)
+
+
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        ({"figures": ["recall@3"]}, "there is no figure 'recall@3'; there are recall@1, "),
+        ({"figures": ["mAP"]}, "'mAP'"),
+        ({"ks": (4, 0)}, "cut-offs must be at least 1, got 0"),
+    ],
+)
+def test_what_cannot_be_asked(asked: dict[str, Any], what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        judge_wrongly(**asked)
 
 
 @settings(max_examples=40, deadline=None)
@@ -123,7 +239,7 @@ def test_pytorch_metric_learning_agrees() -> None:
     vectors, labels = clusters(20, 6, noise=0.9, seed=3)
     import torch
 
-    peer = AccuracyCalculator(
+    theirs = AccuracyCalculator(
         include=(
             "precision_at_1",
             "r_precision",
@@ -135,7 +251,7 @@ def test_pytorch_metric_learning_agrees() -> None:
         device=torch.device("cpu"),
     ).get_accuracy(torch.tensor(vectors), torch.tensor(labels))
     ours = summarise(retrieval(vectors, labels))
-    for name, theirs in {
+    for name, other in {
         "precision@1": "precision_at_1",
         "recall@1": "precision_at_1",
         "r_precision": "r_precision",
@@ -143,7 +259,7 @@ def test_pytorch_metric_learning_agrees() -> None:
         "mrr": "mean_reciprocal_rank",
         "map": "mean_average_precision",
     }.items():
-        assert ours[name] == pytest.approx(peer[theirs], abs=1e-6), name
+        assert ours[name] == pytest.approx(theirs[other], abs=1e-6), name
 
 
 def test_perfect_clusters_score_one() -> None:
@@ -295,6 +411,11 @@ GALLERY: Floats = np.eye(16, dtype=np.float32)
             "saw 0 for each query, 1 for each gallery item",
         ),
         ({"gallery": GALLERY[:8, :8], "gallery_labels": np.arange(8)}, "16 and 8 dimensions"),
+        ({"relevance": lambda a, b: np.zeros((len(a), len(b)), bool)}, "nothing to find"),
+        ({"relevance": lambda a, b: a == b[: len(a)]}, r"saw \[12\] bool, wanted \[12, 12\]"),
+        ({"relevance": lambda a, b: np.full((len(a), len(b)), "yes")}, "does not fit queries and gallery"),
+        ({"relevance": lambda a, b: np.full((len(a), len(b)), -1)}, "gains that cannot be added up"),
+        ({"relevance": lambda a, b: np.full((len(a), len(b)), np.nan)}, "gains that cannot be added up"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(changes: dict[str, Any], what: str) -> None:
@@ -304,4 +425,4 @@ def test_what_cannot_be_judged_is_refused(changes: dict[str, Any], what: str) ->
 
 def test_example_is_true() -> None:
     result = doctest.testmod(metrics)
-    assert (result.failed, result.attempted) == (0, 2)
+    assert (result.failed, result.attempted) == (0, 4)

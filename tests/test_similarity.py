@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from lookalike import similarity
 from lookalike.errors import EvaluationError
@@ -153,3 +154,30 @@ def test_vectors_are_checked(vectors: Any, count: int, what: str) -> None:
 def test_identity_is_checked(identity: Any) -> None:
     with pytest.raises(EvaluationError, match="identity codes and vectors do not match"):
         check_identity(identity, 3)
+
+
+def blas_threads() -> list[int]:
+    """Of numpy's own products."""
+    return [
+        library["num_threads"]
+        for library in threadpool_info()
+        if library["user_api"] == "blas" and "numpy" in library["filepath"]
+    ]
+
+
+def test_products_keep_to_their_thread_while_blocks_are_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similarity, "_MOST_ROWS", 1)
+    inside: list[list[int]] = []
+
+    def nested(block: slice) -> None:
+        run_blocks(lambda block: None, 3, row_bytes=1)
+        inside.append(blas_threads())
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        run_blocks(nested, 4, row_bytes=1)
+        with pytest.raises(ZeroDivisionError):
+            run_blocks(lambda block: 1 / 0, 4, row_bytes=1)
+        assert blas_threads() == before
+    assert before in ([2], [])  # none where the system's own library makes the products
+    assert inside == [[1] * len(before)] * 4

@@ -105,6 +105,26 @@ def average_precision(histogram: PairHistogram) -> float:
     return float(np.diff(curve.recall, prepend=0.0) @ curve.precision)
 
 
+def average_precision_error(histogram: PairHistogram) -> float:
+    """The most by which `average_precision` can differ from the value of the unbinned similarities.
+
+    Before a bin with s same and w different pairs there are S and W. The bin counts its same pairs with
+    precision (S + s) / (S + s + W + w); whatever its order, none has more than (S + s) / (S + s + W), and
+    the i-th no less than (S + i) / (S + i + W + w), which is concave in i.
+
+    Raises:
+        EvaluationError: there are no same or no different pairs.
+    """
+    curve = threshold_curve(histogram)
+    right, every = curve.same, curve.same + curve.different
+    own = np.diff(right, prepend=0.0)
+    wrong = np.diff(curve.different, prepend=0.0)
+    first = right - own + 1.0
+    above = right / np.maximum(every - wrong, 1.0) - curve.precision
+    below = (curve.precision - first / (every - own + 1.0)) / 2
+    return float(max(own @ above, own @ below) / right[-1])
+
+
 def equal_error_rate(histogram: PairHistogram) -> float:
     """The error at the threshold where as many different pairs match as same pairs are missed, as shares.
 
@@ -113,15 +133,35 @@ def equal_error_rate(histogram: PairHistogram) -> float:
     Raises:
         EvaluationError: there are no same or no different pairs.
     """
+    rate, missed = _around_equal_errors(histogram)
+    excess = rate - missed  # from below 0 to above
+    return float(rate[0] - excess[0] / (excess[1] - excess[0]) * (rate[1] - rate[0]))
+
+
+def equal_error_rate_error(histogram: PairHistogram) -> float:
+    """The most by which `equal_error_rate` can differ from the value of the unbinned similarities.
+
+    Counts are exact on both sides of the bin where the two errors meet, so that they meet between these.
+
+    Raises:
+        EvaluationError: there are no same or no different pairs.
+    """
+    error, (rate, missed) = equal_error_rate(histogram), _around_equal_errors(histogram)
+    return float(max(error - max(rate[0], missed[1]), min(rate[1], missed[0]) - error))
+
+
+def _around_equal_errors(histogram: PairHistogram) -> tuple[Doubles, Doubles]:
+    """False-match rate and missed share, [2] each, before and after they become equal."""
     rate, recall, _ = roc_curve(histogram, points=None)
-    excess = rate - (1.0 - recall)  # rises from -1 to 1
-    after = int(np.argmax(excess >= 0))
-    weight = -excess[after - 1] / (excess[after] - excess[after - 1])
-    return float(rate[after - 1] + weight * (rate[after] - rate[after - 1]))
+    missed = 1.0 - recall
+    after = int(np.argmax(rate >= missed))
+    return rate[after - 1 : after + 1], missed[after - 1 : after + 1]
 
 
 def true_match_rate_at(histogram: PairHistogram, *, false_match_rate: float) -> float:
     """The share of same pairs found at the lowest threshold that keeps a false-match rate.
+
+    The thresholds are edges of bins: with finer ones it can only be higher, by less than the next bin holds.
 
     Args:
         false_match_rate: a ceiling on the share of different pairs that match, in [0, 1].

@@ -8,16 +8,19 @@ What the similarities are used for is decided by the callers.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from lookalike.errors import EvaluationError
 from lookalike.records import UNIT_TOLERANCE, Floats, Labels, Progress
@@ -63,8 +66,10 @@ class Identities:
         codes = [column[rows] for column, rows in zip(columns, order, strict=True)]
         return cls(tuple(order), tuple(codes))
 
-    def leave_out(self, similar: NDArray[Any], identity: Ints, *, first: int = 0) -> None:
-        """Set to LEFT_OUT, in each of b rows of similarities, those to rows that share a code with it.
+    def leave_out(
+        self, similar: NDArray[Any], identity: Ints, *, first: int = 0, mark: float = LEFT_OUT
+    ) -> None:
+        """Set to `mark`, in each of b rows of similarities, those to rows that share a code with it.
 
         Row by row, as a group may be as large as the gallery.
 
@@ -80,7 +85,7 @@ class Identities:
                 others = order[start:stop]  # rising
                 if first:
                     others = others[np.searchsorted(others, first) :] - first
-                row[others] = LEFT_OUT
+                row[others] = mark
 
 
 def right_factor(vectors: Floats) -> Doubles:
@@ -89,8 +94,7 @@ def right_factor(vectors: Floats) -> Doubles:
     Coordinates are multiples of 2^-25, so products are multiples of 2^-50, and no sum of them reaches 2^3:
     float64 holds each exactly. The last column is 1 and meets the offset of the left factor.
     """
-    rounded = np.rint(vectors.astype(np.float64) * _GRID) / _GRID
-    return np.concatenate([rounded, np.ones((len(vectors), 1))], axis=1)
+    return np.concatenate([_on_grid(vectors), np.ones((len(vectors), 1))], axis=1)
 
 
 def left_factor(vectors: Floats, *, steps: int, offset: float) -> Doubles:
@@ -111,10 +115,39 @@ def compare(left: Doubles, right: Doubles, kind: type[np.integer[Any]]) -> NDArr
     The memory is the calling thread's own and is used again by its next call.
     """
     shape = (len(left), len(right))
-    products = np.matmul(left, right.T, out=_buffer(np.float64, shape))
-    codes = _buffer(kind, shape)
+    products = np.matmul(left, right.T, out=thread_memory(np.float64, shape))
+    codes = thread_memory(kind, shape)
     np.copyto(codes, products, casting="unsafe")
     return codes
+
+
+def compare_pairs(left: Floats, right: Floats, *, steps: int, offset: float) -> Ints:
+    """Return the codes of a[n, d] with b[n, d] row by row, [n], as `compare` gives them for all pairs."""
+    products = np.einsum("nd,nd->n", _on_grid(left), _on_grid(right))
+    codes: Ints = ((products + offset) * float(steps)).astype(np.int64)
+    return codes
+
+
+def estimate(left: Floats, right: Floats) -> Floats:
+    """Return similarities of all pairs, [b, g] float32, that `estimate_error` bounds.
+
+    The memory is the calling thread's own and is used again by its next call.
+    """
+    return np.matmul(left, right.T, out=thread_memory(np.float32, (len(left), len(right))))
+
+
+def estimate_error(dims: int) -> float:
+    """The most by which an `estimate` of d dimensions can differ from the exact similarity.
+
+    A float32 sum of d products is off by less than d u / (1 - d u) times the sum of their sizes, in any
+    order and with fused additions or without, u = 2^-24; by Cauchy and Schwarz that sum is at most the
+    product of the lengths. Rounding both vectors to the grid adds 2^-26 per coordinate.
+
+    Reference:
+        Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, 2002, section 3.1.
+    """
+    unit = dims * 2.0**-24
+    return (unit / (1.0 - unit) + 2.0 * math.sqrt(dims) * 2.0**-24) * (1.0 + GAP)
 
 
 def class_codes(*labels: Labels) -> tuple[Ints, ...]:
@@ -136,6 +169,7 @@ def run_blocks(
     rows: int,
     *,
     row_bytes: int,
+    most_rows: int = _MOST_ROWS,
     take: Callable[[Part], None] | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -143,21 +177,48 @@ def run_blocks(
 
     Args:
         row_bytes: memory that one row of a block needs.
+        most_rows: of a block.
         take: called in the caller's thread with what each block gave, in the order of the blocks.
         progress: called with (rows done, rows).
     """
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(_MOST_WORKERS, cpus)
-    size = max(1, min(_MOST_ROWS, _BLOCK_BYTES // (workers * row_bytes)))
+    size = max(1, min(_MOST_ROWS, most_rows, _BLOCK_BYTES // (workers * row_bytes)))
     blocks = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
-    with ThreadPoolExecutor(workers) as pool:
-        parts = _few_ahead(pool, work, blocks, ahead=workers) if len(blocks) > 1 else map(work, blocks)
+    several = len(blocks) > 1
+    with ThreadPoolExecutor(workers) as pool, _PLAIN_PRODUCTS if several else nullcontext():
+        parts = _few_ahead(pool, work, blocks, ahead=workers) if several else map(work, blocks)
         for block, part in zip(blocks, parts, strict=True):
             if take:
                 take(part)
             if progress:
                 progress(block.stop, rows)
     _memory.__dict__.clear()
+
+
+class _PlainProducts:
+    """While anybody is inside, a matrix product keeps to the thread that asks for it.
+
+    Otherwise the threads of every product would wait, at full load, beside the threads of the others.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._limits = threadpool_limits(limits=1, user_api="blas")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limits.restore_original_limits()
+
+
+_PLAIN_PRODUCTS = _PlainProducts()
 
 
 def _few_ahead(
@@ -173,7 +234,7 @@ def _few_ahead(
         yield waiting.popleft().result()
 
 
-def _buffer(kind: type[np.generic], shape: tuple[int, int]) -> NDArray[Any]:
+def thread_memory(kind: type[np.generic], shape: tuple[int, int]) -> NDArray[Any]:
     """Memory of this thread: fresh pages for every block would cost as much as the product."""
     size = shape[0] * shape[1]
     kept = getattr(_memory, kind.__name__, None)
@@ -181,6 +242,11 @@ def _buffer(kind: type[np.generic], shape: tuple[int, int]) -> NDArray[Any]:
         kept = np.empty(size, dtype=kind)
         setattr(_memory, kind.__name__, kept)
     return kept[:size].reshape(shape)
+
+
+def _on_grid(vectors: Floats) -> Doubles:
+    rounded: Doubles = np.rint(vectors.astype(np.float64) * _GRID) / _GRID
+    return rounded
 
 
 def check_vectors(vectors: Floats, labels: Labels, *, where: str = "vectors") -> None:
