@@ -76,6 +76,11 @@ def test_the_untrained_backbone_answers_with_mean_pictures(tiny: Model, table: I
     baseline = report["one"].figures["map"].baseline
     assert baseline == pytest.approx(np.mean(scores), abs=1e-6)
     assert report.baseline == "tiny, untrained"
+    for kind in report.kinds:
+        for figure in kind.figures.values():
+            assert figure.baseline is not None
+            assert figure.gain is not None
+            assert figure.gain[0] - 1e-9 <= figure.value - figure.baseline <= figure.gain[1] + 1e-9
     text = "\n".join(attribute_lines(report))
     assert "untrained" in text
     composed = report["composed"]

@@ -10,7 +10,10 @@ from some_records import threshold
 
 def report(model: Model) -> Report:
     return Report(
-        figures={"recall@1": Figure(0.5, 0.4, 0.6, 0.3), "map": Figure(0.4, 0.3, 0.5)},
+        figures={
+            "recall@1": Figure(0.5, 0.4, 0.6, 0.3, (0.1, 0.3)), "map": Figure(0.4, 0.3, 0.5),
+            "eer": Figure(0.1, 0.05, 0.2, 0.2, (-0.15, -0.05), better="lower"), "mrr": Figure(0.4, 0.3, 0.5),
+        },
         split="test", queries=10, gallery=12, classes=4, without_partner=2, skipped=(),
         model=model.name, fingerprint=model.fingerprint, baseline="resnet, untrained",
     )  # fmt: skip
@@ -20,8 +23,10 @@ def test_card_has_figures_threshold_and_use(tiny: Model) -> None:
     tiny.set_threshold(threshold("precision=0.95"))
     write_card(tiny, report(tiny))
     card = (tiny.folder / CARD).read_text()
-    assert "| recall@1 | 0.500 | 0.400 to 0.600 | 0.300 |" in card
-    assert "| map | 0.400 | 0.300 to 0.500 |  |" in card
+    assert "| recall@1 | 50.0 | 40.0 to 60.0 | 30.0 | +20.0 | +10.0 to +30.0 |\n" in card
+    assert "| map | 40.0 | 30.0 to 50.0 | – | – | – |\n" in card
+    assert "| eer ↓ | 10.0 | 5.0 to 20.0 | 20.0 | −10.0 | −15.0 to −5.0 |\n\n↓ lower is better\n" in card
+    assert "mrr" not in card  # a card tells the dozen that a person sees first
     assert "at least 95% of matches are right" in card
     assert tiny.fingerprint[:16] in card
 

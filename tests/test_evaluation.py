@@ -5,27 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from lookalike.calibrating import calibrate
 from lookalike.embedding import embed_table
 from lookalike.errors import CalibrationError, EvaluationError, SkipReason, TableError
-from lookalike.evaluation import REPORTED, evaluate
+from lookalike.evaluation import evaluate
+from lookalike.judgement import LOWER_IS_BETTER, MACRO, RANKS
+from lookalike.metrics import summarise
 from lookalike.model import Model, write_facts, write_seen
 from lookalike.pages import report_page, split_counts
 from lookalike.records import Skipped
 from lookalike.report import render_report
 from lookalike.table import ImageTable
-
-
-def paint(folder: Path, name: str, colours: np.ndarray, noise: int, seed: int) -> None:
-    """A picture of 4 x 4 fields, a little different each time."""
-    rng = np.random.default_rng(seed)
-    fields = np.kron(colours.reshape(4, 4, 3), np.ones((8, 8, 1))) + rng.integers(
-        -noise, noise + 1, (32, 32, 3)
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.clip(fields, 0, 255).astype(np.uint8)).save(folder / f"{name}.png")
+from painted import much_alike, paint
+from tiny_model import write_tiny_model
 
 
 @pytest.fixture
@@ -41,9 +34,12 @@ def painted(tmp_path: Path) -> ImageTable:
 
 def test_things_that_differ_are_told_apart(tiny: Model, painted: ImageTable) -> None:
     found = evaluate(tiny, painted, draws=50)
-    assert set(found.figures) == {*REPORTED, "roc_auc"}
-    for name in ("recall@1", "map", "map@r", "r_precision", "roc_auc"):
+    own = {*found.found.values, *RANKS, *(f"macro_{name}" for name in MACRO)}
+    assert set(found.figures) == {*own, "roc_auc", "pr_auc", "eer", "tmr@0.01", "tmr@0.001"}
+    for name in ("recall@1", "map", "map@r", "r_precision", "roc_auc", "pr_auc", "tmr@0.001", "first_rank"):
         assert found.figures[name].value == pytest.approx(1.0, abs=1e-6)
+    assert found.figures["eer"].value == pytest.approx(0.0, abs=1e-6)
+    assert found.figures["mean_rank"].value == pytest.approx(2.5)
     assert (found.report.split, found.report.queries, found.report.gallery) == ("all", 60, 60)
     assert (found.report.baseline, found.baseline_pairs) == ("", None)
     assert int(found.pairs.same.sum()) == 12 * 10
@@ -104,6 +100,8 @@ def test_the_baseline_of_a_run_is_found_from_within(
         found = evaluate(Model.load(place), painted, draws=50)
         assert found.report.baseline == "tiny, untrained"
         assert found.figures["recall@1"].baseline == 1.0
+        for figure in found.figures.values():
+            assert (figure.baseline, figure.gain) == (figure.value, (0.0, 0.0))  # it is the same model
 
 
 def test_single_pictures_are_counted_not_judged(tiny: Model, painted: ImageTable, tmp_path: Path) -> None:
@@ -171,3 +169,61 @@ def test_page_joins_what_was_measured(tiny: Model, painted: ImageTable) -> None:
     page = report_page(evaluate(tiny, table, draws=50), tiny, table=table, created="2026-01-01")
     assert page.versions["numpy"] == np.__version__
     assert "thing01" in render_report(page)
+
+
+@pytest.fixture
+def grey(tmp_path: Path) -> ImageTable:
+    return much_alike(tmp_path / "alike")
+
+
+def test_every_figure_stands_beside_the_untrained_one_with_its_difference(
+    grey: ImageTable, tmp_path: Path
+) -> None:
+    folder = tmp_path / "with-feature"
+    folder.mkdir()
+    write_tiny_model(folder, feature=True)
+    found = evaluate(Model.load(folder), grey, draws=100)
+    assert found.report.baseline == "tiny, untrained"
+    for name, figure in found.figures.items():
+        assert figure.low <= figure.high, name
+        assert figure.baseline is not None
+        assert figure.gain is not None
+        gain = figure.value - figure.baseline
+        assert figure.gain[0] <= gain <= figure.gain[1] or abs(gain) < 0.02, name
+        assert figure.better == ("lower" if name in LOWER_IS_BETTER else "higher")
+        assert (gain < 0) == (figure.better == "lower") or gain == 0, name  # it sees more, so it does better
+    wide = found.figures["map"]
+    assert wide.gain is not None
+    assert wide.gain[0] > 0
+    means = summarise(found.found)
+    assert {name: found.figures[name].value for name in means} == pytest.approx(means)
+
+
+def test_figures_by_class_stand_with_the_worst_first(tiny: Model, grey: ImageTable) -> None:
+    paint(grey.root / "lonely", "a", np.random.default_rng(9).integers(0, 256, 48), 5, 9)
+    found = evaluate(tiny, ImageTable.read(grey.root), draws=50)
+    classes = found.per_class()
+    assert len(classes) == 20
+    assert "lonely" not in {each.label for each in classes}
+    assert [each.values["map@r"] for each in classes] == sorted(each.values["map@r"] for each in classes)
+    labels = found.table.labels[found.queries]
+    for each in classes:
+        own = labels == each.label
+        assert each.queries == 4
+        for name, value in each.values.items():
+            assert value == pytest.approx(found.found.values[name][own].mean())
+    macro = np.mean([each.values["recall@1"] for each in classes])
+    assert found.figures["macro_recall@1"].value == pytest.approx(macro)
+
+
+def test_one_class_that_can_be_judged_gives_no_interval(tiny: Model, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        paint(tmp_path / "pair", name, rng.integers(0, 256, 48), 5, 1)
+    paint(tmp_path / "single", "a", rng.integers(0, 256, 48), 5, 2)
+    with pytest.raises(EvaluationError, match="too few classes for an interval"):
+        evaluate(tiny, ImageTable.read(tmp_path))
+    for name in ("b", "c"):
+        paint(tmp_path / "single", name, rng.integers(0, 256, 48), 5, 3)
+    figure = evaluate(tiny, ImageTable.read(tmp_path)).figures["recall@1"]
+    assert 0 <= figure.low <= figure.value <= figure.high <= 1

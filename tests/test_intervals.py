@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 from lookalike import intervals
 from lookalike.errors import EvaluationError
 from lookalike.intervals import (
+    ClassSums,
     bootstrap_by_class,
     bootstrap_difference,
     bootstrap_figures,
-    bootstrap_roc_auc,
     draw_weights,
-    roc_auc_draws,
+    percentile_interval,
 )
 from lookalike.metrics import retrieval
-from lookalike.pairs import class_pairs, pair_histogram, quantile_edges, roc_auc
-from lookalike.records import Floats
-from vectors_for_judging import clusters, exact_similarities
+from vectors_for_judging import clusters
 
 
 def slow_interval(
@@ -120,67 +118,6 @@ def test_weights_come_in_parts_that_fit_memory(monkeypatch: pytest.MonkeyPatch) 
     assert [len(part) for part in draw_weights(400, draws=2, seed=0)] == [1, 1]
 
 
-def slow_auc_draws(vectors: Floats, labels: NDArray[np.int64], *, draws: int) -> NDArray[np.float64]:
-    """Classes drawn with replacement; a pair of classes counts as often as both were drawn."""
-    rng = np.random.default_rng(8)
-    similar = exact_similarities(vectors, vectors)
-    i, j = np.triu_indices(len(labels), 1)
-    order = np.argsort(similar[i, j])
-    a, b = labels[i[order]], labels[j[order]]
-    areas = []
-    for _ in range(draws):
-        times = np.bincount(rng.integers(0, labels.max() + 1, labels.max() + 1), minlength=labels.max() + 1)
-        same, different = np.where(a == b, times[a], 0), np.where(a != b, times[a] * times[b], 0)
-        areas.append((same * different.cumsum()).sum() / (same.sum() * different.sum()))
-    return np.array(areas)
-
-
-@pytest.mark.parametrize("noise", [0.8, 2.0])
-def test_auc_interval_equals_a_slow_bootstrap(noise: float) -> None:
-    vectors, labels = clusters(40, 5, noise=noise)
-    low, high = bootstrap_roc_auc(vectors, labels, draws=3000)
-    slow_low, slow_high = np.percentile(slow_auc_draws(vectors, labels, draws=3000), (2.5, 97.5))
-    width = slow_high - slow_low
-    assert low == pytest.approx(slow_low, abs=0.12 * width)
-    assert high == pytest.approx(slow_high, abs=0.12 * width)
-    assert low < roc_auc(pair_histogram(vectors, labels)) < high
-
-
-def test_auc_of_equal_weights_is_the_auc(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors, labels = clusters(20, 6, noise=1.0)
-    histogram = pair_histogram(vectors, labels)
-    pairs = class_pairs(vectors, labels, edges=quantile_edges(histogram))
-    monkeypatch.setattr(intervals, "draw_weights", lambda classes, **_: iter([np.ones((3, classes))]))
-    assert roc_auc_draws(pairs) == pytest.approx([roc_auc(histogram)] * 3, abs=1e-3)
-
-
-def test_few_edges_give_nearly_the_interval_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors, labels = clusters(40, 5, noise=0.6)
-    many = bootstrap_roc_auc(vectors, labels)
-    monkeypatch.setattr(intervals, "_AUC_EDGES", 64)
-    few = bootstrap_roc_auc(vectors, labels)
-    assert few != many
-    assert few == pytest.approx(many, abs=0.03 * (many[1] - many[0]))
-
-
-def test_auc_interval_takes_a_histogram_that_is_made() -> None:
-    vectors, labels = clusters(20, 6, noise=1.0)
-    identity = np.arange(120) // 2
-    usual = bootstrap_roc_auc(vectors, labels, identity=identity)
-    histogram = pair_histogram(vectors, labels, identity=identity)
-    assert bootstrap_roc_auc(vectors, labels, identity=identity, histogram=histogram) == usual
-    assert bootstrap_roc_auc(vectors, labels) != usual
-    assert bootstrap_roc_auc(vectors, labels, seed=1, identity=identity) != usual
-
-
-def test_draw_without_a_same_pair_is_left_out() -> None:
-    vectors, labels = clusters(4, 3, noise=1.0)
-    labels[labels > 0] += np.arange((labels > 0).sum()) * 10  # one class has pairs, nine have not
-    assert np.isnan(roc_auc_draws(class_pairs(vectors, labels, edges=np.array([-1.0, 0.5])))).any()
-    low, high = bootstrap_roc_auc(vectors, labels)
-    assert 0 <= low <= high <= 1
-
-
 @pytest.mark.parametrize(
     ("values", "labels"), [([0.5, np.nan], [0, 1]), ([np.nan], [0]), ([0.5, 1.0], [3, 3])]
 )
@@ -189,7 +126,56 @@ def test_too_few_classes(values: Any, labels: Any) -> None:
         bootstrap_by_class(np.array(values), np.array(labels))
 
 
-def test_auc_interval_needs_both_kinds_of_pairs() -> None:
-    vectors, _ = clusters(4, 3, noise=1.0)
-    with pytest.raises(EvaluationError, match="pairs of both kinds"):
-        bootstrap_roc_auc(vectors, np.arange(12))
+def test_draws_of_all_figures_are_those_of_one() -> None:
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 12, 100)
+    values = {"a": rng.random(100), "b": rng.random(100)}
+    values["b"][::3] = np.nan
+    sums = ClassSums.of(values, classes, count=15)  # three classes without a query
+    drawn = sums.drawn(draws=40, seed=4)
+    weights = np.concatenate(list(draw_weights(15, draws=40, seed=4)))
+    for name, column in values.items():
+        known = ~np.isnan(column)
+        times = weights[:, classes[known]]
+        assert drawn[name] == pytest.approx((times * column[known]).sum(axis=1) / times.sum(axis=1))
+        assert sums.values()[name] == pytest.approx(np.nanmean(column))
+
+
+def test_macro_average_weighs_classes_alike() -> None:
+    classes = np.array([0, 0, 0, 1, 2])
+    values = np.array([1.0, 1.0, 0.0, 0.0, np.nan])
+    sums = ClassSums.of({"x": values, "y": values}, classes, count=3)
+    assert sums.means[:, 0] == pytest.approx([2 / 3, 0.0, np.nan], nan_ok=True)
+    macro = sums.macro(["y"])
+    assert macro.names == ("macro_y",)
+    assert macro.values() == pytest.approx({"macro_y": 1 / 3})
+    weights = np.concatenate(list(draw_weights(3, draws=200, seed=0)))
+    with np.errstate(invalid="ignore"):
+        by_hand = weights @ [2 / 3, 0.0, 0.0] / (weights @ [1.0, 1.0, 0.0])
+    assert macro.drawn(draws=200, seed=0)["macro_y"] == pytest.approx(by_hand, nan_ok=True)
+    assert np.isnan(by_hand).any()  # draws of the third class alone
+
+
+def test_interval_of_a_difference_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(6)
+    inside = told = 0
+    for trial in range(200):
+        classes = np.repeat(np.arange(60), 5)
+        hard = rng.normal(0.4, 0.3, 60)[classes]
+        before = hard + rng.normal(0, 0.2, 300)
+        after = hard + rng.normal(0.1, 0.1, 60)[classes] + rng.normal(0, 0.2, 300)
+        drawn = ClassSums.of({"after": after, "before": before}, classes, count=60).drawn(
+            draws=300, seed=trial
+        )
+        low, high = percentile_interval(drawn["after"] - drawn["before"])
+        inside += low <= 0.1 <= high
+        told += low > 0
+    assert 0.90 <= inside / 200 <= 0.99
+    assert told / 200 > 0.9  # where two intervals of their own would overlap
+
+
+def test_equal_values_differ_by_exactly_nothing() -> None:
+    classes = np.repeat(np.arange(10), 3)
+    values = np.random.default_rng(0).random(30)
+    drawn = ClassSums.of({"a": values, "b": values.copy()}, classes, count=10).drawn(draws=100, seed=0)
+    assert percentile_interval(drawn["a"] - drawn["b"]) == (0.0, 0.0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from lookalike import evaluation, wording
+from lookalike import judgement, wording
 from lookalike.calibrating import calibrate
 from lookalike.embedding import embed_table
 from lookalike.errors import EvaluationError
@@ -82,11 +82,11 @@ def test_queries_gallery_and_groups_by_hand(data: st.DataObject) -> None:
     if not any(any(right) for _, right in ranked) or len({labels[j] for j in np.flatnonzero(gives)}) < 2:
         return
     roles = roles_of(table(labels, role=role, group=group), identity=np.array(content))
-    judged = evaluation._judge(vectors, np.array(labels), roles)
+    judged = judgement.judge(vectors, np.array(labels), roles)
     assert judged.found.relevant.tolist() == [sum(right) for _, right in ranked]
     for at, (rows, right) in enumerate(ranked):
         near = judged.found.neighbours[at]
-        assert near[near >= 0].tolist() == rows[: evaluation.ANSWERS]
+        assert near[near >= 0].tolist() == rows[: judgement.ANSWERS]
         if any(right):
             hits = np.cumsum(right)
             precisions = [hits[rank] / (rank + 1) for rank in range(len(right)) if right[rank]]

@@ -13,7 +13,10 @@ from lookalike.records import Figure, Report, Skipped, Threshold
 
 PRECISE = Threshold(0.51234, "precision=0.95", 0.96, 0.4, 0.57, 0.0004, 0.95, 0.951, 20, 500, 60, 9)
 REPORT = Report(
-    figures={"recall@1": Figure(0.463, 0.41, 0.513, 0.369), "map@r": Figure(0.289, 0.25, 0.33, 0.21)},
+    figures={
+        "recall@1": Figure(0.463, 0.41, 0.513, 0.369, (0.06, 0.13)),
+        "map@r": Figure(0.289, 0.25, 0.33, 0.21),
+    },
     split="test",
     queries=1712,
     gallery=1734,
@@ -26,29 +29,32 @@ REPORT = Report(
 )
 
 
-def with_recall(value: float, low: float, high: float, baseline: float | None) -> Report:
-    return replace(REPORT, figures={"recall@1": Figure(value, low, high, baseline)})
-
-
 @pytest.mark.parametrize(
-    ("figure", "verdict", "words"),
+    ("baseline", "gain", "verdict", "words"),
     [
-        ((0.463, 0.41, 0.513, 0.369), "helped", "Without training it is 36.9%: training helped by 9.4"),
-        ((0.463, 0.41, 0.513, 0.41), "not measurably", "training did not help measurably"),
-        ((0.463, 0.41, 0.513, 0.45), "not measurably", "45.0%, which lies inside that interval"),
-        ((0.463, 0.41, 0.513, 0.463), "did not help", "training did not help. Keep the untrained model."),
-        ((0.463, 0.41, 0.513, 0.5), "did not help", "50.0%: training did not help."),
-        ((0.463, 0.41, 0.513, 0.6), "did not help", "did not help, it cost 13.7 percentage points. Keep"),
-        ((0.463, 0.41, 0.513, None), "no baseline", "There is no figure of the untrained backbone"),
+        (0.369, (0.06, 0.13), "helped", "helped by 9.4 percentage points (+6.0 to +13.0)."),
+        (0.45, (0.005, 0.02), "helped", "helped by 1.3 percentage points (+0.5 to +2.0)."),
+        (0.369, (-0.01, 0.2), "not measurably", "measurably (+9.4 percentage points, −1.0 to +20.0)."),
+        (0.369, (0.0, 0.2), "not measurably", "did not help measurably"),
+        (0.463, (-0.1, 0.1), "did not help", "did not help (+0.0 percentage points, −10.0 to +10.0). Keep"),
+        (0.5, (-0.1, 0.05), "did not help", "did not help (−3.7 percentage points, −10.0 to +5.0). Keep"),
+        (0.6, (-0.2, -0.1), "did not help", "did not help (−13.7 percentage points, −20.0 to −10.0). Keep"),
+        (0.46, (-0.2, -0.1), "did not help", "Keep the untrained model."),
+        (0.369, (float("nan"), float("nan")), "not measurably", "did not help measurably"),
+        (0.369, None, "helped", "helped by 9.4 percentage points."),
+        (0.45, None, "not measurably", "did not help measurably (+1.3 percentage points)."),
+        (None, None, "no baseline", "There is no figure of the untrained backbone"),
     ],
 )  # fmt: skip
 def test_whether_training_helped(
-    figure: tuple[float, float, float, float | None], verdict: str, words: str
+    baseline: float | None, gain: tuple[float, float] | None, verdict: str, words: str
 ) -> None:
-    assert wording.verdict(Figure(*figure)) == verdict
-    said = wording.comparison(with_recall(*figure))
+    figure = Figure(0.463, 0.41, 0.513, baseline, gain)
+    assert wording.verdict(figure) == verdict
+    said = wording.comparison(replace(REPORT, figures={"recall@1": figure}))
     assert words in said
     assert ("helped by" in said) == (verdict == "helped")
+    assert baseline is None or said.startswith(f"Without training it is {100 * baseline:.1f}%: training ")
 
 
 def test_the_claim_and_how_sure_it_is() -> None:
@@ -98,6 +104,8 @@ def test_figures_on_pictures_that_were_trained_on_are_called_flattering() -> Non
         ("precision=0.95", {"precision": 0.951}, True),
         ("precision=0.95", {"precision": 0.95}, True),
         ("precision=0.95", {"precision": 0.949}, False),
+        ("recall=0.9", {"recall": 0.95}, True),
+        ("recall=0.9", {"recall": 0.85}, False),
         ("false-match-rate=0.001", {"false_match_rate": 0.0009}, True),
         ("false-match-rate=0.001", {"false_match_rate": 0.0011}, False),
         ("precision=0.95", {"precision": float("nan")}, None),
@@ -119,34 +127,18 @@ def test_a_threshold_is_not_judged_on_the_pictures_it_was_chosen_on() -> None:
     assert wording.threshold_kept(replace(report, threshold=PRECISE)) is True
 
 
+def test_a_threshold_for_copies_is_not_judged_by_labels() -> None:
+    of_copies = replace(PRECISE, basis="copies")
+    report = replace(REPORT, threshold=of_copies, at_threshold={"precision": 1.0})
+    assert wording.threshold_kept(report) is None
+    assert any(
+        "means copies of one picture: at least 95%" in line
+        for line in wording.summary(replace(report, at_threshold={}))
+    )
+
+
 def test_no_threshold_promises_nothing() -> None:
     assert wording.threshold_kept(REPORT) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("recall@1", "queries whose most similar picture is right"),
-        ("recall@16", "queries with a right picture among the first 16"),
-        ("precision@4", "right pictures among the first 4"),
-        ("map", "mean average precision: how early all right pictures come"),
-        ("something new", ""),
-    ],
-)
-def test_figures_are_explained(name: str, words: str) -> None:
-    assert wording.meaning(name) == words
-
-
-@pytest.mark.parametrize(
-    ("value", "baseline", "shown"),
-    [(0.5, 0.4, "+10.0"), (0.4, 0.5, "−10.0"), (0.4, 0.4, "+0.0"), (0.4, None, "–")],
-)
-def test_a_difference_has_a_sign(value: float, baseline: float | None, shown: str) -> None:
-    assert wording.difference(Figure(value, 0.0, 1.0, baseline)) == shown
-
-
-def test_what_was_not_measured_is_a_dash() -> None:
-    assert wording.percent(float("nan")) == "–"
 
 
 def test_summary_has_every_figure_in_straight_columns() -> None:
@@ -156,11 +148,20 @@ def test_summary_has_every_figure_in_straight_columns() -> None:
     assert lines[3].startswith("3 of the 1,734")
     table = lines[5:8]
     assert table[1:] == [
-        "recall@1     46.3     41.0–51.3       36.9        +9.4",
-        "map@r        28.9     25.0–33.0       21.0        +7.9",
+        "recall@1     46.3     41.0–51.3       36.9        +9.4     +6.0 to +13.0",
+        "map@r        28.9     25.0–33.0       21.0        +7.9                 –",
     ]
     assert len({len(line) for line in table}) == 1
+    assert lines[8] == ""
     assert lines[-1].startswith("similarity >= 0.5123 means the same: at least 95% of matches are right")
+
+
+def test_summary_keeps_to_the_figures_a_person_sees_first() -> None:
+    more = {**REPORT.figures, "recall@2": Figure(0.5, 0.4, 0.6), "macro_map": Figure(0.5, 0.4, 0.6)}
+    lines = wording.summary(replace(REPORT, figures=more))
+    assert not any(line.startswith(("recall@2", "macro_map")) for line in lines)
+    assert lines[7] == "2 more figures: evaluate --json"
+    assert list(wording.details(replace(REPORT, figures=more))) == ["recall@2", "macro_map"]
 
 
 def test_summary_without_threshold_names_the_command_that_makes_one() -> None:
@@ -170,7 +171,10 @@ def test_summary_without_threshold_names_the_command_that_makes_one() -> None:
 def test_json_keeps_its_contract() -> None:
     report = replace(REPORT, threshold=PRECISE, at_threshold={"precision": 0.94})
     found = json.loads(json.dumps(wording.report_json(report), allow_nan=False))
-    assert found["recall@1"] == {"value": 0.463, "low": 0.41, "high": 0.513, "baseline": 0.369}
+    assert found["recall@1"] == {
+        "value": 0.463, "low": 0.41, "high": 0.513, "baseline": 0.369, "gain": [0.06, 0.13],
+        "better": "higher", "unit": "share",
+    }  # fmt: skip
     assert found["map@r"]["value"] == 0.289
     assert found["skipped"] == [{"path": "cat/1.png", "reason": "truncated", "detail": "ends early"}]
     assert {key: found[key] for key in ("queries", "gallery", "classes", "without_partner", "seen")} == {
@@ -183,6 +187,9 @@ def test_json_keeps_its_contract() -> None:
 
 def test_json_says_null_for_what_is_not_known() -> None:
     nan = float("nan")
-    found = wording.report_json(replace(REPORT, figures={"map": Figure(0.1, nan, nan)}, baseline=""))
-    assert found["map"] == {"value": 0.1, "low": None, "high": None, "baseline": None}
+    unsure = Figure(0.1, nan, nan, gain=(nan, 0.1))
+    found = wording.report_json(replace(REPORT, figures={"map": unsure}, baseline=""))
+    assert {key: found["map"][key] for key in ("value", "low", "high", "baseline", "gain")} == {
+        "value": 0.1, "low": None, "high": None, "baseline": None, "gain": [None, 0.1],
+    }  # fmt: skip
     assert (found["threshold"], found["at_threshold"], found["baseline"]) == (None, None, None)

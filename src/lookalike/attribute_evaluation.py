@@ -30,7 +30,7 @@ from lookalike.attribute_values import Values, agree, attribute_values
 from lookalike.attributes import BASELINE, AttributeBranch
 from lookalike.errors import EvaluationError
 from lookalike.evaluation import embed_both, part_of
-from lookalike.intervals import bootstrap_figures
+from lookalike.intervals import bootstrap_difference, bootstrap_figures
 from lookalike.model import Model
 from lookalike.records import Figure, Floats, Progress, Skipped
 from lookalike.similarity import Doubles, Ints
@@ -116,9 +116,6 @@ class _Judged:
     def figures(self, queries: Vectors, gallery: Vectors) -> dict[str, Doubles]:
         return judge(_between(queries, gallery), self.stated, self.values, itself=self.itself)
 
-    def means(self, queries: Vectors, gallery: Vectors) -> dict[str, float]:
-        return _means(self.figures(queries, gallery))
-
     def rows(
         self, asked: Values, queries: Vectors, gallery: Vectors, found: Mapping[str, Doubles], *, seed: int
     ) -> tuple[AttributeRow, ...]:
@@ -128,11 +125,15 @@ class _Judged:
         )  # fmt: skip
 
     def kind(
-        self, name: str, found: Mapping[str, Doubles], before: Mapping[str, float], *, draws: int, seed: int
+        self, name: str, found: Mapping[str, Doubles], before: Mapping[str, Doubles], *, draws: int, seed: int
     ) -> QueryKind:
         asked = np.arange(len(self.stated))
         intervals = bootstrap_figures(found, asked, draws=draws, seed=seed)
-        means = _means(found)
+        gains = {
+            key: bootstrap_difference(found[key], before[key], asked, draws=draws, seed=seed)
+            for key in before
+        }
+        means, untrained = _means(found), _means(before)
         right = agree(self.stated, self.values).sum(axis=1)
         return QueryKind(
             name,
@@ -140,7 +141,7 @@ class _Judged:
             queries=int((~np.isnan(found["map"])).sum()),
             right=float(right.mean()),
             figures={
-                key: Figure(means[key], *interval, baseline=before.get(key))
+                key: Figure(means[key], *interval, baseline=untrained.get(key), gain=gains.get(key))
                 for key, interval in intervals.items()
             },
             references={"chance": _means(chance(self.stated, self.values, ks=KS, itself=self.itself))},
@@ -243,7 +244,7 @@ def _judge_kind(
 ) -> QueryKind:
     queries = branch.embed(judged.stated)
     found = judged.figures(queries, gallery)
-    before = judged.means(untrained.queries(judged.stated), untrained.features) if untrained else {}
+    before = judged.figures(untrained.queries(judged.stated), untrained.features) if untrained else {}
     kind = judged.kind(name, found, before, draws=draws, seed=seed)
     return replace(kind, rows=judged.rows(judged.stated, queries, gallery, found, seed=seed))
 
@@ -274,7 +275,7 @@ def _judge_composed(
         for name, queries in ways.items():
             figures[name][LIKENESS] = likeness(queries @ gallery.T, rows, untrained.features)
     means = {name: _means(found) for name, found in figures.items()}
-    kind = judged.kind("composed", figures["composed"], means["picture alone"], draws=draws, seed=seed)
+    kind = judged.kind("composed", figures["composed"], figures["picture alone"], draws=draws, seed=seed)
     drawn = judged.rows(changes, ways["composed"], gallery, figures["composed"], seed=seed)
     references = {"changes alone": means["changes alone"], **kind.references}
     return replace(kind, references=references, rows=drawn)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lookalike.records import Figure
-from lookalike.wording import meaning as figure_meaning
-from lookalike.wording import verdict
+from lookalike.figure_wording import gain, plain, verdict
+from lookalike.figure_wording import meaning as figure_meaning
 
 if TYPE_CHECKING:
     from lookalike.attribute_evaluation import AttributeReport, QueryKind
@@ -90,10 +88,11 @@ def comparisons(report: AttributeReport) -> list[str]:
         if kind.name == "composed" or figure.baseline is None:
             continue
         span = f"{_percent(figure.low)}–{_percent(figure.high)}"
+        sure = f" (the difference: {gain(figure)})" if figure.gain else ""
         said.append(
             f"{TITLES[kind.name].capitalize()}: mean average precision {_percent(figure.value)}% ({span}%); "
             f"without training {_percent(figure.baseline)}%, by chance {_percent(random)}%: "
-            f"{helped.get(verdict(figure), 'training did not help')}."
+            f"{helped.get(verdict(figure), 'training did not help')}{sure}."
         )
     return said
 
@@ -135,19 +134,8 @@ def _kind_json(kind: QueryKind) -> dict[str, Any]:
         "meaning": kind.meaning,
         "queries": kind.queries,
         "right": kind.right,
-        "figures": {name: _figure_json(figure) for name, figure in kind.figures.items()},
-        "references": {name: _numbers(values) for name, values in kind.references.items()},
-    }
-
-
-def _figure_json(figure: Figure) -> dict[str, Any]:
-    return _numbers(asdict(figure))
-
-
-def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
+        "figures": {name: plain(asdict(figure)) for name, figure in kind.figures.items()},
+        "references": {name: plain(values) for name, values in kind.references.items()},
     }
 
 

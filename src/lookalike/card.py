@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lookalike.figure_wording import difference, footnote, gain, headlines, marked, shown
 from lookalike.files import write_atomically
-from lookalike.model import CARD, Model
-from lookalike.records import Report, Threshold
+from lookalike.model import CARD, DEFAULT, Model
+from lookalike.records import Figure, Report
+from lookalike.verdicts import calibration_of, in_percent
 
 _UNMEASURED = "Not measured: `lookalike evaluate MODEL DATA --split test`."
 SAME, USE = "## What counts as the same\n", "## Use\n"
@@ -29,7 +31,7 @@ def refresh_threshold(model: Model) -> None:
     before, _, rest = path.read_text(encoding="utf-8").partition(SAME)
     _, use, after = rest.partition(USE)
     if use:
-        write_atomically(path, f"{before}{SAME}\n{_threshold(model.threshold)}\n{use}{after}".encode())
+        write_atomically(path, f"{before}{SAME}\n{_thresholds(model)}\n{use}{after}".encode())
 
 
 def render_card(model: Model, report: Report | None, *, measured: Sequence[str] = ()) -> str:
@@ -43,7 +45,7 @@ def render_card(model: Model, report: Report | None, *, measured: Sequence[str] 
         "## How good it is\n",
         _figures(report) if report else lines if measured else f"{_UNMEASURED}\n",
         SAME,
-        _threshold(model.threshold),
+        _thresholds(model),
         USE,
         "```shell\nlookalike index photos.idx FOLDER --model MODEL\nlookalike search photos.idx PICTURE\n"
         f"{by_attributes}lookalike match MODEL A B\n```\n",
@@ -74,18 +76,36 @@ def _about(model: Model) -> str:
 def _figures(report: Report) -> str:
     head = (
         f"On {report.split}, {report.how}: {report.queries:,} queries among {report.gallery:,} pictures of "
-        f"{report.classes:,} classes; 95 % intervals over classes.\n\n"
-        "| figure | value | interval | untrained |\n|---|---|---|---|\n"
+        f"{report.classes:,} classes. In percent, with 95% intervals over classes; the difference from the "
+        "untrained backbone has its own, because both answered the same queries.\n\n"
+        "| figure | value | interval | untrained | difference | interval |\n|---|---|---|---|---|---|\n"
     )
-    rows = [
-        f"| {name} | {figure.value:.3f} | {figure.low:.3f} to {figure.high:.3f} | "
-        f"{'' if figure.baseline is None else f'{figure.baseline:.3f}'} |"
-        for name, figure in report.figures.items()
-    ]
-    return head + "\n".join(rows) + "\n"
+    told = headlines(report)
+    rows = [f"| {marked(name, figure)} | {' | '.join(_cells(figure))} |\n" for name, figure in told.items()]
+    notes = footnote(told)
+    return head + "".join(rows) + (f"\n{notes}\n" if notes else "")
 
 
-def _threshold(threshold: Threshold | None) -> str:
+def _cells(figure: Figure) -> list[str]:
+    low, high = (shown(end, figure.unit) for end in (figure.low, figure.high))
+    before = shown(figure.baseline, figure.unit)
+    return [shown(figure.value, figure.unit), f"{low} to {high}", before, difference(figure), gain(figure)]
+
+
+def _thresholds(model: Model) -> str:
+    threshold = model.threshold
     if threshold is None:
         return "No threshold yet: `lookalike calibrate MODEL DATA --split val`.\n"
-    return f"Similarity {threshold.similarity:.4f} or more: {threshold.promise}.\n"
+    said = [f"Similarity {threshold.similarity:.4f} or more: {threshold.promise}.\n"]
+    said += [
+        f"- threshold `{name}`: {entry.similarity:.4f} or more: {entry.promise}"
+        for name, entry in model.thresholds.items()
+        if name != DEFAULT
+    ]
+    kept = calibration_of(model)
+    if kept is None:
+        return "\n".join(said).rstrip() + "\n"
+    said += [f"- {band.name}: {band.similarity:.4f} or more: {band.words}" for band in kept.bands]
+    share = in_percent(kept.probability.prior)
+    said.append(f"- probabilities of a match: {kept.probability.kind}, where {share} of pairs are the same")
+    return "\n".join(said) + "\n"

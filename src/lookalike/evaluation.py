@@ -3,51 +3,55 @@
 Retrieval within one split: every usable picture is a query and all others are its gallery; where the table
 has roles, queries ask and the gallery answers. Files that are byte for byte the query, and pictures of its
 group, are left out of its answers. Each figure carries a 95 % interval (bootstrap over classes) and stands
-beside the same figure of the untrained backbone. Rendering is done elsewhere.
+beside the same figure of the untrained backbone, with the interval of the difference. How a set of embeddings
+is judged is another room's business (judgement), and so is rendering.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lookalike import ranked
+from lookalike.averages import class_averages
+from lookalike.baseline import baseline_folder as baseline_folder
 from lookalike.calibration import metrics_at
 from lookalike.embedding import Embedded, embed_table
 from lookalike.errors import TableError
-from lookalike.intervals import bootstrap_figures, bootstrap_roc_auc
-from lookalike.metrics import Retrieval, retrieval, summarise
+from lookalike.judgement import Judgement, judge
+from lookalike.metrics import Retrieval
 from lookalike.model import Model
-from lookalike.pairs import pair_histogram, roc_auc
-from lookalike.records import (
-    Figure,
-    Floats,
-    Labels,
-    PairHistogram,
-    Progress,
-    RankedAnswer,
-    RankedRow,
-    Report,
-    Skipped,
-)
+from lookalike.ranked import ranked_row
+from lookalike.records import Figure, Floats, PairHistogram, Progress, RankedRow, Report, Skipped
 from lookalike.roles import Roles, check_answers, roles_of
+from lookalike.showing import Shown
+from lookalike.similarity import Ints
 from lookalike.table import ImageTable
 
 SPLITS = ("train", "val", "test", "all")
-ANSWERS = 8
 ROWS = 12
-KS = (1, 2, 4, 8)
-REPORTED = (
-    *(f"{name}@{k}" for name in ("recall", "precision") for k in KS),
-    *("map", "r_precision", "map@r"),
-)
+OF_A_CLASS = ("recall@1", "map@r")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """How the pictures of one class did as queries.
+
+    Attributes:
+        queries: how many asked and had something to find.
+        values: recall@1 and map@r, means over these queries, in [0, 1]; higher is better.
+    """
+
+    label: str
+    queries: int
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Shown):
     """A report with what its plots and rows are drawn from.
 
     Attributes:
@@ -57,6 +61,7 @@ class Evaluation:
         vectors: [n, d] float32, their embeddings.
         queries: [q] int64, the rows of the table that asked.
         found: what each of the q queries found; neighbours are rows of the table.
+        roles: who asked whom, and what was no answer to what: copies of a file, pictures of one group.
     """
 
     report: Report
@@ -68,22 +73,21 @@ class Evaluation:
     vectors: Floats
     queries: NDArray[np.int64]
     found: Retrieval
+    roles: Roles
 
     @property
     def figures(self) -> Mapping[str, Figure]:
         """Name to figure, as in the report."""
         return self.report.figures
 
-
-@dataclass(frozen=True)
-class _Judged:
-    """One set of vectors of a split, judged; neighbours are rows of the set."""
-
-    found: Retrieval
-    pairs: PairHistogram
-
-    def values(self) -> dict[str, float]:
-        return {**summarise(self.found), "roc_auc": roc_auc(self.pairs)}
+    def per_class(self) -> tuple[ClassFigures, ...]:
+        """Every class with a query that had something to find, lowest map@r first; of equals by name."""
+        found = class_averages(self.found, self.table.labels[self.queries])
+        classes = [
+            ClassFigures(str(label), int(count), {name: float(found.values[name][at]) for name in OF_A_CLASS})
+            for at, (label, count) in enumerate(zip(found.labels, found.queries, strict=True))
+        ]
+        return tuple(sorted(classes, key=lambda each: (each.values["map@r"], each.label)))
 
 
 def evaluate(
@@ -110,42 +114,67 @@ def evaluate(
     check_answers(part)
     embedded, baseline = embed_both(model, part, progress)
     usable = part.take(embedded.rows)
-    labels, roles = usable.labels, roles_of(usable, identity=embedded.identity)
-    judged = _judge(embedded.embeddings.vectors, labels, roles)
-    untrained = None if baseline is None else _judge(baseline, labels, roles)
-    lonely = judged.found.relevant == 0
-    report = Report(
-        figures=_figures(judged, untrained, embedded, labels, roles, draws=draws, seed=seed),
+    roles = roles_of(usable, identity=embedded.identity)
+    judged = judge(embedded.embeddings.vectors, usable.labels, roles)
+    untrained = None if baseline is None else judge(baseline, usable.labels, roles)
+    before = untrained.measure(draws=draws, seed=seed) if untrained else None
+    report = report_on(
+        model,
+        judged,
+        figures=judged.measure(draws=draws, seed=seed).figures(before),
         split=split if table.has_splits else "all",
-        queries=int((~lonely).sum()),
-        gallery=len(roles.gallery),
-        classes=len(np.unique(labels)),
-        without_partner=int(lonely.sum()),
         skipped=left_out(part, embedded),
-        model=model.name,
-        fingerprint=model.fingerprint,
-        baseline=model.facts["baseline"] or "" if untrained else "",
         seen=model.count_seen(embedded.hashes),
-        protocol="query-gallery" if roles.given else "self",
-        groups=roles.groups,
-        only_own_group=int((lonely & (roles.answers(labels, but=embedded.identity) > 0)).sum()),
-        threshold=model.threshold,
-        at_threshold={} if model.threshold is None else metrics_at(judged.pairs, model.threshold.similarity),
-    )
-    rows, worst = (
-        tuple(_ranked_row(judged.found, int(query), usable, roles) for query in queries)
-        for queries in (_sample(judged.found, seed=seed), _worst(judged.found))
+        baseline=model.facts["baseline"] or "" if untrained else "",
     )
     return Evaluation(
         report,
         judged.pairs,
         untrained.pairs if untrained else None,
-        rows,
-        worst,
+        rows=_rows(judged, usable, ranked.sample(judged.found, count=ROWS, seed=seed)),
+        worst=_rows(judged, usable, ranked.worst(judged.found, count=ROWS)),
         table=usable,
         vectors=embedded.embeddings.vectors,
         queries=roles.queries,
         found=judged.found,
+        roles=roles,
+    )
+
+
+def _rows(judged: Judgement, table: ImageTable, queries: Ints) -> tuple[RankedRow, ...]:
+    return tuple(ranked_row(table, judged.roles.queries, judged.found, query) for query in queries.tolist())
+
+
+def report_on(
+    model: Model,
+    judged: Judgement,
+    *,
+    figures: Mapping[str, Figure],
+    split: str,
+    skipped: tuple[Skipped, ...],
+    seen: int,
+    baseline: str = "",
+) -> Report:
+    """Join what was measured with what is known of the model and of the judged pictures."""
+    roles, lonely = judged.roles, judged.found.relevant == 0
+    in_groups = roles.answers(judged.labels, but=roles.excluded[:, 0]) > 0  # those of its group counted
+    return Report(
+        figures=figures,
+        split=split,
+        queries=int((~lonely).sum()),
+        gallery=len(roles.gallery),
+        classes=len(np.unique(judged.labels)),
+        without_partner=int(lonely.sum()),
+        skipped=skipped,
+        model=model.name,
+        fingerprint=model.fingerprint,
+        baseline=baseline,
+        seen=seen,
+        protocol="query-gallery" if roles.given else "self",
+        groups=roles.groups,
+        only_own_group=int((lonely & in_groups).sum()),
+        threshold=model.threshold,
+        at_threshold={} if model.threshold is None else metrics_at(judged.pairs, model.threshold.similarity),
     )
 
 
@@ -172,11 +201,6 @@ def left_out(table: ImageTable, embedded: Embedded) -> tuple[Skipped, ...]:
     return (*unread, *embedded.skipped)
 
 
-def baseline_folder(model: Model) -> Path:
-    """Where a run keeps the untrained model when the graph does not give its feature."""
-    return model.folder.resolve().parent / "baseline"
-
-
 def embed_both(model: Model, part: ImageTable, progress: Progress | None) -> tuple[Embedded, Floats | None]:
     """The model's embeddings and, for the same rows, the untrained backbone's where it can be had."""
     if model.has_baseline:
@@ -187,76 +211,3 @@ def embed_both(model: Model, part: ImageTable, progress: Progress | None) -> tup
         return embedded, None
     untrained = embed_table(Model.load(baseline_folder(model)), part, progress=progress)
     return embedded, untrained.embeddings.vectors
-
-
-def _judge(vectors: Floats, labels: Labels, roles: Roles) -> _Judged:
-    queries, gallery = roles.queries, roles.gallery
-    found = retrieval(
-        vectors[queries],
-        labels[queries],
-        gallery=vectors[gallery],
-        gallery_labels=labels[gallery],
-        identity=roles.excluded[queries],
-        gallery_identity=roles.excluded[gallery],
-        ks=KS,
-        neighbours=ANSWERS,
-    )
-    neighbours = np.where(found.neighbours >= 0, gallery[found.neighbours], -1)
-    pairs = pair_histogram(vectors, labels, identity=roles.unpaired)
-    return _Judged(replace(found, neighbours=neighbours), pairs)
-
-
-def _figures(
-    judged: _Judged,
-    untrained: _Judged | None,
-    embedded: Embedded,
-    labels: Labels,
-    roles: Roles,
-    *,
-    draws: int,
-    seed: int,
-) -> dict[str, Figure]:
-    values = judged.values()
-    before = untrained.values() if untrained else {}
-
-    found = {name: judged.found.values[name] for name in REPORTED}
-    intervals = bootstrap_figures(found, labels[roles.queries], draws=draws, seed=seed)
-    intervals["roc_auc"] = bootstrap_roc_auc(
-        embedded.embeddings.vectors,
-        labels,
-        identity=roles.unpaired,
-        histogram=judged.pairs,
-        draws=draws,
-        seed=seed,
-    )
-    return {
-        name: Figure(values[name], *interval, baseline=before.get(name))
-        for name, interval in intervals.items()
-    }
-
-
-def _sample(found: Retrieval, *, seed: int) -> NDArray[np.int64]:
-    judged = np.flatnonzero(found.relevant > 0)
-    chosen = np.random.default_rng(seed).choice(judged, size=min(ROWS, len(judged)), replace=False)
-    return np.sort(chosen)
-
-
-def _worst(found: Retrieval) -> NDArray[np.int64]:
-    """The queries that did worst; none that found all it could before anything else."""
-    precision = np.where(found.relevant > 0, found.values["map"], np.inf)
-    order = np.argsort(precision, kind="stable")[:ROWS]
-    return order[precision[order] < 1.0]
-
-
-def _ranked_row(found: Retrieval, query: int, table: ImageTable, roles: Roles) -> RankedRow:
-    images, labels = table.frame["image"], table.frame["label"]
-    row = int(roles.queries[query])
-    answers = [
-        RankedAnswer(table.root / images[other], labels[other], similarity, labels[other] == labels[row])
-        for other, similarity in zip(
-            found.neighbours[query].tolist(), found.similarities[query].tolist(), strict=True
-        )
-        if other >= 0
-    ]
-    precision = float(found.values["map"][query])
-    return RankedRow(table.root / images[row], labels[row], tuple(answers), precision)

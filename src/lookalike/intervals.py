@@ -1,24 +1,80 @@
-"""How sure a figure is: values with their classes, or pairs by class, enter; intervals leave.
+"""How sure a figure is: values of queries with their classes enter; draws and intervals of their means leave.
 
 Classes are what a data set samples, so classes are what is drawn again: pictures of one class succeed and
-fail together, and pairs share pictures. Nothing is compared again: draws weigh sums that are made once. What
-a class bootstrap cannot see is a kind of confusion that no pair of classes in the set shows.
+fail together. Nothing is compared again: draws weigh sums that are made once, and with one seed all figures,
+and all models, are judged by the same draws. Figures over pairs stand in a room of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from lookalike.errors import EvaluationError
-from lookalike.pairs import ClassPairs, class_pairs, pair_histogram, quantile_edges, roc_auc
-from lookalike.records import Floats, Labels, PairHistogram
+from lookalike.records import Labels
 from lookalike.similarity import Doubles, Ints, class_codes
 
 _MOST_COUNTS = 2**22  # of one array of a bootstrap
-_AUC_EDGES = 1024
-_MOST_CELLS = 2**24  # classes x edges
+
+
+@dataclass(frozen=True)
+class ClassSums:
+    """The values of queries, added up by class: what a bootstrap of their means draws from.
+
+    Attributes:
+        names: of the f figures.
+        sums: [c, f] float64, of the values that are known.
+        counts: [c, f] float64, how many are.
+    """
+
+    names: tuple[str, ...]
+    sums: Doubles
+    counts: Doubles
+
+    @classmethod
+    def of(cls, values: Mapping[str, Doubles], classes: Ints, *, count: int) -> ClassSums:
+        """Add up.
+
+        Args:
+            values: name to [q] float64; NaN is left out, of each figure by itself.
+            classes: [q] int64, of `count` classes numbered from 0; some may have no query.
+        """
+        sums, counts = np.zeros((2, count, len(values)))
+        for at, column in enumerate(values.values()):
+            known = ~np.isnan(column)
+            sums[:, at] = np.bincount(classes[known], weights=column[known], minlength=count)
+            counts[:, at] = np.bincount(classes[known], minlength=count)
+        return cls(tuple(values), sums, counts)
+
+    @property
+    def means(self) -> Doubles:
+        """[c, f] mean of every class; NaN where a class has no value."""
+        return _ratio(self.sums, self.counts)
+
+    def macro(self, names: Sequence[str]) -> ClassSums:
+        """Some of the figures as means of the classes' means, in which every class weighs the same."""
+        chosen = [self.names.index(name) for name in names]
+        known = self.counts[:, chosen] > 0
+        sums = np.where(known, self.means[:, chosen], 0.0)
+        return ClassSums(tuple(f"macro_{name}" for name in names), sums, known.astype(np.float64))
+
+    def values(self) -> dict[str, float]:
+        """The mean of every figure; NaN where there is no value."""
+        means = _ratio(self.sums.sum(axis=0), self.counts.sum(axis=0))
+        return dict(zip(self.names, means.tolist(), strict=True))
+
+    def drawn(self, *, draws: int, seed: int) -> dict[str, Doubles]:
+        """The mean of every figure in each draw of the classes, name to [draws].
+
+        NaN where a draw has no value. Two models with one seed get the same draws.
+        """
+        parts = [
+            _ratio(weights @ self.sums, weights @ self.counts)
+            for weights in draw_weights(len(self.sums), draws=draws, seed=seed)
+        ]
+        return dict(zip(self.names, np.concatenate(parts).T.copy(), strict=True))
 
 
 def bootstrap_by_class(
@@ -56,15 +112,12 @@ def bootstrap_figures(
     Raises:
         EvaluationError: as in `bootstrap_by_class`.
     """
-    table = np.stack(list(values.values()), axis=1)  # [q, f]
-    judged = ~np.isnan(table).any(axis=1)
+    judged = ~np.isnan(np.stack(list(values.values()))).any(axis=0)
     (classes,) = class_codes(np.asarray(labels)[judged])
-    count = _check_classes(classes)
-    sums = np.zeros((count, table.shape[1] + 1))  # of each figure, and how many
-    np.add.at(sums, classes, np.column_stack([table[judged], np.ones(len(classes))]))
-    drawn = np.concatenate([weights @ sums for weights in draw_weights(count, draws=draws, seed=seed)])
-    means = drawn[:, :-1] / drawn[:, -1:]
-    return {name: _percentiles(means[:, at], confidence) for at, name in enumerate(values)}
+    count = check_classes(classes)
+    known = {name: column[judged] for name, column in values.items()}
+    drawn = ClassSums.of(known, classes, count=count).drawn(draws=draws, seed=seed)
+    return {name: percentile_interval(part, confidence=confidence) for name, part in drawn.items()}
 
 
 def bootstrap_difference(
@@ -90,56 +143,15 @@ def bootstrap_difference(
     return bootstrap_by_class(values - others, labels, draws=draws, confidence=confidence, seed=seed)
 
 
-def bootstrap_roc_auc(
-    vectors: Floats,
-    labels: Labels,
-    *,
-    identity: Ints | None = None,
-    histogram: PairHistogram | None = None,
-    draws: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Return the percentile interval of the ROC AUC over all pairs, drawing classes with replacement.
+def percentile_interval(drawn: Doubles, *, confidence: float = 0.95) -> tuple[float, float]:
+    """The middle part of the draws of a figure, or of a difference.
 
     Args:
-        vectors, labels, identity: as in `pair_histogram`.
-        histogram: the `pair_histogram` of the same, where it is already made.
-
-    Raises:
-        EvaluationError: as in `pair_histogram`, or there are no same or no different pairs.
+        drawn: [draws]; NaN, of draws without a value, is left out; not all of them.
     """
-    if histogram is None:
-        histogram = pair_histogram(vectors, labels, identity=identity)
-    classes = len(np.unique(class_codes(labels)[0]))
-    edges = quantile_edges(histogram, count=max(64, min(_AUC_EDGES, _MOST_CELLS // classes)))
-    pairs = class_pairs(vectors, labels, edges=edges, identity=identity, bins=len(histogram.same))
-    coarse = roc_auc(PairHistogram(pairs.same.sum(axis=0), pairs.different.sum(axis=0) // 2))
-    drawn = roc_auc_draws(pairs, draws=draws, seed=seed) + (roc_auc(histogram) - coarse)
-    return _percentiles(np.clip(drawn, 0.0, 1.0), confidence)
-
-
-def roc_auc_draws(pairs: ClassPairs, *, draws: int = 1000, seed: int = 0) -> Doubles:
-    """Return the ROC AUC of every draw, [draws]; two models with one seed get the same draws.
-
-    A class drawn m times brings its same pairs m times, and a pair of classes a, b its different pairs
-    m_a + m_b - 1 times: the product m_a m_b to first order (its Hajek projection), so that sums by class
-    suffice. NaN where a draw has no same pair.
-    """
-    same = pairs.same.astype(np.float64)
-    different = pairs.different.astype(np.float64)
-    base = different.sum(axis=0) / 2
-
-    def judge(weights: Doubles) -> Doubles:
-        right, wrong = weights @ same, weights @ different - base  # [w, e]
-        below = np.cumsum(wrong, axis=1) - wrong / 2
-        total = right.sum(axis=1) * wrong.sum(axis=1)
-        area = np.full(len(weights), np.nan)
-        np.divide((right * below).sum(axis=1), total, out=area, where=total > 0)
-        clipped: Doubles = np.clip(area, 0.0, 1.0)
-        return clipped
-
-    return np.concatenate([judge(part) for part in draw_weights(len(same), draws=draws, seed=seed)])
+    tail = (1.0 - confidence) / 2
+    low, high = np.nanquantile(drawn, (tail, 1.0 - tail))
+    return float(low), float(high)
 
 
 def draw_weights(classes: int, *, draws: int, seed: int) -> Iterator[Doubles]:
@@ -153,14 +165,13 @@ def draw_weights(classes: int, *, draws: int, seed: int) -> Iterator[Doubles]:
         yield counts.reshape(count, classes).astype(np.float64)
 
 
-def _percentiles(drawn: Doubles, confidence: float) -> tuple[float, float]:
-    tail = (1.0 - confidence) / 2
-    low, high = np.nanquantile(drawn, (tail, 1.0 - tail))
-    return float(low), float(high)
+def check_classes(classes: Ints) -> int:
+    """How many classes these are, numbered from 0.
 
-
-def _check_classes(classes: Ints) -> int:
-    count = int(classes.max()) + 1 if len(classes) else 0
+    Raises:
+        EvaluationError: fewer than two, of which nothing can be drawn.
+    """
+    count = len(np.unique(classes))
     if count < 2:
         raise EvaluationError(
             "there are too few classes for an interval",
@@ -170,3 +181,9 @@ def _check_classes(classes: Ints) -> int:
             do="judge on pictures of several things",
         )
     return count
+
+
+def _ratio(sums: Doubles, counts: Doubles) -> Doubles:
+    means = np.full(sums.shape, np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means

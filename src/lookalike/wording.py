@@ -1,43 +1,33 @@
 """A report in words and in plain values: what the page, the command line and `--json` say of the figures.
 
-A Report enters; sentences, lines or a mapping leave. Nothing is measured or drawn here, and whether training
-helped is read off the figure, its interval and the untrained value by one rule (`verdict`).
+A Report enters; sentences, lines or a mapping leave. Nothing is measured or drawn here. The words for a
+single figure, and the rule that says whether training helped, stand in a room of their own (figure_wording).
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
-from lookalike.records import Figure, Report
+from lookalike.figure_wording import details as details
+from lookalike.figure_wording import difference as difference
+from lookalike.figure_wording import footnote as footnote
+from lookalike.figure_wording import gain as gain
+from lookalike.figure_wording import headlines as headlines
+from lookalike.figure_wording import marked as marked
+from lookalike.figure_wording import meaning as meaning
+from lookalike.figure_wording import percent as percent
+from lookalike.figure_wording import plain, table_lines
+from lookalike.figure_wording import shown as shown
+from lookalike.figure_wording import span as span
+from lookalike.figure_wording import verdict as verdict
+from lookalike.records import Report
+from lookalike.threshold import COPIES
 
-Verdict = Literal["helped", "not measurably", "did not help", "no baseline"]
-
+FEW = 10  # classes: below, a bootstrap over them has too little to draw from
 HEADLINE = "recall@1"
 NO_THRESHOLD = "No match threshold: lookalike calibrate MODEL DATA --split val makes one."
-FEW = 10  # classes: below, a bootstrap over them has too little to draw from
-MEANINGS = (  # the first that fits a figure's name explains it; {k} is the number behind the @
-    (r"recall@1$", "queries whose most similar picture is right"),
-    (r"recall@(?P<k>\d+)$", "queries with a right picture among the first {k}"),
-    (r"precision@1$", "right pictures in first place"),
-    (r"precision@(?P<k>\d+)$", "right pictures among the first {k}"),
-    (r"map$", "mean average precision: how early all right pictures come"),
-    (r"r_precision$", "right pictures among the first R, where R is how many there are to find"),
-    (r"map@r$", "the same with their order: 100 only if the first R are all right"),
-    (r"roc_auc$", "chance that a pair of one label is more alike than a pair of two; 50 is guessing"),
-)
-
-
-def verdict(figure: Figure) -> Verdict:
-    """Whether training helped: yes only where the untrained value lies below the whole interval."""
-    if figure.baseline is None:
-        return "no baseline"
-    if figure.value <= figure.baseline:
-        return "did not help"
-    return "helped" if figure.low > figure.baseline else "not measurably"
 
 
 def claim(report: Report) -> str:
@@ -63,15 +53,16 @@ def comparison(report: Report) -> str:
     if figure is None or figure.baseline is None:
         return "There is no figure of the untrained backbone to compare it with."
     before = f"Without training it is {percent(figure.baseline)}%"
-    gain = f"{percent(abs(figure.value - figure.baseline))} percentage points"
+    change = f"{difference(figure)} percentage points" + (f", {gain(figure)}" if figure.gain else "")
     found = verdict(figure)
     if found == "helped":
-        return f"{before}: training helped by {gain}."
+        sure = f" ({gain(figure)})" if figure.gain else ""
+        return (
+            f"{before}: training helped by {percent(figure.value - figure.baseline)} percentage points{sure}."
+        )
     if found == "not measurably":
-        return f"{before}, which lies inside that interval: training did not help measurably."
-    if figure.high < figure.baseline:
-        return f"{before}: training did not help, it cost {gain}. Keep the untrained model."
-    return f"{before}: training did not help. Keep the untrained model."
+        return f"{before}: training did not help measurably ({change})."
+    return f"{before}: training did not help ({change}). Keep the untrained model."
 
 
 def basis(report: Report) -> str:
@@ -99,15 +90,17 @@ def caution(report: Report) -> str:
 def threshold_kept(report: Report) -> bool | None:
     """Whether the threshold does on this split what it was asked for.
 
-    None where nothing was promised, and where it was chosen on these very pictures.
+    None where nothing was promised, or not of labels, and where it was chosen on these very pictures.
     """
     if report.threshold is None or report.threshold.split == report.split:
+        return None
+    if report.threshold.basis == COPIES:
         return None
     name, _, wanted = report.threshold.target.partition("=")
     seen = report.at_threshold.get(name.replace("-", "_"))
     if not wanted or seen is None or math.isnan(seen):
         return None
-    return seen >= float(wanted) if name == "precision" else seen <= float(wanted)
+    return seen >= float(wanted) if name in ("precision", "recall") else seen <= float(wanted)
 
 
 def summary(report: Report, *, no_threshold: str = NO_THRESHOLD) -> list[str]:
@@ -116,7 +109,6 @@ def summary(report: Report, *, no_threshold: str = NO_THRESHOLD) -> list[str]:
     Args:
         no_threshold: what is said where there is no threshold.
     """
-    width = max((len(name) for name in report.figures), default=0)
     threshold = report.threshold
     return [
         claim(report),
@@ -124,10 +116,10 @@ def summary(report: Report, *, no_threshold: str = NO_THRESHOLD) -> list[str]:
         basis(report),
         *filter(None, (caution(report),)),
         "",
-        f"{'figure (%)':{max(width, 10)}}  value  95% interval  untrained  difference",
-        *(_line(name, figure, width=max(width, 10)) for name, figure in report.figures.items()),
+        *table_lines(headlines(report)),
+        *([f"{len(more):,} more figures: evaluate --json"] if (more := details(report)) else []),
         "",
-        f"similarity >= {threshold.similarity:.4f} means the same: {threshold.promise}"
+        f"similarity >= {threshold.similarity:.4f} means {threshold.meaning}: {threshold.promise}"
         if threshold
         else no_threshold,
         *([f"here: {at_threshold(report)}"] if threshold and report.at_threshold else []),
@@ -148,10 +140,11 @@ def at_threshold(report: Report) -> str:
 def report_json(report: Report) -> dict[str, Any]:
     """The report as plain values: every figure by its name, and what it was measured on.
 
-    A figure is {"value", "low", "high", "baseline"}; what is not known is None, never NaN.
+    A figure is {"value", "low", "high", "baseline", "gain", "better", "unit"}, where "gain" is [low, high] of
+    value - baseline; what is not known is None, never NaN.
     """
     return {
-        **{name: _numbers(asdict(figure)) for name, figure in report.figures.items()},
+        **{name: plain(asdict(figure)) for name, figure in report.figures.items()},
         "protocol": report.protocol,
         "queries": report.queries,
         "gallery": report.gallery,
@@ -165,40 +158,6 @@ def report_json(report: Report) -> dict[str, Any]:
         "model": report.model,
         "fingerprint": report.fingerprint,
         "baseline": report.baseline or None,
-        "threshold": _numbers(asdict(report.threshold)) if report.threshold else None,
-        "at_threshold": _numbers(report.at_threshold) if report.threshold else None,
-    }
-
-
-def percent(share: float, decimals: int = 1) -> str:
-    """A share in [0, 1] as a number of percent, without the sign; a dash for NaN."""
-    return "–" if math.isnan(share) else f"{100 * share:.{decimals}f}"
-
-
-def difference(figure: Figure) -> str:
-    """Model minus untrained in percentage points, with its sign; a dash where there is no untrained value."""
-    if figure.baseline is None:
-        return "–"
-    points = round(100 * (figure.value - figure.baseline), 1) + 0.0  # no minus before a zero
-    return f"{points:+.1f}".replace("-", "−")
-
-
-def meaning(name: str) -> str:
-    """What a figure says, in a few words; empty for a figure that is not known here."""
-    for pattern, words in MEANINGS:
-        if found := re.match(pattern, name):
-            return words.format(**found.groupdict())
-    return ""
-
-
-def _line(name: str, figure: Figure, *, width: int) -> str:
-    before = "–" if figure.baseline is None else percent(figure.baseline)
-    span = f"{percent(figure.low)}–{percent(figure.high)}"
-    return f"{name:{width}}  {percent(figure.value):>5}  {span:>12}  {before:>9}  {difference(figure):>10}"
-
-
-def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
+        "threshold": plain(asdict(report.threshold)) if report.threshold else None,
+        "at_threshold": plain(report.at_threshold) if report.threshold else None,
     }
