@@ -20,12 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from lookalike.calibration import Target, choose_threshold
+from lookalike.calibration import Target, choose_threshold, measure, threshold_of
 from lookalike.curves import threshold_curve
 from lookalike.errors import CalibrationError
-from lookalike.intervals import bootstrap_figures, bootstrap_roc_auc
+from lookalike.intervals import bootstrap_figures
 from lookalike.metrics import retrieval
+from lookalike.pair_intervals import bootstrap_pairs
 from lookalike.pairs import pair_histogram, roc_auc, roc_auc_error
+from lookalike.probability import fit_probability
 from lookalike.records import Floats, Labels, PairHistogram
 
 DIMS = 128
@@ -57,7 +59,7 @@ def all_pairs(count: int) -> None:
     area = roc_auc(histogram)
     seconds, peak = time.perf_counter() - start, peak_mb()
     start = time.perf_counter()
-    low, high = bootstrap_roc_auc(vectors, labels, histogram=histogram)
+    low, high = bootstrap_pairs(vectors, labels, histogram=histogram)["roc_auc"]
     drawing = time.perf_counter() - start
     part, own = vectors[:2000], labels[:2000]
     upper = np.triu_indices(len(part), k=1)
@@ -104,6 +106,24 @@ def _by_sorting(vectors: Floats, labels: Labels, row: int) -> NDArray[np.float64
     wanted = int(right.sum())
     return np.array(
         [right[0], right[:8].any(), precision[right].mean(), (precision * right)[:wanted].sum() / wanted]
+    )
+
+
+def calibration(count: int) -> None:
+    """A threshold with a promise, the whole curve and the probabilities, from all pairs."""
+    vectors, labels = embeddings(count, count // 5)
+    start = time.perf_counter()
+    measured = measure(vectors, labels)
+    counting = time.perf_counter() - start
+    threshold = threshold_of(measured, Target.parse("false-match-rate=0.001"))
+    threshold_curve(measured.histogram, points=300)
+    chosen = fit_probability(measured.by_class, images=count)
+    seconds = time.perf_counter() - start
+    print(
+        f"calibration, {count} x {DIMS}, {count * (count - 1) // 2:,} pairs: {seconds:.1f} s, "
+        f"{counting:.1f} s of it for f1 alone, peak {peak_mb():.0f} MB; "
+        f"threshold {threshold.similarity:.4f}, {chosen.kind}",
+        flush=True,
     )
 
 
@@ -185,6 +205,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     _alone(all_pairs, 2000 if quick else 10_000)
     _alone(all_queries, 6000 if quick else 60_000)
+    _alone(calibration, 1000 if quick else 10_000)
     _alone(promises, 100 if quick else 1000)
 
 

@@ -106,7 +106,8 @@ def fake_model(folder: Path, *, fingerprint: str = "f" * 64, threshold: float | 
 
 
 def _threshold(similarity: float) -> dict[str, object]:
-    return dict.fromkeys(Threshold.__slots__, 0) | {"similarity": similarity, "target": "f1", "split": "val"}
+    words = {"target": "f1", "split": "val", "basis": "labels", "fingerprint": ""}
+    return dict.fromkeys(Threshold.__slots__, 0) | {"similarity": similarity, **words}
 
 
 def _fault(content: bytes | None) -> SkipReason | None:

@@ -103,3 +103,31 @@ def test_few_classes_count_less() -> None:
     many = by_class(np.zeros((300, 1)), np.full((300, 1), 1.0))
     assert few.trials[0] == pytest.approx(300 * (1.644854 / stats.t.ppf(0.95, 2)) ** 2, rel=1e-4)
     assert many.trials[0] == pytest.approx(300, rel=0.02)
+
+
+def test_what_two_classes_share_is_counted_once() -> None:
+    """Each two of 80 classes err together, 6 times, with a small chance: the effect is 6, and 12 if twice."""
+    rng, classes, size, draws = np.random.default_rng(0), 80, 6, 400
+    first, second = np.triu_indices(classes, k=1)
+    errors, shared = np.zeros((classes, draws)), np.zeros(draws)
+    for draw in range(draws):
+        erring = rng.random(len(first)) < 0.01
+        for side in (first, second):
+            np.add.at(errors[:, draw], side[erring], size)
+        shared[draw] = size**2 * erring.sum()
+    pairs = 1e5
+    trials = np.full((classes, draws), 2 * pairs / classes)
+
+    def effect(known: np.ndarray | None) -> float:
+        found = []
+        for at in (slice(draw, draw + 1) for draw in range(draws)):
+            part = None if known is None else known[at]
+            share = error_share(errors[:, at], trials[:, at], np.array([pairs]), confidence=0.6, shared=part)
+            found.append(pairs / share.trials[0])
+        few = (student_quantile(0.6, classes - 1) / stats.norm.ppf(0.6)) ** 2
+        return float(np.mean(found) / few)
+
+    truth = np.var(errors.sum(axis=0) / 2) / np.mean(errors.sum(axis=0) / 2)
+    assert truth == pytest.approx(size, rel=0.1)
+    assert effect(shared) == pytest.approx(truth, rel=0.1)
+    assert effect(None) == pytest.approx(2 * truth, rel=0.1)

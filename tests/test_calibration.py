@@ -13,7 +13,7 @@ from sklearn import metrics as peer
 from lookalike import calibration
 from lookalike.calibration import Target, choose_threshold, metrics_at
 from lookalike.errors import CalibrationError, EvaluationError
-from lookalike.pairs import pair_histogram
+from lookalike.pairs import ClassPairs, pair_histogram
 from lookalike.records import Floats, PairHistogram, Threshold
 from vectors_for_judging import clusters, pairs_by_hand, unit
 
@@ -107,7 +107,9 @@ def test_false_match_rate_is_a_ceiling_in_truth(name: str, rate: float) -> None:
     assert broken <= 0.05 * answered
 
 
-@pytest.mark.parametrize("target", ["f1", "precision=0.9", "false-match-rate=0.005"])
+@pytest.mark.parametrize(
+    "target", ["f1", "accuracy", "precision=0.9", "recall=0.5", "false-match-rate=0.005"]
+)
 def test_what_is_recorded_is_what_the_pairs_say(target: str) -> None:
     vectors, labels = uneven(3)
     identity = np.arange(300) // 2
@@ -132,6 +134,47 @@ def test_best_f1_is_best() -> None:
     assert found.f1 == pytest.approx(best, abs=1e-3)  # thresholds lie on steps of 2^-17
     assert found.confidence is found.bound is None
     assert "no promise" in found.promise
+
+
+def test_best_accuracy_is_best() -> None:
+    vectors, labels = uneven(5)
+    found = choose_threshold(vectors, labels, target="accuracy")
+    similar, same, _ = pairs_by_hand(vectors, labels)
+    order = np.argsort(-similar)
+    right = np.cumsum(same[order]) + (~same).sum() - np.cumsum(~same[order])
+    assert found.accuracy == pytest.approx(max(right) / len(same), abs=1e-4)
+    assert found.accuracy == pytest.approx(((similar >= found.similarity) == same).mean())
+    assert found.bound is None
+    assert f"{found.accuracy:.1%} of all pairs are told right (no promise" in found.promise
+
+
+def test_recall_is_kept_by_the_highest_threshold_that_does() -> None:
+    vectors, labels = even(1)
+    found = choose_threshold(vectors, labels, target="recall=0.7")
+    loose = choose_threshold(vectors, labels, target="recall=0.9")
+    assert found.bound is not None
+    assert 0.7 <= found.bound < found.recall
+    assert loose.similarity < found.similarity
+    assert "at least 70% of same pairs match (95% confidence" in found.promise
+    similar, same, _ = pairs_by_hand(vectors, labels)
+    assert found.recall == pytest.approx((similar >= found.similarity)[same].mean())
+    above = [part for part in np.unique(similar[same]) if part > found.similarity + 0.02]
+    assert (similar >= above[0])[same].mean() < found.recall
+
+
+def test_recall_bound_of_equal_classes_is_that_of_their_number() -> None:
+    """Where a class is found whole or not at all, its pairs say no more than one."""
+    pairs = ClassPairs(np.array([-1.0, 0.5]), np.zeros((40, 2), np.int64), np.full((40, 2), 100))
+    pairs.same[:, 1] = 100
+    pairs.same[:2] = [100, 0]  # two of 40 classes lie below 0.5
+    kept = calibration.kept_threshold(pairs, Target("recall", 0.7), confidence=0.95)
+    assert kept is not None
+    assert kept[0] == 0.5
+    assert kept[1].trials[0] < 60
+    assert kept[1].share[0] == pytest.approx(0.05)
+    few = calibration.kept_threshold(pairs, Target("recall", 0.9), confidence=0.95)
+    assert few is not None
+    assert few[0] == -1.0
 
 
 def test_bound_keeps_the_target_and_confidence_costs() -> None:
@@ -253,20 +296,25 @@ def test_vectors_that_are_not_numbers() -> None:
 @pytest.mark.parametrize(
     "target",
     ["", "f2", "f1=0.9", "precision", "precision=", "precision=1", "precision=0", "precision=99",
-     "accuracy=0.9", "precision=high", "false-match-rate=-1", "false_match_rate=0.1", "precision=nan"],
+     "accuracy=0.9", "recall", "recall=1",
+     "precision=high", "false-match-rate=-1",
+     "false_match_rate=0.1", "precision=nan"],
 )  # fmt: skip
 def test_target_that_is_not_understood(target: str) -> None:
     with pytest.raises(CalibrationError) as caught:
         choose_threshold(*even(0), target=target)
     assert repr(target) in str(caught.value)
-    assert "f1, precision=x or false-match-rate=x" in str(caught.value)
+    assert "f1, accuracy, precision=x, recall=x or false-match-rate=x" in str(caught.value)
 
 
 def test_targets_are_read() -> None:
     assert Target.parse("f1") == Target("f1", None)
     assert Target.parse(" precision=0.99 ") == Target("precision", 0.99)
     assert Target.parse("precision=0.99").limit == pytest.approx(0.01)
+    assert Target.parse("recall=0.8").limit == pytest.approx(0.2)
     assert Target.parse("false-match-rate=1e-3").limit == 0.001
+    assert Target.parse("false-match-rate=1e-3").text == "false-match-rate=0.001"
+    assert Target.parse("accuracy").text == "accuracy"
 
 
 @pytest.mark.parametrize("confidence", [0.5, 1.0, 95.0, float("nan")])

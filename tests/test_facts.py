@@ -97,7 +97,10 @@ def test_wrong_preprocessing_is_refused(tiny: Model, size: object) -> None:
         ({"similarity": "0.7"}, r'default\.similarity - saw "0\.7", wanted a number'),
         ({"similarity": float("nan")}, r"default\.similarity - saw NaN"),
         ({"seen": 0.5}, r"default\.seen - saw 0\.5, wanted a whole number"),
-        ({"target": "precision=high"}, r"default\.target - saw precision=high, wanted f1, precision=x"),
+        (
+            {"target": "precision=high"},
+            r"default\.target - saw precision=high, wanted f1, accuracy, precision=x",
+        ),
         ({"target": "best"}, r"default\.target - saw best"),
         ({"extra": 1}, r"default\.extra - saw a key that is not known, .* - update lookalike"),
     ],

@@ -15,6 +15,7 @@ from lookalike.errors import ModelError, StoreError
 from lookalike.model import FACTS, Model
 from lookalike.shortening import cut, shorten
 from lookalike.table import ImageTable
+from lookalike.verdicts import calibration_of
 from some_records import threshold
 from tiny_model import pixels
 
@@ -107,6 +108,10 @@ def test_is_judged_and_calibrated_like_any_model(nested: Model, few: Path) -> No
     assert figures["recall@1"].value != evaluate(nested, table, draws=10).figures["recall@1"].value
     found = calibrate(short, table, target="f1")
     assert shorten(Model.load(nested.folder), 8).threshold == found
+    assert calibration_of(nested) is None
+    kept = calibration_of(short)
+    assert kept is not None
+    assert kept.fingerprint == found.fingerprint == short.fingerprint != nested.fingerprint
     assert "kept" in (nested.folder / "README.md").read_text(), "the card speaks of the whole"
 
 

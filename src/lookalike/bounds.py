@@ -79,32 +79,45 @@ class ErrorShare:
         return certainty
 
 
-def error_share(errors: Doubles, trials: Doubles, pairs: Doubles, *, confidence: float) -> ErrorShare:
+def error_share(
+    errors: Doubles,
+    trials: Doubles,
+    pairs: Doubles,
+    *,
+    confidence: float,
+    ends: int = 2,
+    shared: Doubles | None = None,
+) -> ErrorShare:
     """Return the share of errors among pairs, with its effective number of trials under a class bootstrap.
 
-    The variance of the share when classes are drawn again (pairs weighed as in `roc_auc_draws`) over that of
+    The variance of the share when classes are drawn again (pairs weighed as in `figure_draws`) over that of
     a binomial share is the design effect, by which the number of pairs is divided. Where fewer than three
-    independent errors have been seen, it is taken from the nearest lower threshold that has seen them: a
-    few errors cannot show that errors come in clusters.
+    independent errors have been seen, it is taken from the nearest threshold with more errors that has seen
+    them: a few errors cannot show that errors come in clusters.
 
     Args:
-        errors: [c, t] float64, wrong pairs of every class, thresholds falling along t; a pair counts for both
-            of its classes.
+        errors: [c, t] float64, wrong pairs of every class, rising along t.
         trials: [c, t] float64, all pairs of every class that could be wrong, counted in the same way.
         pairs: [t] float64, all pairs, each counted once.
         confidence: that the bound is made for; few classes widen it (Student's t with c - 1 degrees).
+        ends: for how many classes a wrong pair counts: 2 for different pairs, 1 for pairs of one class.
+        shared: [t] float64, the sum over all pairs of classes of their wrong pairs' number squared. Two
+            classes' errors both hold what they share, so it is once too often in the variance; None leaves
+            it there, which makes the bound wider.
 
     Reference:
         Korn and Graubard, Confidence Intervals for Proportions with Small Expected Number of Positive
         Counts Estimated from Survey Data, Survey Methodology 24(2), 1998; their rule has no carrying down.
+        Aronow, Samii and Assenova, Cluster-Robust Variance Estimation for Dyadic Data, Political Analysis
+        23(4), 2015: the variance without what is shared.
     """
-    wrong = errors.sum(axis=0) / 2
+    wrong = errors.sum(axis=0) / ends
     share = wrong / pairs
     effect = np.ones(len(share))
     spread = pairs * share * (1.0 - share)
-    np.divide(_drawn_variance(errors - share * trials), spread, out=effect, where=spread > 0)
+    np.divide(_drawn_variance(errors - share * trials, shared), spread, out=effect, where=spread > 0)
     effect = np.maximum(effect, 1.0)
-    variance = _drawn_variance(errors)
+    variance = _drawn_variance(errors, shared)
     independent = np.zeros(len(share))
     np.divide(wrong**2, variance, out=independent, where=variance > 0)
     enough = independent >= _FEW_ERRORS
@@ -161,7 +174,8 @@ def _log_gamma(values: Doubles) -> Doubles:
     return np.array([math.lgamma(value) for value in values])
 
 
-def _drawn_variance(sums: Doubles) -> Doubles:
+def _drawn_variance(sums: Doubles, shared: Doubles | None) -> Doubles:
     """Variance of the total when the c classes are drawn again, [t], of their [c, t] sums."""
     classes = len(sums)
-    return np.asarray(np.var(sums, axis=0) * classes**2 / (classes - 1))
+    variance = np.asarray(np.var(sums, axis=0) * classes**2 / (classes - 1))
+    return variance if shared is None else np.maximum(variance - shared, variance / 2)

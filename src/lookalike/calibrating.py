@@ -1,21 +1,49 @@
-"""The verb calibrate: a labelled table and a model enter; a threshold leaves, and is kept in the model.
+"""The verb calibrate: a table and a model enter; a threshold leaves, and is kept in the model.
 
-Which similarity it is, and what it promises, is calibration's business.
+With it are kept the curve of all thresholds, the probability of a match and the named bands. Which similarity
+it is, and what it promises, is calibration's business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from lookalike.calibration import choose_threshold
+from lookalike.bands import bands_of
+from lookalike.calibrated import Calibration
+from lookalike.calibration import Measured, measure, threshold_of
 from lookalike.card import refresh_threshold
+from lookalike.copies import Copies, embed_copies
+from lookalike.curves import threshold_curve
 from lookalike.embedding import embed_table
+from lookalike.errors import CalibrationError, ModelError, TableError
 from lookalike.evaluation import left_out, part_of
-from lookalike.model import Model
-from lookalike.records import Progress, Skipped, Threshold
-from lookalike.roles import check_answers, pair_exclusions
+from lookalike.model import DEFAULT, Model
+from lookalike.probability import fit_probability
+from lookalike.records import Floats, Labels, Progress, Skipped, Threshold
+from lookalike.roles import check_answers, pair_exclusions, roles_of
+from lookalike.similarity import Doubles, Ints
 from lookalike.table import ImageTable
+from lookalike.target import Target, check_confidence
+from lookalike.threshold import COPIES
+from lookalike.verdicts import calibration_of, keep_calibration
+
+POINTS = 300  # thresholds of the curve that is kept
+
+Tell = Callable[[Sequence[Skipped]], object]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """What pairs are made of: vectors with labels, and what is known of their pictures."""
+
+    vectors: Floats
+    labels: Labels
+    hashes: tuple[bytes, ...]  # of the pictures
+    identity: Ints | None = None
+    groups: int = 0
+    copies: Copies | None = None
+    basis: str = "labels"
 
 
 def calibrate(
@@ -25,40 +53,147 @@ def calibrate(
     split: str = "val",
     target: str = "f1",
     confidence: float = 0.95,
-    name: str = "default",
+    name: str = DEFAULT,
+    copies: bool = False,
+    bands: bool = False,
     progress: Progress | None = None,
-    skipped: Callable[[Sequence[Skipped]], object] = lambda _: None,
+    skipped: Tell = lambda _: None,
 ) -> Threshold:
     """Choose the similarity that means "the same" on labelled pairs, and store it in the model.
 
     Pairs of one group are left out; where rows have roles, a pair is a query and a picture of the gallery.
+    The threshold "default" brings the model's calibration.json up to date; a further one leaves it as it is.
 
     Args:
         split: where the pairs come from; never the one you report on. A table without splits is taken
             whole.
-        target: "f1", "precision=0.99" (of the matches) or "false-match-rate=0.001" (of different pairs).
+        target: "f1" or "accuracy" for the best of it, "precision=0.99" (of the matches), "recall=0.9" (of
+            same pairs) or "false-match-rate=0.001" (of different pairs).
         confidence: with which the promise holds.
         name: under which the model keeps it; "default" is the one that `match` and `search` use.
+        copies: look at no label: same pairs are edited copies of one picture, against other pictures.
+        bands: edit copies of the pictures too, to tell same picture and near copy from same thing.
         skipped: told which pictures could not be used, before the threshold is chosen.
 
     Raises:
-        CalibrationError: the target is not understood, or the pairs do not support it.
+        CalibrationError: the target is not understood, or the pairs do not support it; a promise is asked of
+            pictures most of which the model was trained on; bands are asked of another name than the default.
         TableError, EvaluationError: as in `evaluate`.
     """
+    wanted = Target.parse(target)
+    check_confidence(confidence)
+    if bands and name != DEFAULT:
+        raise _not_of_default(name)
     part = part_of(table, split)
+    sample = (_copied if copies else _labelled)(model, part, progress, skipped)
+    if bands and not copies:
+        sample = replace(sample, copies=embed_copies(model, part, progress=progress))
+    seen = model.count_seen(sample.hashes)
+    if wanted.value is not None and 2 * seen > len(sample.hashes):
+        raise _trained_on(wanted, seen, len(sample.hashes), split=split)
+    measured = measure(sample.vectors, sample.labels, identity=sample.identity)
+    threshold = threshold_of(measured, wanted, confidence=confidence, split=split)
+    threshold = replace(
+        threshold,
+        images=len(sample.hashes),
+        split=split if table.has_splits else "all",
+        seen=seen,
+        basis=sample.basis,
+        groups=sample.groups,
+        fingerprint=model.fingerprint,
+    )
+    _keep(model, threshold, measured, sample, name=name)
+    return threshold
+
+
+def _labelled(model: Model, part: ImageTable, progress: Progress | None, skipped: Tell) -> _Sample:
+    if len(part) and part.frame["label"].null_count() == len(part):
+        raise TableError(
+            "the table has no labels",
+            where=part.source,
+            saw=f"{len(part):,} pictures without one",
+            do="put each thing's pictures in a folder of its own, or calibrate on copies of the pictures: "
+            "lookalike calibrate MODEL DATA --copies",
+        )
     check_answers(part)
     embedded = embed_table(model, part, progress=progress)
     skipped(left_out(part, embedded))
     usable = part.take(embedded.rows)
-    threshold = choose_threshold(
+    return _Sample(
         embedded.embeddings.vectors,
         usable.labels,
-        target=target,
-        confidence=confidence,
+        embedded.hashes,
         identity=pair_exclusions(usable, identity=embedded.identity),
-        split=split if table.has_splits else "all",
+        groups=roles_of(usable).groups,
     )
-    threshold = replace(threshold, seen=model.count_seen(embedded.hashes))
+
+
+def _copied(model: Model, part: ImageTable, progress: Progress | None, skipped: Tell) -> _Sample:
+    copies = embed_copies(model, part, progress=progress)
+    unread = (replace(entry, path=str(part.root / entry.path)) for entry in part.skipped)
+    skipped((*unread, *copies.skipped))
+    vectors, pictures = copies.stacked()
+    return _Sample(vectors, pictures, copies.hashes, copies=copies, basis=COPIES)
+
+
+def _keep(model: Model, threshold: Threshold, measured: Measured, sample: _Sample, *, name: str) -> None:
+    before = _before(model)
+    if name == DEFAULT or before is None:
+        earlier = before.bands if before is not None and before.basis == threshold.basis else ()
+        curve = threshold_curve(measured.histogram, points=POINTS)
+        calibration = Calibration(
+            model.fingerprint,
+            threshold.basis,
+            threshold.split,
+            threshold.same_pairs,
+            threshold.different_pairs,
+            threshold.images,
+            threshold.classes,
+            threshold.groups,
+            threshold.seen,
+            probability=fit_probability(measured.by_class, images=threshold.images),
+            curve={
+                "similarity": _numbers(curve.similarity),
+                "precision": _numbers(curve.precision),
+                "recall": _numbers(curve.recall),
+                "f1": _numbers(curve.f1),
+                "false_match_rate": _numbers(curve.false_match_rate),
+            },
+            bands=bands_of(threshold, measured.histogram, copies=sample.copies, kept=earlier),
+        )
+        keep_calibration(model, calibration)
     model.set_threshold(threshold, name=name)
     refresh_threshold(model)
-    return threshold
+
+
+def _before(model: Model) -> Calibration | None:
+    """What an earlier calibration of this model measured; one that does not fit is made anew."""
+    try:
+        return calibration_of(model)
+    except ModelError:
+        return None
+
+
+def _numbers(column: Doubles) -> tuple[float, ...]:
+    return tuple(column.tolist())
+
+
+def _not_of_default(name: str) -> CalibrationError:
+    return CalibrationError(
+        "bands begin at the threshold default",
+        where="--bands",
+        saw=name,
+        wanted=DEFAULT,
+        do="leave out --bands, or --name",
+    )
+
+
+def _trained_on(wanted: Target, seen: int, images: int, *, split: str) -> CalibrationError:
+    return CalibrationError(
+        "pictures that the model was trained on support no promise",
+        where=f"{wanted.text} on {split}",
+        saw=f"{seen:,} of {images:,} pictures trained on",
+        wanted="pictures that are new to the model",
+        do="name others, for example --split val of the run's split.parquet; or --target f1, which promises "
+        "nothing",
+    )

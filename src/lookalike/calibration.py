@@ -9,6 +9,7 @@ is so rare that no two classes here show it. Nothing is stored here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,60 +20,39 @@ from lookalike.errors import CalibrationError, EvaluationError
 from lookalike.pairs import ClassPairs, both_kinds, class_pairs, pair_histogram
 from lookalike.records import Floats, Labels, PairHistogram, Threshold
 from lookalike.similarity import Doubles, Ints, class_codes
+from lookalike.target import Target as Target
+from lookalike.target import check_confidence
 
 BINS = 2**18  # thresholds lie on multiples of 2^-17 (about 8e-6), each exact in float32
 
 _CANDIDATES = 400  # thresholds that are tried, at even steps of the logarithm of the number of matches
 _FEWEST_CANDIDATES = 50
 _MOST_CELLS = 2**23  # classes x candidates
-_NAMES = ("precision", "false-match-rate")
 
 
 @dataclass(frozen=True)
-class Target:
-    """What is asked of a threshold.
-
-    f1: the best balance of precision and recall; nothing is promised. precision=x: at least x of the matches
-    are right. false-match-rate=x: at most x of the different pairs match. For these two the worse end of the
-    (two-sided) confidence interval must keep x: a refusal is better than a wrong promise.
+class Measured:
+    """The pairs of labelled pictures, compared once for whatever is asked of them.
 
     Attributes:
-        name: "f1", "precision" or "false-match-rate".
-        value: the floor of precision or the ceiling of the rate, in (0, 1); None for f1.
+        histogram: all pairs, in BINS bins.
+        curve: what each threshold gives, exact.
+        images, classes: of which the pairs are.
     """
 
-    name: str
-    value: float | None = None
+    vectors: Floats
+    labels: Labels
+    identity: Ints | None
+    histogram: PairHistogram
+    curve: Curve
+    images: int
+    classes: int
 
-    @classmethod
-    def parse(cls, text: str) -> Target:
-        """Read "f1", "precision=0.99" or "false-match-rate=0.001".
-
-        Raises:
-            CalibrationError: it is none of these, or the number is not between 0 and 1.
-        """
-        name, _, number = text.strip().partition("=")
-        if text.strip() == "f1":
-            return cls("f1")
-        try:
-            value = float(number) if name in _NAMES else np.nan
-        except ValueError:
-            value = np.nan
-        if not 0.0 < value < 1.0:
-            raise CalibrationError(
-                "the target is not understood",
-                where="target",
-                saw=repr(text),
-                wanted="f1, precision=x or false-match-rate=x with x between 0 and 1",
-                do="for example --target precision=0.99 or --target false-match-rate=0.001",
-            )
-        return cls(name, value)
-
-    @property
-    def limit(self) -> float:
-        """The share of errors that is allowed: of the matches, or of the different pairs."""
-        value = self.value or 0.0
-        return 1.0 - value if self.name == "precision" else value
+    @cached_property
+    def by_class(self) -> ClassPairs:
+        """The pairs of every class between some hundred thresholds, densest where few pairs match."""
+        edges = _candidates(self.curve, self.classes)
+        return class_pairs(self.vectors, self.labels, edges=edges, identity=self.identity, bins=BINS)
 
 
 def choose_threshold(
@@ -97,24 +77,71 @@ def choose_threshold(
             different pairs, similarities that are all equal, or too little to support the target.
     """
     wanted = Target.parse(target)
-    _check_confidence(confidence)
+    check_confidence(confidence)
+    return threshold_of(
+        measure(vectors, labels, identity=identity), wanted, confidence=confidence, split=split
+    )
+
+
+def measure(vectors: Floats, labels: Labels, *, identity: Ints | None = None) -> Measured:
+    """Compare all pairs of labelled pictures, as `choose_threshold` does.
+
+    Raises:
+        CalibrationError: as in `choose_threshold`, as far as it is the pairs' fault.
+    """
     histogram, curve = _count(vectors, labels, identity)
     classes = int(class_codes(labels)[0].max()) + 1
-    similarity, bound = float(curve.similarity[np.argmax(curve.f1)]), None
-    if wanted.name != "f1":
-        edges = _candidates(curve, classes)
-        pairs = class_pairs(vectors, labels, edges=edges, identity=identity, bins=BINS)
-        similarity, bound = _promised(pairs, wanted, confidence)
+    return Measured(vectors, labels, identity, histogram, curve, len(vectors), classes)
+
+
+def threshold_of(
+    measured: Measured, target: Target, *, confidence: float = 0.95, split: str = "val"
+) -> Threshold:
+    """Choose the similarity that keeps a target on pairs that are compared already.
+
+    Raises:
+        CalibrationError: there is too little to support the target.
+    """
+    histogram, bound = measured.histogram, None
+    if target.value is None:
+        every = measured.curve
+        best = every.f1 if target.name == "f1" else every.same + every.different[-1] - every.different
+        similarity = float(every.similarity[np.argmax(best)])
+    else:
+        kept = kept_threshold(measured.by_class, target, confidence=confidence)
+        if kept is None:
+            raise _refusal(measured.by_class, target, confidence)
+        similarity, shares = kept
+        bound = float(shares.bounds(confidence=_one_sided(confidence))[0])
+        bound = 1.0 - bound if target.is_floor else bound
     return Threshold(
         similarity,
-        target.strip(),
-        **_measured(histogram, similarity),
+        target.text,
+        **_shares_at(histogram, similarity),
         confidence=None if bound is None else confidence,
         bound=bound,
-        images=len(vectors),
-        classes=classes,
+        images=measured.images,
+        classes=measured.classes,
         split=split,
     )
+
+
+def kept_threshold(
+    pairs: ClassPairs, wanted: Target, *, confidence: float
+) -> tuple[float, ErrorShare] | None:
+    """The threshold that keeps a target and costs least, among the edges of the pairs; its share of errors.
+
+    None where the pairs support none.
+
+    Args:
+        wanted: a target with a number.
+    """
+    edges, shares = _shares(pairs, wanted, _one_sided(confidence))
+    supported = np.flatnonzero(shares.supports(wanted.limit, confidence=_one_sided(confidence)))
+    if not len(supported):
+        return None
+    chosen = int(supported[-1])
+    return float(edges[chosen]), shares.at(chosen)
 
 
 def metrics_at(histogram: PairHistogram, similarity: float) -> dict[str, float]:
@@ -167,7 +194,7 @@ def _count(vectors: Floats, labels: Labels, identity: Ints | None) -> tuple[Pair
     return histogram, curve
 
 
-def _measured(histogram: PairHistogram, similarity: float) -> dict[str, Any]:
+def _shares_at(histogram: PairHistogram, similarity: float) -> dict[str, Any]:
     every = metrics_at(histogram, similarity)
     shares = {name: every[name] for name in ("precision", "recall", "f1", "false_match_rate")}
     counts = {"same_pairs": histogram.same, "different_pairs": histogram.different}
@@ -182,10 +209,13 @@ def _candidates(curve: Curve, classes: int) -> Doubles:
     return np.unique(np.append(curve.similarity[np.minimum(kept, len(matches) - 1)], -1.0))
 
 
-def _promised(pairs: ClassPairs, wanted: Target, confidence: float) -> tuple[float, float]:
-    """The lowest threshold whose bound keeps the target, and that bound."""
-    falling = pairs.edges[::-1]
-    sure = _one_sided(confidence)
+def _shares(pairs: ClassPairs, wanted: Target, sure: float) -> tuple[Doubles, ErrorShare]:
+    """Thresholds in the order in which errors become more, [t], and their shares of errors."""
+    if wanted.name == "recall":
+        found = np.cumsum(pairs.same, axis=1, dtype=np.float64)
+        every = np.broadcast_to(found[:, -1:], found.shape)
+        missed = found - pairs.same
+        return pairs.edges, error_share(missed, every, every.sum(axis=0), confidence=sure, ends=1)
     same, wrong = (
         np.cumsum(part[:, ::-1], axis=1, dtype=np.float64) for part in (pairs.same, pairs.different)
     )
@@ -194,12 +224,7 @@ def _promised(pairs: ClassPairs, wanted: Target, confidence: float) -> tuple[flo
     else:
         every = np.broadcast_to(wrong[:, -1:], wrong.shape)
         shares = error_share(wrong, every, every.sum(axis=0) / 2, confidence=sure)
-    supported = np.flatnonzero(shares.supports(wanted.limit, confidence=sure))
-    if not len(supported):
-        raise _refusal(pairs, shares, wanted, confidence)
-    chosen = int(supported[-1])
-    bound = float(shares.at(chosen).bounds(confidence=sure)[0])
-    return float(falling[chosen]), 1.0 - bound if wanted.name == "precision" else bound
+    return pairs.edges[::-1], shares
 
 
 def _one_sided(confidence: float) -> float:
@@ -207,16 +232,16 @@ def _one_sided(confidence: float) -> float:
     return (1.0 + confidence) / 2
 
 
-def _refusal(pairs: ClassPairs, shares: ErrorShare, wanted: Target, confidence: float) -> CalibrationError:
+def _refusal(pairs: ClassPairs, wanted: Target, confidence: float) -> CalibrationError:
+    _, shares = _shares(pairs, wanted, _one_sided(confidence))
     bounds = shares.bounds(confidence=_one_sided(confidence))
     more = float(shares.more_needed(wanted.limit, confidence=_one_sided(confidence)).min())
     nearest = int(np.argmin(bounds))
     seen, bound = float(shares.share[nearest]), float(bounds[nearest])
     counts = {"same": int(pairs.same.sum()), "different": int(pairs.different.sum()) // 2}
-    if wanted.name == "precision":
+    kind, side = "different", "at most"
+    if wanted.is_floor:
         kind, side, seen, bound = "same", "at least", 1.0 - seen, 1.0 - bound
-    else:
-        kind, side = "different", "at most"
     classes = len(pairs.same)
     # pairs of two things grow with the square of their number, pairs of one thing with the number
     things = classes * (more if kind == "same" else more**0.5)
@@ -234,14 +259,3 @@ def _refusal(pairs: ClassPairs, shares: ErrorShare, wanted: Target, confidence: 
         wanted=f"{side} {wanted.value:g} with {100 * confidence:g}% confidence",
         do=f"{needed}; or ask for less, for example --target f1 (of a training: --set calibration.target=f1)",
     )
-
-
-def _check_confidence(confidence: float) -> None:
-    if not 0.5 < confidence < 1.0:
-        raise CalibrationError(
-            "the confidence does not fit",
-            where="confidence",
-            saw=f"{confidence:g}",
-            wanted="between 0.5 and 1",
-            do="for example --confidence 0.95",
-        )

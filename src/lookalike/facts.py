@@ -18,9 +18,11 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from lookalike.calibrated import made_for_another
 from lookalike.errors import ModelError
 from lookalike.finding import is_there
 from lookalike.records import Threshold
+from lookalike.threshold import TARGETS, read_target
 
 FORMAT = 1
 GRAPH, FACTS, SEEN = "model.onnx", "model.json", "seen.npy"
@@ -128,6 +130,17 @@ def check_outputs(folder: Path, facts: Mapping[str, Any], graph: Mapping[str, Se
             )
 
 
+def own_threshold(threshold: Threshold, folder: Path, fingerprint: str) -> Threshold:
+    """The threshold, once it is sure that it belongs to the model.
+
+    Raises:
+        ModelError: it was made for another one, for example before the graph was exchanged.
+    """
+    if threshold.fingerprint not in ("", fingerprint):
+        raise made_for_another(folder / FACTS, saw=threshold.fingerprint, wanted=fingerprint)
+    return threshold
+
+
 def read_seen(folder: Path) -> NDArray[np.uint64]:
     """The content hashes of seen.npy: [n] uint64, sorted; empty where the folder has none.
 
@@ -170,17 +183,8 @@ def _check_thresholds(folder: Path, thresholds: Mapping[str, Any], *, inside: st
             raise _damaged(folder, f"{place}.{unknown[0]}", saw=saw, wanted=wanted, do=newer)
         known = {key: kinds for key, kinds in _THRESHOLD.items() if key in threshold or key not in _OPTIONAL}
         _check(folder, threshold, known, inside=f"{place}.", do=do)
-        if not _is_target(threshold["target"]):
-            saw, wanted = threshold["target"], "f1, precision=x or false-match-rate=x"
-            raise _damaged(folder, f"{place}.target", saw=saw, wanted=wanted, do=do)
-
-
-def _is_target(text: str) -> bool:
-    name, _, value = text.partition("=")
-    try:
-        return text == "f1" or (name in ("precision", "false-match-rate") and 0.0 < float(value) < 1.0)
-    except ValueError:
-        return False
+        if read_target(threshold["target"]) is None:
+            raise _damaged(folder, f"{place}.target", saw=threshold["target"], wanted=TARGETS, do=do)
 
 
 def _check(

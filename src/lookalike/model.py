@@ -30,8 +30,9 @@ from lookalike.errors import MissingExtraError, ModelError
 from lookalike.facts import FACTS as FACTS
 from lookalike.facts import FORMAT as FORMAT
 from lookalike.facts import GRAPH as GRAPH
-from lookalike.facts import SEEN, check_outputs, read_facts, read_seen
+from lookalike.facts import SEEN, check_outputs, own_threshold, read_facts, read_seen
 from lookalike.files import write_atomically
+from lookalike.open_kept import check_question
 from lookalike.preprocess import Preprocess
 from lookalike.records import Floats, Pixels, Threshold
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 DEFAULT_BACKBONE = "efficientnet_lite0"
 WEIGHTS, CARD = "weights.safetensors", "README.md"
+LAYOUT = 2  # of what an export writes: an untrained model of another one is made anew
 
 Output = Literal["embedding", "feature"]
 
@@ -98,7 +100,7 @@ class Model:
     @property
     def threshold(self) -> Threshold | None:
         """The default match threshold; None before calibration."""
-        return self.thresholds.get(DEFAULT)
+        return self.require_threshold() if DEFAULT in self.thresholds else None
 
     @property
     def has_baseline(self) -> bool:
@@ -109,9 +111,10 @@ class Model:
         """The match threshold of a name.
 
         Raises:
-            ModelError: the model has none of that name.
+            ModelError: the model has none of that name, or it was made for another model.
         """
         if name not in self.thresholds:
+            check_question(self.folder, name)
             raise ModelError(
                 "the model has no match threshold" + ("" if name == DEFAULT else " of that name"),
                 where=self.folder,
@@ -119,7 +122,7 @@ class Model:
                 wanted="a similarity that means the same" if name == DEFAULT else name,
                 do=f"lookalike calibrate {self.folder} DATA" + ("" if name == DEFAULT else f" --name {name}"),
             )
-        return self.thresholds[name]
+        return own_threshold(self.thresholds[name], self.folder, self.fingerprint)
 
     def limit(self, name: str = DEFAULT) -> float | None:
         """The similarity from which on a pair matches; None where there is no default threshold.
@@ -174,8 +177,11 @@ class Model:
         return int(np.isin(_short(hashes), read_seen(self.folder)).sum())
 
 
-def open_session(graph: Path) -> onnxruntime.InferenceSession:
+def open_session(graph: Path, *, more: bytes = b"") -> onnxruntime.InferenceSession:
     """Open an ONNX graph on the GPU where onnxruntime has one, else on the processor.
+
+    Args:
+        more: read as if it stood at the end of the file, for example `maps.as_outputs`.
 
     Raises:
         ModelError: onnxruntime cannot read the file.
@@ -189,7 +195,8 @@ def open_session(graph: Path) -> onnxruntime.InferenceSession:
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
     try:
-        return onnxruntime.InferenceSession(str(graph), options, providers=providers)
+        source = graph.read_bytes() + more if more else str(graph)
+        return onnxruntime.InferenceSession(source, options, providers=providers)
     except Exception as error:
         raise ModelError(
             "onnxruntime cannot open the graph",
@@ -235,7 +242,8 @@ def untrained(spec: Mapping[str, Any] | None = None, *, say: Callable[[str], Non
             cache cannot be written, or what was made before is damaged.
     """
     spec = {"backbone": DEFAULT_BACKBONE, **(spec or {})}
-    key = hashlib.sha256(json.dumps({"format": FORMAT, **spec}, sort_keys=True).encode()).hexdigest()[:12]
+    said = json.dumps({"format": FORMAT, "layout": LAYOUT, **spec}, sort_keys=True)
+    key = hashlib.sha256(said.encode()).hexdigest()[:12]
     folder = cache_folder() / "models" / f"{spec['backbone'].replace('/', '_')}-{key}"
     if not (folder / FACTS).exists():
         say(f"Making the untrained {spec['backbone']} once, for all later runs: up to a minute")

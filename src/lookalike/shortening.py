@@ -13,7 +13,9 @@ from dataclasses import asdict
 import numpy as np
 
 from lookalike.errors import ModelError
+from lookalike.facts import own_threshold
 from lookalike.model import DEFAULT, Model, Output, write_facts
+from lookalike.open_kept import check_question
 from lookalike.records import Floats, Pixels, Threshold
 
 SHORTENED = "shortened"  # in model.json: dimensions to thresholds
@@ -44,6 +46,7 @@ class Shortened(Model):
             ModelError: there is none; that of the whole model does not hold here.
         """
         if name not in self.thresholds:
+            check_question(self.folder, name, dimensions=self.dim)
             raise ModelError(
                 "the shortened model has no match threshold",
                 where=f"{self.folder}, {self.dim} dimensions",
@@ -51,7 +54,7 @@ class Shortened(Model):
                 wanted=name,
                 do=f"calibrate it: lookalike.calibrate(shorten(model, {self.dim}), table)",
             )
-        return self.thresholds[name]
+        return own_threshold(self.thresholds[name], self.folder, self.fingerprint)
 
     def set_threshold(self, threshold: Threshold, *, name: str = DEFAULT) -> None:
         """Store a threshold for this many dimensions, in model.json and here."""

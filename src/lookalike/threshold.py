@@ -9,6 +9,10 @@ from dataclasses import dataclass
 
 # of 95% promises from 60 classes that come in families (flags, skin tones) 11% were broken, from 120 4%
 FEW_CLASSES = 200
+BEST = ("f1", "accuracy")  # targets that take the best of a figure, and promise nothing
+PROMISED = ("precision", "recall", "false-match-rate")  # targets with a number, for which a bound stands
+TARGETS = "f1, accuracy, precision=x, recall=x or false-match-rate=x"
+COPIES = "copies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +21,17 @@ class Threshold:
 
     Attributes:
         similarity: a pair matches when its similarity >= this; cosine, in [-1, 1].
-        target: what was asked for: "f1", "precision=0.99", "false-match-rate=0.001".
+        target: what was asked for, one of `TARGETS`: "f1", "precision=0.99", "false-match-rate=0.001".
         precision, recall, f1, false_match_rate: measured on the calibration pairs, in [0, 1].
-        confidence: of the promise, for example 0.95; None when the target promises nothing (f1).
-        bound: the confidence bound that was compared with the target (lower for precision, upper for
-            the rate); None when the target promises nothing.
+        confidence: of the promise, for example 0.95; None when the target promises nothing.
+        bound: the confidence bound that was compared with the target (lower for precision and recall, upper
+            for the rate); None when the target promises nothing.
         same_pairs, different_pairs, images, classes: what it was measured on.
         split: the split of the table the pairs came from.
         seen: how many of the images the model was trained on; a promise from those flatters.
+        basis: "labels": same pairs are pairs of one label; "copies": pairs of edited copies of one picture.
+        groups: number of groups of which pairs within one are left out; 0: there are none.
+        fingerprint: of the model that it was made for; empty where that is not known.
     """
 
     similarity: float
@@ -41,34 +48,83 @@ class Threshold:
     classes: int
     split: str = "val"
     seen: int = 0
+    basis: str = "labels"
+    groups: int = 0
+    fingerprint: str = ""
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all calibration pairs that are told right, in [0, 1]."""
+        right = self.recall * self.same_pairs + (1.0 - self.false_match_rate) * self.different_pairs
+        return right / max(self.same_pairs + self.different_pairs, 1)
+
+    @property
+    def meaning(self) -> str:
+        """What two pictures are that match, in a few words."""
+        return "copies of one picture" if self.basis == COPIES else "the same"
 
     @property
     def promise(self) -> str:
         """One sentence that says what the threshold promises and on what it rests."""
-        place = "images" if self.split == "all" else f"{self.split} images"
-        basis = (
-            f"measured on {self.same_pairs:,} same and {self.different_pairs:,} different pairs "
-            f"of {self.images:,} {place} of {self.classes:,} classes"
+        name, value = read_target(self.target) or ("f1", None)
+        share = f"{100 * (value or 0.0):g}%"
+        said = {
+            "precision": f"at least {share} of matches are right",
+            "recall": f"at least {share} of same pairs match",
+            "false-match-rate": f"at most {share} of different pairs match",
+            "accuracy": f"best accuracy: {self.accuracy:.1%} of all pairs are told right",
+        }.get(
+            name,
+            f"best F1: {self.precision:.1%} of matches are right, {self.recall:.1%} of same pairs are found",
         )
+        if value is None or not self.confidence:
+            return f"{said} (no promise beyond these pairs; {self._measured})"
+        kind = "pictures" if self.basis == COPIES else "things"
+        likeness = f"{100 * self.confidence:g}% confidence, for {kind} that are like these"
+        return f"{said} ({likeness}; {self._measured}{self._reach})"
+
+    @property
+    def _measured(self) -> str:
+        """What the figures rest on."""
+        place = "images" if self.split == "all" else f"{self.split} images"
+        if self.basis == COPIES:
+            basis = (
+                f"measured on {self.same_pairs:,} pairs of copies of one picture and "
+                f"{self.different_pairs:,} pairs of different pictures, made of {self.classes:,} {place} "
+                "that were saved again, scaled, cropped, lit and turned a little: copies, not your notion of "
+                "the same thing"
+            )
+        else:
+            basis = (
+                f"measured on {self.same_pairs:,} same and {self.different_pairs:,} different pairs "
+                f"of {self.images:,} {place} of {self.classes:,} classes"
+            )
+        if self.groups:
+            basis += f", pairs within one of the {self.groups:,} groups left out"
         if self.seen:
             basis += f", {self.seen:,} of which the model was trained on: this flatters"
-        name, _, value = self.target.partition("=")
-        sure = ""
-        if self.confidence:
-            likeness = f"{100 * self.confidence:g}% confidence, for things that are like these"
-            sure = f"({likeness}; {basis}{self._reach})"
-        if name == "precision":
-            return f"at least {100 * float(value):g}% of matches are right {sure}"
-        if name == "false-match-rate":
-            return f"at most {100 * float(value):g}% of different pairs match {sure}"
-        return (
-            f"best F1: {self.precision:.1%} of matches are right, {self.recall:.1%} of same pairs are found "
-            f"(no promise beyond these pairs; {basis})"
-        )
+        return basis
 
     @property
     def _reach(self) -> str:
         """What a promise from few classes leaves open."""
         if self.classes >= FEW_CLASSES:
             return ""
-        return f"; {self.classes} classes are few: kinds of confusion that they lack are not covered"
+        kind = "pictures" if self.basis == COPIES else "classes"
+        return f"; {self.classes} {kind} are few: kinds of confusion that they lack are not covered"
+
+
+def read_target(text: str) -> tuple[str, float | None] | None:
+    """The name of a target and its number, None where it takes none; None where it is no target.
+
+    >>> read_target("f1"), read_target(" precision=0.99 "), read_target("precision=99")
+    (('f1', None), ('precision', 0.99), None)
+    """
+    name, _, number = text.strip().partition("=")
+    if text.strip() in BEST:
+        return name, None
+    try:
+        value = float(number) if name in PROMISED else 0.0
+    except ValueError:
+        return None
+    return (name, value) if 0.0 < value < 1.0 else None
