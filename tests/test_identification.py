@@ -10,11 +10,14 @@ import pytest
 
 from album import Album
 from lookalike.curves import threshold_curve
+from lookalike.decisions import count_at, decide
 from lookalike.errors import EvaluationError, SkipReason, TableError
-from lookalike.identification import confusion, nearest_pairs, ranked_rows
+from lookalike.identification import confusion, nearest_pairs, open_confusion, ranked_rows
 from lookalike.records import Hit, Hits, Skipped
 from lookalike.search import search_images
+from lookalike.strangers import ask_twice
 from lookalike.table import ImageTable
+from vectors_for_judging import clusters, exact_similarities
 
 
 def table_of(labels: dict[str, str | None]) -> ImageTable:
@@ -63,6 +66,37 @@ def test_labels_that_only_the_index_has_get_a_column() -> None:
     found = confusion([hits("a1", ("bat", 0.9))], TABLE)
     assert found.labels == ("bat", "cup")
     assert found.counts.tolist() == [[0, 0, 0], [1, 0, 0]]
+
+
+def test_strangers_have_a_row_of_their_own() -> None:
+    vectors, labels = clusters(7, 6, noise=1.0, dims=5, seed=2)
+    labels[0] = 99  # can only be a stranger
+    names = np.array([f"thing {label:02}" for label in labels])
+    decisions = decide(ask_twice(vectors, names))
+    found = open_confusion(decisions, threshold=0.8)
+    counts = count_at(decisions, 0.8)
+    assert found.labels == (*(f"thing {number:02}" for number in range(7)), "thing 99")
+    assert found.counts.shape == (8, 9)
+    assert found.counts.sum(axis=1).tolist() == [*np.unique(names[1:], return_counts=True)[1].tolist(), 0]
+    assert (np.trace(found.counts), found.counts[:, -1].sum()) == (counts.right_accepts, counts.wrong_rejects)
+    assert found.counts[:, :-1].sum() - np.trace(found.counts) == counts.wrong_accepts
+    assert found.strangers is not None
+    assert (found.strangers[:-1].sum(), found.strangers[-1]) == (counts.false_accepts, counts.right_rejects)
+    exact = exact_similarities(vectors, vectors)
+    taken = [names[row] for row in np.where(names == names[:, None], -1, exact).argmax(axis=1)]
+    intruded = [
+        name for name, alike in zip(taken, decisions.stranger_similarity, strict=True) if alike >= 0.8
+    ]
+    assert found.strangers[:-1].tolist() == [intruded.count(name) for name in found.labels]
+
+
+def test_labels_of_any_type_are_sorted_as_text() -> None:
+    decisions = decide(ask_twice(np.eye(4, dtype=np.float32)[[0, 0, 1, 1]], np.array([10, 10, 9, 9])))
+    found = open_confusion(decisions, threshold=0.5)
+    assert found.labels == ("10", "9")
+    assert found.counts.tolist() == [[2, 0, 0], [0, 2, 0]]
+    assert found.strangers is not None
+    assert found.strangers.tolist() == [0, 0, 4]
 
 
 def test_nearest_pairs_keep_similarity_and_kind() -> None:

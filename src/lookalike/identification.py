@@ -1,8 +1,8 @@
 """Which known thing is it: what the nearest picture of an index says, against what is known of the queries.
 
-Answers of an index and the table that the queries came from enter; counts, similarities and ranked rows
-leave. That a query is never its own answer is the search's work, and which similarity means a match is the
-calibration's.
+Answers of an index and the table that the queries came from enter, or decisions of a judgement; counts,
+similarities and ranked rows leave. That a query is never its own answer is the search's work, and which
+similarity means a match is the calibration's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lookalike.decisions import Decisions
 from lookalike.errors import EvaluationError
 from lookalike.records import Floats, Hits, PairHistogram, RankedAnswer, RankedRow, Skipped
 from lookalike.table import ImageTable
@@ -35,15 +36,17 @@ class Confusion:
         counts: [c, c + 1] int64; row: the query's label; column: that of the nearest picture, the last one
             for queries whose nearest picture is less alike than the threshold.
         threshold: a picture is taken for the nearest one's label when their similarity >= this.
+        strangers: [c + 1] int64, what queries were taken for that are none of these; None: nobody asked so.
     """
 
     labels: tuple[str, ...]
     counts: Ints
     threshold: float
+    strangers: Ints | None = None
 
     @property
     def queries(self) -> int:
-        """How many there are."""
+        """How many there are, without the strangers."""
         return int(self.counts.sum())
 
     @property
@@ -85,6 +88,26 @@ def confusion(answers: Answers, table: ImageTable, *, threshold: float | None = 
         matches = len(hits) > 0 and hits.hits[0].similarity >= limit
         counts[place[label], place[_label(hits)] if matches else len(labels)] += 1
     return Confusion(tuple(labels), counts, limit)
+
+
+def open_confusion(decisions: Decisions, *, threshold: float) -> Confusion:
+    """Count what known things are taken for, a row each, and what strangers are, in one row for all of them.
+
+    A stranger is a picture that is asked without its label in the gallery.
+
+    Args:
+        threshold: a query is taken for something when the decision's similarity >= this.
+    """
+    names = [str(name) for name in decisions.names]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    place = np.argsort(np.array([*order, len(names)]))  # of each class among the sorted ones
+    known, last = decisions.known, len(names)
+    taken = np.where(decisions.similarity >= threshold, decisions.taken, last)[known]
+    counts = np.zeros((last, last + 1), np.int64)
+    np.add.at(counts, (place[decisions.classes[known]], place[taken]), 1)
+    intruded = np.where(decisions.stranger_similarity >= threshold, decisions.stranger_taken, last)
+    strangers = np.bincount(place[intruded], minlength=last + 1)
+    return Confusion(tuple(names[code] for code in order), counts, threshold, strangers)
 
 
 def nearest_pairs(answers: Answers, table: ImageTable) -> PairHistogram:
