@@ -20,6 +20,7 @@ from lookalike.records import Floats, Pixels
 Resize = Literal["crop", "pad"]
 Interpolation = Literal["bicubic", "bilinear"]
 Channels = tuple[float, float, float]
+Part = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the picture
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _LONGEST = 16  # a picture that would become longer than this many sides is resized only where it is kept
@@ -106,6 +107,31 @@ def prepare(image: Pixels, preprocess: Preprocess) -> Pixels:
     return np.array(square)
 
 
+def seen_part(size: tuple[int, int], preprocess: Preprocess) -> Part:
+    """Where in a picture the square lies that `prepare` makes of it.
+
+    Args:
+        size: width and height of the picture, in pixels.
+
+    Returns:
+        Left, top, right and bottom in the picture's pixels. With resize "pad" the square is larger than the
+        picture, so that its edges lie outside.
+
+    >>> crop = Preprocess(224, "crop", 0.875, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    >>> seen_part((512, 256), crop)
+    (144.0, 16.0, 368.0, 240.0)
+    """
+    side = preprocess.size
+    if preprocess.resize == "crop":
+        width, height = _resized(size, round(side / preprocess.crop))
+        left, top = round((width - side) / 2), round((height - side) / 2)
+    else:
+        width, height = _fitted(size, side)
+        left, top = -((side - width) // 2), -((side - height) // 2)
+    across, down = size[0] / width, size[1] / height
+    return left * across, top * down, (left + side) * across, (top + side) * down
+
+
 def normalise(pixels: Pixels, preprocess: Preprocess) -> Floats:
     """Do in numpy what the exported graph does first: (pixel / 255 - mean) / std, channels first.
 
@@ -144,12 +170,17 @@ def _resized(size: tuple[int, int], short: int) -> tuple[int, int]:
 
 
 def _pad(picture: Image.Image, preprocess: Preprocess) -> Image.Image:
-    size, longer = preprocess.size, max(picture.size)
-    width, height = (max(1, round(side * size / longer)) for side in picture.size)
+    size = preprocess.size
+    width, height = _fitted(picture.size, size)
     square = Image.new("RGB", (size, size), "white")
     resized = picture.resize((width, height), _FILTERS[preprocess.interpolation])
     square.paste(resized, ((size - width) // 2, (size - height) // 2))
     return square
+
+
+def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
+    width, height = (max(1, round(length * side / max(size))) for length in size)
+    return width, height
 
 
 def _channels(values: Any) -> Channels:

@@ -110,7 +110,7 @@ def test_quarters_reach_deeper_than_the_poolings() -> None:
     images = torch.from_numpy(sample_pixels(features.preprocess))
     with torch.inference_mode():
         found = features(images)
-        maps = features._maps(images)
+        maps = features.maps(images)
     assert found.shape[1] == features.dim == 512 + 4 * 128 + 4 * 512
     assert [each.shape[1] for each in maps] == [512, 256, 128]
     third = torch.nn.functional.normalize(quarters(maps[2]), dim=1)
@@ -148,8 +148,8 @@ def test_last_stride_of_a_resnet_can_be_taken_out(backbone: str) -> None:
     assert usual.backbone.state_dict().keys() == kept.backbone.state_dict().keys()
     kept.load_state_dict(usual.state_dict())
     with torch.inference_mode():
-        assert usual._maps(images)[0].shape[2:] == (2, 2)
-        assert kept._maps(images)[0].shape[2:] == (4, 4)
+        assert usual.maps(images)[0].shape[2:] == (2, 2)
+        assert kept.maps(images)[0].shape[2:] == (4, 4)
         assert kept(images).shape == usual(images).shape
         first = [features.backbone.layer3[-1] for features in (usual, kept)]
         outputs: list[torch.Tensor] = []

@@ -20,7 +20,7 @@ from lookalike.errors import ConfigError, MissingExtraError, ModelError
 from lookalike.model import DEFAULT_BACKBONE
 from lookalike.preprocess import Preprocess
 from lookalike.training.convnet import SimilarityConvnet
-from lookalike.training.pooling import Descriptors, spoc
+from lookalike.training.pooling import Descriptors
 from lookalike.training.sizing import fitting, made_for
 
 WHEEL_BACKBONES = {DEFAULT_BACKBONE: "tf_efficientnet_lite0"}
@@ -65,7 +65,7 @@ class Features(nn.Module):
             torch.no_grad(),
             fitting(len(blank[0]), key="preprocess.size", wanted="its own, or a larger one"),
         ):
-            last = self._maps(blank)[0]
+            last = self.maps(blank)[0]
         self.tokens = last.ndim == 3
         if self.tokens:
             _check_tokens(network)
@@ -79,20 +79,16 @@ class Features(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[n, h, w, 3] uint8 to [n, D] float32 unit rows."""
-        return self._pooled(self._maps(images))
+        return self.pooled(self.maps(images))
 
-    def with_plain(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The feature [n, D] and, from the same pass, the mean of the last map [n, c]; unit rows."""
-        maps = self._maps(images)
-        return self._pooled(maps), functional.normalize(spoc(maps[0]), dim=1)
-
-    def _pooled(self, maps: list[Tensor]) -> Tensor:
+    def pooled(self, maps: list[Tensor]) -> Tensor:
+        """What `maps` gives as one vector a picture: [n, D] unit rows."""
         if self.tokens:
             return functional.normalize(self.backbone.forward_head(maps[0], pre_logits=True), dim=1)
         pooled: Tensor = self.pooling(maps)
         return pooled
 
-    def _maps(self, images: Tensor) -> list[Tensor]:
+    def maps(self, images: Tensor) -> list[Tensor]:
         """The last map, then the hooked stages', last stage first: [n, c, h, w] each (or [n, tokens, c])."""
         pixels = (images.permute(0, 3, 1, 2).float() - self.mean) / self.std  # [n, 3, h, w]
         maps: list[Tensor] = []
@@ -119,7 +115,7 @@ class Features(nn.Module):
             return [last.shape[1]]
         self.hooked = stage_names(self.backbone)
         with torch.no_grad():
-            shapes = [each.shape for each in self._maps(blank)]
+            shapes = [each.shape for each in self.maps(blank)]
         if len(shapes) > 1 and shapes[1] == shapes[0]:  # the last stage's own map, or that map normalised
             self.hooked, shapes = self.hooked[:-1], shapes[1:]
         if deepest > len(shapes):

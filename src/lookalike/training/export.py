@@ -20,36 +20,46 @@ import torch
 from matplotlib.cbook import get_sample_data
 from safetensors.numpy import save
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lookalike.config import NetworkConfig, PreprocessConfig
 from lookalike.errors import LookalikeError
 from lookalike.images import open_image
+from lookalike.maps import FEATURES, Composition
 from lookalike.model import GRAPH, WEIGHTS, write_facts
 from lookalike.preprocess import Preprocess, prepare
 from lookalike.records import Floats, Pixels
 from lookalike.training.backbones import Features
 from lookalike.training.folder import check_parity, making, model_facts
+from lookalike.training.graph import note
+from lookalike.training.pooling import GEM_POWERS, spoc
 
 OPSET = 20
 NETWORK_KEYS = ("backbone", "pretrained", "pooling", "stages", "quarters", "last_stride")
 
 
-class WithPlain(nn.Module):
-    """Features with the plain feature beside: what an untrained model computes for comparison."""
+class Exported(nn.Module):
+    """Features as they are written: the feature, the plain one beside it where asked for, and the maps."""
 
-    def __init__(self, features: Features) -> None:
+    def __init__(self, features: Features, *, plain: bool, maps: int) -> None:
         super().__init__()
-        self.features = features
+        self.features, self.plain, self.maps = features, plain, maps
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The feature [n, D] and the mean of the last map [n, c]; unit rows."""
-        return self.features.with_plain(images)
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The feature [n, D], the mean of the last map [n, c], both unit rows, and maps [n, c, h, w]."""
+        maps = self.features.maps(images)
+        plain = [functional.normalize(spoc(maps[0]), dim=1)] if self.plain else []
+        return (self.features.pooled(maps), *plain, *maps[: self.maps])
 
 
 def export_features(
     features: Features, path: Path, *, pixels: Pixels, plain: bool = False
 ) -> onnx.ModelProto:
     """Write the features of a backbone as ONNX and check them against torch.
+
+    The maps that are pooled have names of their own in the graph, map0 being the last, and its metadata says
+    how the feature is made of them (`maps.Composition`). They are no outputs: those would cost time whenever
+    a picture is embedded.
 
     Args:
         features: in evaluation mode.
@@ -62,15 +72,47 @@ def export_features(
     Raises:
         ModelError: torch and onnxruntime differ by more than a cosine of 0.9999 on a picture.
     """
-    size = features.preprocess.size
+    composition = composition_of(features)
+    names = [] if composition is None else list(composition.maps)
+    outputs = ["embedding", "feature"] if plain else ["embedding"]
+    exported = Exported(features, plain=plain, maps=len(names)).eval()
+    graph = _traced(exported, size=features.preprocess.size, outputs=[*outputs, *names])
+    del graph.graph.output[len(outputs) :]
+    if composition is not None:
+        note(graph, FEATURES, composition.to_json())
+    onnx.save(graph, str(path))
+    images = torch.from_numpy(pixels)
+    with torch.inference_mode():
+        check_parity(path, pixels, features(images).numpy())
+        if plain:
+            check_parity(path, pixels, exported(images)[1].numpy(), output="feature")
+    return graph
+
+
+def composition_of(features: Features) -> Composition | None:
+    """How a feature is made of maps; None where the backbone gives tokens."""
+    if features.tokens:
+        return None
+    pooling = features.pooling
+    gem = "gem" in pooling.poolings
+    return Composition(
+        maps=[f"map{place}" for place in range(max(pooling.stages, *pooling.quartered, 1))],
+        poolings=list(pooling.poolings),
+        stages=pooling.stages,
+        quarters=list(pooling.quartered),
+        powers=pooling.power.detach().clamp(*GEM_POWERS).reshape(-1).tolist() if gem else [],
+    )
+
+
+def _traced(exported: nn.Module, *, size: int, outputs: list[str]) -> onnx.ModelProto:
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
         program = torch.onnx.export(
-            WithPlain(features).eval() if plain else features,
+            exported,
             (example,),
             input_names=["images"],
-            output_names=["embedding", "feature"] if plain else ["embedding"],
+            output_names=outputs,
             dynamic_shapes=({0: torch.export.Dim("n")},),
             opset_version=OPSET,
             dynamo=True,
@@ -78,12 +120,6 @@ def export_features(
         )
     assert program is not None  # noqa: S101 - for the type checker: no file was asked for
     graph: onnx.ModelProto = program.model_proto
-    onnx.save(graph, str(path))
-    images = torch.from_numpy(pixels)
-    with torch.inference_mode():
-        check_parity(path, pixels, features(images).numpy())
-        if plain:
-            check_parity(path, pixels, features.with_plain(images)[1].numpy(), output="feature")
     return graph
 
 

@@ -1,9 +1,8 @@
-"""The head as ONNX: grown onto a backbone's graph, and the same thing in numpy to check it by."""
+"""The head as ONNX, grown onto a backbone's graph; `head` has the same thing in numpy to check it by."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,36 +10,18 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from lookalike.records import Floats
+from lookalike.head import BranchedHead, LayeredHead
+from lookalike.head import Layer as Layer
+from lookalike.maps import HEAD
 
-Layer = tuple[Floats, Floats]  # weight [in, out], bias [out]
 
-
-@dataclass(frozen=True)
-class HeadGraph:
-    """A head as exported: signed power, unit length, affine layers with ReLU between, unit length.
-
-    Attributes:
-        residual: add what enters the first layer to what leaves the last.
-    """
-
-    power: float
-    layers: Sequence[Layer]
-    residual: bool = False
+class HeadGraph(LayeredHead):
+    """A head of layers as exported."""
 
     @property
     def dim(self) -> int:
         """d, the length of an embedding."""
         return int(self.layers[-1][0].shape[1])
-
-    def apply(self, features: Floats) -> Floats:
-        """[n, D] features to [n, d] unit rows, in numpy: what the graph must agree with."""
-        entering = hidden = _unit(np.sign(features) * np.abs(features) ** self.power)
-        for place, (weight, bias) in enumerate(self.layers):
-            hidden = hidden @ weight + bias
-            if place < len(self.layers) - 1:
-                hidden = np.maximum(hidden, 0)
-        return _unit(entering + hidden if self.residual else hidden)
 
     def nodes(self, feature: str) -> list[onnx.NodeProto]:
         """The head as nodes, from the value of that name to "embedding"."""
@@ -63,34 +44,14 @@ class HeadGraph:
             leaving = "head.sum"
         return [*nodes, *_unit_nodes(leaving, "embedding")]
 
-    def constants(self) -> dict[str, NDArray[np.generic]]:
-        """The nodes' constants by name."""
-        values: dict[str, NDArray[np.generic]] = {"head.power": np.array(self.power, np.float32)}
-        for i, (weight, bias) in enumerate(self.layers):
-            values[f"head.weight{i}"], values[f"head.bias{i}"] = weight, bias
-        return values
 
-
-@dataclass(frozen=True)
-class CombinedGraph:
-    """A head that gives each of k equal parts of the feature its own linear map and unit length.
-
-    Attributes:
-        branches: k weights [D / k, d / k].
-    """
-
-    branches: Sequence[Floats]
+class CombinedGraph(BranchedHead):
+    """A head of branches as exported."""
 
     @property
     def dim(self) -> int:
         """d, the length of an embedding."""
         return sum(weight.shape[1] for weight in self.branches)
-
-    def apply(self, features: Floats) -> Floats:
-        """[n, D] features to [n, d] unit rows, in numpy: what the graph must agree with."""
-        parts = np.split(features, len(self.branches), axis=1)
-        rows = [_unit(part @ weight) for part, weight in zip(parts, self.branches, strict=True)]
-        return _unit(np.concatenate(rows, axis=1))
 
     def nodes(self, feature: str) -> list[onnx.NodeProto]:
         """The head as nodes, from the value of that name to "embedding"."""
@@ -103,10 +64,6 @@ class CombinedGraph:
         units = [f"head.unit{i}" for i in range(count)]
         nodes.append(helper.make_node("Concat", units, ["head.combined"], axis=1))
         return [*nodes, *_unit_nodes("head.combined", "embedding")]
-
-    def constants(self) -> dict[str, NDArray[np.generic]]:
-        """The nodes' constants by name."""
-        return {f"head.weight{i}": weight for i, weight in enumerate(self.branches)}
 
 
 AnyGraph = HeadGraph | CombinedGraph
@@ -135,8 +92,14 @@ def grow_head(backbone: onnx.ModelProto, head: AnyGraph, *, keep_feature: bool) 
     graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [rows, head.dim]))
     if keep_feature:
         graph.output.append(outputs[-1])
+    note(grown, HEAD, json.dumps(head.described))
     onnx.checker.check_model(grown)
     return grown
+
+
+def note(graph: onnx.ModelProto, key: str, value: str) -> None:
+    """Write something about a graph into its metadata, where onnxruntime reads it."""
+    graph.metadata_props.append(onnx.StringStringEntryProto(key=key, value=value))
 
 
 def load_graph(path: Path) -> onnx.ModelProto:
@@ -165,8 +128,3 @@ def _constants(head: AnyGraph) -> list[TensorProto]:
         "head.tiny": np.array(1e-12, np.float32),
     }
     return [numpy_helper.from_array(value, name) for name, value in {**shared, **head.constants()}.items()]
-
-
-def _unit(rows: NDArray[np.floating]) -> Floats:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12), dtype=np.float32)

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lookalike.config import Pooling
+from lookalike.contributions import GEM_FLOOR as GEM_FLOOR
 from lookalike.errors import ConfigError
 
-GEM_POWER, GEM_FLOOR = 3.0, 1e-6
+GEM_POWER = 3.0
 GEM_POWERS = 1.0, 100.0  # what is learned stays within: the mean, and nearly the maximum
 
 
