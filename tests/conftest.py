@@ -6,13 +6,18 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lookalike.model import Model, untrained
 from tiny_model import write_tiny_model
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +70,16 @@ def tiny(tiny_folder: Path, tmp_path: Path) -> Model:
     own = tmp_path / "tiny-model"
     shutil.copytree(tiny_folder, own)
     return Model.load(own)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The machine's own Chromium, without a window; of a module, as its loop would get in others' way."""
+    play = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    place = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if place is None:
+        pytest.skip("no Chromium on this machine to open pages in: apt-get install chromium")
+    with play.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=place, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from html_page import Page
 from lookalike.attribute_evaluation import AttributeReport, evaluate_attributes
@@ -14,7 +15,9 @@ from lookalike.attribute_page import AttributePage, attribute_page, render_attri
 from lookalike.attribute_rows import ANSWERS, ROWS, Pictures, attribute_rows, in_short
 from lookalike.attribute_wording import attribute_json, comparisons
 from lookalike.errors import LookalikeError, SkipReason
+from lookalike.gallery import Layout
 from lookalike.model import Model
+from lookalike.pictures import write_attribute_pictures
 from lookalike.records import Figure, Skipped
 from lookalike.table import ImageTable
 from tiny_attributes import COLOURS, colour_values, gallery, with_baseline
@@ -140,6 +143,8 @@ def test_whether_training_helped_is_said_for_each_kind(report: AttributeReport) 
         "All attributes: mean average precision 50.0% (40.0–60.0%); without training 30.0%"
     )
     assert said.endswith("training helped.")
+    [sure] = comparisons(with_map(Figure(0.5, 0.4, 0.6, 0.45, (0.02, 0.08))))
+    assert sure.endswith("training helped (the difference: +2.0 to +8.0).")
     assert comparisons(with_map(Figure(0.5, 0.4, 0.6, 0.45)))[0].endswith("did not help measurably.")
     assert comparisons(with_map(Figure(0.5, 0.4, 0.6, 0.7)))[0].endswith(": training did not help.")
     assert comparisons(with_map(Figure(0.5, 0.4, 0.6, None))) == []
@@ -154,3 +159,13 @@ def test_a_page_that_cannot_be_written(report: AttributeReport, tmp_path: Path) 
     assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     with pytest.raises(LookalikeError):
         write_attributes(AttributePage("x", report), tmp_path / "nowhere" / "page.html")
+
+
+def test_queries_by_attributes_are_drawn_as_files(report: AttributeReport, tmp_path: Path) -> None:
+    written = write_attribute_pictures(report, tmp_path / "shown")
+    assert [path.stem for path in written] == [kind.name for kind in report.kinds if kind.rows]
+    longest = max(report["composed"].rows, key=lambda row: len(row.answers))
+    layout = Layout(96)
+    with Image.open(tmp_path / "shown" / "composed.png") as image:
+        assert image.width == layout.left(len(longest.answers) + 1)
+        assert image.height == layout.gap + len(report["composed"].rows) * (layout.row + layout.line)

@@ -13,19 +13,16 @@ from PIL.Image import Image as Picture
 
 from lookalike.errors import EvaluationError
 from lookalike.gallery import (
-    EMPTY,
     QUERY,
     RIGHT,
     WRONG,
     Layout,
     _badge,
-    _font,
-    data_uri,
     draw_pictures,
     draw_rows,
-    thumbnail,
 )
 from lookalike.records import RankedAnswer, RankedRow
+from lookalike.thumbnails import EMPTY, data_uri, font_of, thumbnail
 
 TILE = 56
 LAYOUT = Layout(TILE)
@@ -134,10 +131,10 @@ def test_labels_of_any_kind_leave_the_layout_alone(pictures: list[Path], label: 
 
 
 def test_without_its_font_pillows_own_is_taken(pictures: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    _font.cache_clear()
+    font_of.cache_clear()
     monkeypatch.setattr("matplotlib.get_data_path", lambda: "/nowhere")
     image = draw_rows([row_of(pictures[0], [(pictures[1], False)])], tile=TILE)
-    _font.cache_clear()
+    font_of.cache_clear()
     assert np.asarray(image)[HEAD + LAYOUT.cell :].min() < 128, "there are letters below the pictures"
 
 

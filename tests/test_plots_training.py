@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lookalike import canvas
 from lookalike.errors import EvaluationError
-from lookalike.plots_training import quantiles, similarity_course
+from lookalike.plots_training import learning_curves, quantiles, similarity_course
 from lookalike.records import PairHistogram
 
 BINS = 64
@@ -92,3 +92,24 @@ def test_it_can_be_saved_and_shown(tmp_path: Path) -> None:
 def test_without_epochs_there_is_nothing_to_draw() -> None:
     with pytest.raises(EvaluationError, match="nothing to draw - similarities of a training - saw no epoch"):
         similarity_course([])
+
+
+def test_where_a_metric_stood_before_the_first_epoch_is_marked() -> None:
+    history = {"val_map@r": [0.2, 0.3], "train_loss": [2.0, 1.0]}
+    score, loss = learning_curves(history, start={"val_map@r": 0.1, "not drawn": 0.5}).get_axes()
+    mark = next(line for line in score.lines if line.get_label() == "val map@r before")
+    assert np.asarray(mark.get_xydata()).tolist() == [[0.0, 0.1]]
+    assert {float(np.asarray(line.get_ydata())[0]) for line in score.lines} == {0.1, 0.2}
+    assert len(loss.lines) == 1
+    late = learning_curves({"epoch": [5, 6], **history}, start={"train_loss": 3.0}).get_axes()[1]
+    assert np.asarray(late.lines[-1].get_xydata()).tolist() == [[4.0, 3.0]]
+
+
+def test_names_stand_above_the_curves() -> None:
+    plot = learning_curves({f"train_{kind}": [0.3, 0.4] for kind in ("easy", "semi_hard", "hard")})
+    plot.draw_without_rendering()
+    [axes] = plot.get_axes()
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y0 >= axes.get_window_extent().y1 - 1
+    assert legend.get_window_extent().x1 <= plot.bbox.x1

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,19 +27,15 @@ from lookalike.runfile import dump_config
 
 EVIL = "<script>alert('x')</script>&\"'"
 SECTIONS = (
-    "basis",
-    "figures",
-    "threshold",
-    "pairs",
-    "training",
-    "rows",
-    "worst",
+    *("basis", "figures"),
+    *("rows", "worst", "unmatched", "confused", "labels", "why", "map"),
+    *("threshold", "probability", "pairs"),
+    *("training", "triplets"),
     "skipped",
     "recipe",
     "versions",
 )
 THRESHOLD = Threshold(0.5123, "precision=0.95", 0.96, 0.4, 0.57, 0.0004, 0.95, 0.951, 20, 500, 60, 9)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def pairs(seed: int = 0) -> PairHistogram:
@@ -98,6 +92,13 @@ def page(folder: Path) -> ReportPage:
         split_counts={"train": (1500, 180), "test": (1734, 120)},
         created="2031-01-02 03:04 UTC",
     )
+
+
+@pytest.fixture(scope="module")
+def light(page: ReportPage) -> ReportPage:
+    """The same without most plots, which take their time."""
+    none = np.zeros_like(page.pairs.same)
+    return replace(page, pairs=PairHistogram(none, none), baseline_pairs=None, history={})
 
 
 @pytest.fixture(scope="module")
@@ -173,12 +174,12 @@ def test_the_headline_comes_first_and_says_whether_training_helped(html: str) ->
     ("baseline", "words"),
     [
         (0.45, "training did not help measurably"),
-        (0.6, "training did not help, it cost 13.7 percentage points"),
+        (0.6, "training did not help (−13.7 percentage points). Keep the untrained model."),
     ],
 )
-def test_the_headline_says_when_training_did_not_help(page: ReportPage, baseline: float, words: str) -> None:
-    figures = {**page.report.figures, "recall@1": Figure(0.463, 0.41, 0.513, baseline)}
-    found = Page(render_report(replace(page, report=replace(page.report, figures=figures))))
+def test_the_headline_says_when_training_did_not_help(light: ReportPage, baseline: float, words: str) -> None:
+    figures = {**light.report.figures, "recall@1": Figure(0.463, 0.41, 0.513, baseline)}
+    found = Page(render_report(replace(light, report=replace(light.report, figures=figures))))
     assert words in found.words()
     assert "training helped" not in found.words()
 
@@ -194,7 +195,7 @@ def test_figures_stand_with_interval_baseline_and_difference(html: str) -> None:
     words = Page(html).words("figures")
     assert "recall@1 queries whose most similar picture is right 46.3 41.0–51.3 36.9 +9.4" in words
     assert "95.1 94.0–96.0 97.0 −1.9" in words
-    assert "The untrained figures are of efficientnet_lite0, untrained." in words
+    assert "The untrained figures are of efficientnet_lite0, untrained" in words
 
 
 def test_the_threshold_stands_with_its_promise_and_what_holds_here(html: str) -> None:
@@ -206,9 +207,9 @@ def test_the_threshold_stands_with_its_promise_and_what_holds_here(html: str) ->
     assert "(false-match rate) 0.040 0.042" in words
 
 
-def test_a_promise_that_does_not_hold_is_said_so(page: ReportPage) -> None:
-    report = replace(page.report, at_threshold={"precision": 0.9})
-    words = Page(render_report(replace(page, report=report))).words("threshold")
+def test_a_promise_that_does_not_hold_is_said_so(light: ReportPage) -> None:
+    report = replace(light.report, at_threshold={"precision": 0.9})
+    words = Page(render_report(replace(light, report=report))).words("threshold")
     assert "On this split it does not hold." in words
     assert "lookalike calibrate MODEL DATA --split val" in words
     assert "same-label pairs that match (recall) 40.0 –" in words
@@ -225,7 +226,7 @@ def test_plots_are_embedded_with_the_baseline_and_the_threshold(html: str) -> No
     assert "untrained" in found.words("pairs")
     assert "threshold 0.512" in found.words("pairs")
     assert "same label" in found.words("pairs")
-    assert len([attrs for attrs in found.all("svg") if attrs.get("class") == "plot"]) == 5
+    assert len([attrs for attrs in found.all("svg") if attrs.get("class") == "plot"]) == 6
 
 
 def test_rows_mark_right_and_wrong_in_words_too(html: str) -> None:
@@ -251,17 +252,17 @@ def test_skipped_recipe_versions_and_fingerprint_are_there(html: str) -> None:
     assert "fingerprint 0123456789abcdef, report made 2031-01-02 03:04 UTC." in found.words()
 
 
-def test_a_long_list_of_skipped_files_is_cut_and_says_so(page: ReportPage) -> None:
+def test_a_long_list_of_skipped_files_is_cut_and_says_so(light: ReportPage) -> None:
     many = tuple(Skipped(f"{n}.png", SkipReason.EMPTY) for n in range(MOST_SKIPPED + 5))
-    words = Page(render_report(replace(page, report=replace(page.report, skipped=many)))).words("skipped")
+    words = Page(render_report(replace(light, report=replace(light.report, skipped=many)))).words("skipped")
     assert f"{MOST_SKIPPED + 5} files could not be used" in words
     assert f"The first {MOST_SKIPPED} are listed" in words
     assert f"{MOST_SKIPPED - 1}.png" in words
     assert f"{MOST_SKIPPED}.png" not in words
 
 
-def test_pictures_that_were_trained_on_are_called_out_at_the_top(page: ReportPage) -> None:
-    words = Page(render_report(replace(page, report=replace(page.report, seen=1700)))).words()
+def test_pictures_that_were_trained_on_are_called_out_at_the_top(light: ReportPage) -> None:
+    words = Page(render_report(replace(light, report=replace(light.report, seen=1700)))).words()
     assert "1,700 of the 1,734 judged pictures were trained on" in words
 
 
@@ -325,15 +326,15 @@ def test_names_are_text_never_markup(page: ReportPage, tmp_path: Path) -> None:
     assert not [name for _, attrs in found.tags for name in attrs if name.startswith("on")]
 
 
-def test_names_that_are_not_utf8_can_be_written(page: ReportPage, tmp_path: Path) -> None:
-    report = replace(page.report, skipped=(Skipped("half\udcff\x00.png", SkipReason.BAD_NAME),))
-    write_report(replace(page, report=report), tmp_path / "report.html")
+def test_names_that_are_not_utf8_can_be_written(light: ReportPage, tmp_path: Path) -> None:
+    report = replace(light.report, skipped=(Skipped("half\udcff\x00.png", SkipReason.BAD_NAME),))
+    write_report(replace(light, report=report), tmp_path / "report.html")
     assert "half\ufffd\ufffd.png" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_picture_that_is_gone_leaves_a_tile(page: ReportPage, folder: Path) -> None:
-    gone = replace(page.rows[0], query=folder / "gone.png")
-    assert len(Page(render_report(replace(page, rows=[gone]))).all("img")) == 6
+def test_a_picture_that_is_gone_leaves_a_tile(light: ReportPage, folder: Path) -> None:
+    gone = replace(light.rows[0], query=folder / "gone.png")
+    assert len(Page(render_report(replace(light, rows=[gone]))).all("img")) == 6
 
 
 def test_the_same_page_is_the_same_text(page: ReportPage, html: str) -> None:
@@ -356,25 +357,12 @@ def test_writing_into_a_missing_folder_is_an_error(bare: ReportPage, tmp_path: P
         write_report(bare, tmp_path / "none" / "report.html")
 
 
-def test_a_hundred_rows_stay_small(page: ReportPage, tmp_path: Path) -> None:
+def test_a_hundred_rows_stay_small(light: ReportPage, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")  # the worst that a thumbnail can be
     answers = (RankedAnswer(tmp_path / "noise.png", "noise", 0.5, False),) * 8
     row = RankedRow(tmp_path / "noise.png", "noise", answers, 0.5)
-    assert len(render_report(replace(page, rows=[row] * 12, worst=[row] * 12))) < 15e6
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the page in")
-def test_a_browser_has_nothing_to_complain_of(page: ReportPage, tmp_path: Path) -> None:
-    write_report(page, tmp_path / "report.html")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    log = ["--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
-    seen = subprocess.run(
-        [str(CHROMIUM), *flags, *log, f"file://{tmp_path}/report.html"],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    assert "the most similar picture is the right one" in seen.stdout
-    assert "CONSOLE" not in seen.stderr
+    assert len(render_report(replace(light, rows=[row] * 12, worst=[row] * 12))) < 15e6
 
 
 @pytest.mark.parametrize(("pairless", "shown"), [([0.0, 0.0], False), ([0.0, 0.5], True)])

@@ -28,6 +28,7 @@ from lookalike.errors import EvaluationError, LookalikeError
 from lookalike.files import write_atomically
 
 WIDTH = 6.0  # inches
+DPI = 160  # of a PNG
 FORMATS = ("png", "svg", "pdf")
 
 INK, GRID = "#1c1c1e", "#8e8e93"
@@ -138,7 +139,12 @@ def save(plot: Plot, path: Path) -> None:
     Raises:
         LookalikeError: another extension, or the file cannot be written.
     """
-    write_atomically(path, _rendered(plot, kind_of(path), dpi=160, facecolor="white"))
+    write_atomically(path, _rendered(plot, kind_of(path), dpi=DPI, facecolor="white"))
+
+
+def to_png(plot: Plot) -> bytes:
+    """The plot as the content of a PNG file, on white."""
+    return _rendered(plot, "png", dpi=DPI, facecolor="white")
 
 
 def kind_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of ranked answers. Ranked rows enter; one image of them all, or small pictures for a page, leave.
+"""Pictures in strips: ranked rows, or tiles of other kinds, enter; one image of them all leaves.
 
 A right answer has a solid green frame and a tick, a wrong one a dashed red frame and a cross, the query a
 blue frame: colour is never the only sign. A file that cannot be opened is drawn as a grey tile that says why.
@@ -6,27 +6,21 @@ blue frame: colour is never the only sign. A file that cannot be opened is drawn
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-import matplotlib as mpl
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from lookalike.canvas import drawable
-from lookalike.errors import EvaluationError, ImageError
-from lookalike.images import open_image
-from lookalike.records import RankedAnswer, RankedRow
+from lookalike.errors import EvaluationError
+from lookalike.records import RankedRow
+from lookalike.thumbnails import QUIET, fitted, font_of, small
 
 QUERY, RIGHT, WRONG = "#0a5fb4", "#1a7f4b", "#c62f2f"
-INK, QUIET, EMPTY, GROUND = "#1c1c1e", "#6e6e73", "#e4e4e7", "#ffffff"
-JPEG_QUALITY = 85
+INK, GROUND = "#1c1c1e", "#ffffff"
+FRAMES = {"query": QUERY, "right": RIGHT, "wrong": WRONG, "": "#c7c7cc"}
 SMOOTH = 4  # badges are drawn this much larger and then reduced
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 class Layout(NamedTuple):
@@ -69,13 +63,36 @@ class Layout(NamedTuple):
         return self.gap + place * (self.cell + self.gap) + (2 * self.gap if place else 0)
 
 
-def draw_rows(rows: Sequence[RankedRow], *, tile: int = 96) -> Image.Image:
+class Tile(NamedTuple):
+    """A picture of a strip.
+
+    Attributes:
+        kind: says its frame and badge; "" is a plain one.
+        lines: at most two below the picture, the first in ink, the second in grey.
+        apart: whether it stands apart from the tile before it.
+    """
+
+    path: Path
+    kind: Literal["query", "right", "wrong", ""] = ""
+    lines: tuple[str, ...] = ()
+    apart: bool = False
+
+
+class Strip(NamedTuple):
+    """Tiles side by side, with a line above them where there is something to say."""
+
+    tiles: Sequence[Tile]
+    note: str = ""
+
+
+def draw_rows(rows: Sequence[RankedRow], *, notes: Sequence[str] = (), tile: int = 96) -> Image.Image:
     """Draw every query with its answers beside it, most alike first.
 
     Under an answer stands its similarity, and under a wrong one also the label it carries.
 
     Args:
         rows: at least one; they may have different numbers of answers.
+        notes: a line above each row; none: no lines.
         tile: side of a picture in pixels, >= 16.
 
     Returns:
@@ -83,8 +100,41 @@ def draw_rows(rows: Sequence[RankedRow], *, tile: int = 96) -> Image.Image:
 
     Raises:
         EvaluationError: there are no rows.
+        ValueError: there are notes, but not one for each row.
     """
-    if not rows:
+    strips = [Strip(tiles_of(row), note) for row, note in zip(rows, notes or [""] * len(rows), strict=True)]
+    return draw_strips(strips, head=("query", "answers, most alike first, with their similarity"), tile=tile)
+
+
+def tiles_of(row: RankedRow) -> list[Tile]:
+    """A query and its answers as tiles: similarity below an answer, and the label below a wrong one."""
+    answers = [
+        Tile(
+            answer.path,
+            "right" if answer.right else "wrong",
+            (f"{answer.similarity:.3f}", *(() if answer.right else (answer.label,))),
+            apart=place == 0,
+        )
+        for place, answer in enumerate(row.answers)
+    ]
+    return [Tile(row.query, "query", (row.label,)), *answers]
+
+
+def draw_strips(strips: Sequence[Strip], *, head: tuple[str, ...] = (), tile: int = 96) -> Image.Image:
+    """Draw strips of tiles, one below the other.
+
+    Args:
+        strips: at least one; they may be of different lengths.
+        head: words at the top, over the first tile, the second, ...; the last have the rest of the line.
+        tile: side of a picture in pixels, >= 16.
+
+    Returns:
+        An RGB image on white.
+
+    Raises:
+        EvaluationError: there are no strips.
+    """
+    if not strips:
         raise EvaluationError(
             "there is nothing to draw",
             where="ranked rows",
@@ -92,13 +142,21 @@ def draw_rows(rows: Sequence[RankedRow], *, tile: int = 96) -> Image.Image:
             do="give at least one; lookalike evaluate makes them",
         )
     layout = Layout(tile)
-    longest = max(len(row.answers) for row in rows)
-    head = layout.line + 2 * layout.gap
-    size = layout.left(longest + 1), head + len(rows) * layout.row
-    image = Image.new("RGB", size, GROUND)
-    _head(ImageDraw.Draw(image), layout, answers=longest)
-    for place, row in enumerate(rows):
-        _row(image, layout, row, top=head + place * layout.row)
+    top = layout.line + 2 * layout.gap if head else layout.gap
+    width = max(_places(layout, strip.tiles)[-1] for strip in strips)
+    height = top + sum(layout.row + (layout.line if strip.note else 0) for strip in strips)
+    image = Image.new("RGB", (width, height), GROUND)
+    draw = ImageDraw.Draw(image)
+    for place, words in enumerate(head):
+        left, right = layout.left(place), width if place == len(head) - 1 else layout.left(place + 1)
+        _text(draw, layout, words, (left, layout.gap), width=right - left, colour=QUIET)
+    for strip in strips:
+        if strip.note:
+            _text(draw, layout, strip.note, (layout.gap, top), width=width - 2 * layout.gap, colour=INK)
+            top += layout.line
+        for one, left in zip(strip.tiles, _places(layout, strip.tiles), strict=False):
+            _tile(image, layout, one, left, top)
+        top += layout.row
     return image
 
 
@@ -132,87 +190,36 @@ def draw_pictures(
     for place, (path, caption) in enumerate(zip(paths, captions or [""] * len(paths), strict=True)):
         left, top = (layout.gap + step[0] * (place % columns), layout.gap + step[1] * (place // columns))
         _picture(image, layout, path, left, top)
-        text = _fitted(caption, _font(layout.text), layout.cell + layout.gap)
-        under = left + layout.cell / 2, top + layout.cell
-        ImageDraw.Draw(image).text(under, text, fill=INK, font=_font(layout.text), anchor="ma")
+        under, width = (left + layout.cell / 2, top + layout.cell), layout.cell + layout.gap
+        _text(ImageDraw.Draw(image), layout, caption, under, width=width, colour=INK, anchor="ma")
     return image
 
 
-def thumbnail(path: str | Path, size: int) -> bytes:
-    """A picture at most `size` pixels wide and high, upright, as JPEG; never enlarged.
-
-    A file that cannot be opened gives a grey tile with the reason. Nothing is raised for it.
-    """
-    buffer = io.BytesIO()
-    _small(Path(path), size).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
-    return buffer.getvalue()
-
-
-def data_uri(path: str | Path, size: int) -> str:
-    """`thumbnail` as a data: address, for a page that stands alone."""
-    return f"data:image/jpeg;base64,{base64.b64encode(thumbnail(path, size)).decode()}"
+def _places(layout: Layout, tiles: Sequence[Tile]) -> list[int]:
+    """The left edge of each tile, and the width of them all."""
+    places, left = [], layout.gap
+    for one in tiles:
+        left += 2 * layout.gap if one.apart else 0
+        places.append(left)
+        left += layout.cell + layout.gap
+    return [*places, left]
 
 
-def _small(path: Path, size: int) -> Image.Image:
-    try:
-        image = Image.fromarray(open_image(path, target=size))
-    except ImageError as error:
-        return _placeholder(error.reason.value, size)
-    image.thumbnail((size, size), Image.Resampling.LANCZOS)
-    return image
-
-
-def _placeholder(reason: str, size: int) -> Image.Image:
-    image = Image.new("RGB", (size, size), EMPTY)
-    draw, font = ImageDraw.Draw(image), _font(max(8, size // 9))
-    lines = [_fitted(word, font, size - 4) for word in ("no picture:", *reason.split())]
-    step = max(8, size // 9) * 4 // 3
-    top = (size - step * len(lines)) / 2
-    for number, line in enumerate(lines):
-        draw.text((size / 2, top + number * step), line, fill=QUIET, font=font, anchor="ma")
-    return image
-
-
-def _head(draw: ImageDraw.ImageDraw, layout: Layout, *, answers: int) -> None:
-    font, top = _font(layout.text), layout.gap
-    draw.text((layout.left(0), top), "query", fill=QUIET, font=font)
-    width = layout.left(answers + 1) - layout.left(1)
-    words = _fitted("answers, most alike first, with their similarity", font, width)
-    draw.text((layout.left(1), top), words, fill=QUIET, font=font)
-
-
-def _row(image: Image.Image, layout: Layout, row: RankedRow, *, top: int) -> None:
+def _tile(image: Image.Image, layout: Layout, tile: Tile, left: int, top: int) -> None:
     draw = ImageDraw.Draw(image)
-    _picture(image, layout, row.query, layout.left(0), top)
-    _frame(draw, layout, layout.left(0), top, colour=QUERY, dashed=False)
-    _caption(draw, layout, 0, top, lines=((row.label, INK),))
-    for place, answer in enumerate(row.answers, start=1):
-        _answer(image, draw, layout, answer, place=place, top=top)
-
-
-def _answer(
-    image: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    layout: Layout,
-    answer: RankedAnswer,
-    *,
-    place: int,
-    top: int,
-) -> None:
-    left = layout.left(place)
-    _picture(image, layout, answer.path, left, top)
-    _frame(draw, layout, left, top, colour=RIGHT if answer.right else WRONG, dashed=not answer.right)
-    badge = _badge(max(12, layout.tile // 5), right=answer.right)
-    corner = left + layout.cell - badge.width * 3 // 4, top - badge.height // 4
-    image.paste(badge, corner, badge)
-    lines = [(f"{answer.similarity:.3f}", INK)]
-    if not answer.right:
-        lines.append((answer.label, QUIET))
-    _caption(draw, layout, place, top, lines=lines)
+    _picture(image, layout, tile.path, left, top)
+    _frame(draw, layout, left, top, colour=FRAMES[tile.kind], dashed=tile.kind == "wrong")
+    if tile.kind in {"right", "wrong"}:
+        badge = _badge(max(12, layout.tile // 5), right=tile.kind == "right")
+        corner = left + layout.cell - badge.width * 3 // 4, top - badge.height // 4
+        image.paste(badge, corner, badge)
+    for number, (text, colour) in enumerate(zip(tile.lines, (INK, QUIET), strict=False)):
+        under = left + layout.cell / 2, top + layout.cell + layout.gap // 2 + number * layout.line
+        _text(draw, layout, text, under, width=layout.cell + layout.gap, colour=colour, anchor="ma")
 
 
 def _picture(image: Image.Image, layout: Layout, path: Path, left: int, top: int) -> None:
-    picture = _small(path, layout.tile)
+    picture = small(path, layout.tile)
     free = layout.cell - picture.width, layout.cell - picture.height
     image.paste(picture, (left + free[0] // 2, top + free[1] // 2))
 
@@ -248,34 +255,15 @@ def _badge(size: int, *, right: bool) -> Image.Image:
     return image.resize((size, size), Image.Resampling.LANCZOS)
 
 
-def _caption(
-    draw: ImageDraw.ImageDraw, layout: Layout, place: int, top: int, *, lines: Sequence[tuple[str, str]]
+def _text(
+    draw: ImageDraw.ImageDraw,
+    layout: Layout,
+    words: str,
+    place: tuple[float, float],
+    *,
+    width: float,
+    colour: str,
+    anchor: str = "la",
 ) -> None:
-    font = _font(layout.text)
-    middle = layout.left(place) + layout.cell / 2
-    for number, (text, colour) in enumerate(lines):
-        height = top + layout.cell + layout.gap // 2 + number * layout.line
-        draw.text(
-            (middle, height),
-            _fitted(text, font, layout.cell + layout.gap),
-            fill=colour,
-            font=font,
-            anchor="ma",
-        )
-
-
-def _fitted(text: str, font: Font, width: float) -> str:
-    """The text on one line, cut to a width in pixels."""
-    shown = drawable(text, most=100)
-    while len(shown) > 1 and font.getlength(shown) > width:
-        shown = shown.removesuffix("…")[:-1] + "…"
-    return shown
-
-
-@cache
-def _font(points: int) -> Font:
-    """matplotlib's own DejaVu Sans, which has more scripts than Pillow's; Pillow's where it is not found."""
-    try:
-        return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", points)
-    except OSError:
-        return ImageFont.load_default(points)
+    font = font_of(layout.text)
+    draw.text(place, fitted(words, font, width), fill=colour, font=font, anchor=anchor)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure as Plot
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from lookalike.canvas import LINES, in_percent, new_plot, nothing_to_draw, repeated, styled
+from lookalike.canvas import GRID, INK, LINES, in_percent, new_plot, nothing_to_draw, repeated, styled
 from lookalike.records import PairHistogram
 
 PANELS = (  # which metrics share a panel and the label of its axis; the first that fits decides
@@ -33,12 +33,16 @@ SHADE = 0.16
 TITLES = {"train": "training batches", "val": "validation"}
 
 
-def learning_curves(history: Mapping[str, Sequence[float]]) -> Plot:
+def learning_curves(
+    history: Mapping[str, Sequence[float]], *, start: Mapping[str, float] | None = None
+) -> Plot:
     """Draw every metric of a training per epoch, metrics of one kind in one panel.
 
     Args:
         history: name to one value an epoch, for example "train_loss", "val_map@r", "val_easy"; an "epoch"
             entry gives the epoch numbers, else they count from 1. NaN leaves a gap.
+        start: name of a metric to its value before the first epoch; a diamond beside the axis, and a dotted
+            line that shows what the training came from.
 
     Raises:
         EvaluationError: the history holds no metric.
@@ -54,7 +58,9 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Plot:
     with styled():
         plot = new_plot(height=3.0 if len(panels) == 1 else 2.7 * rows)
         for place, (label, series) in enumerate(panels.items(), start=1):
-            _curves(plot.add_subplot(rows, columns, place), label, series, epochs=history.get("epoch"))
+            axes = plot.add_subplot(rows, columns, place)
+            _curves(axes, label, series, epochs=history.get("epoch"))
+            _starts(axes, {name: value for name, value in (start or {}).items() if name in series})
     return plot
 
 
@@ -118,7 +124,30 @@ def _curves(
     if label.endswith("(%)"):
         in_percent(axes.yaxis)
     if label.replace(" ", "_") not in series:
-        axes.legend(loc="best")
+        _legend(axes)
+
+
+def _starts(axes: Axes, values: Mapping[str, float]) -> None:
+    """Mark where metrics stood before the first epoch, which lies one epoch before the first value."""
+    for name, value in values.items():
+        first = float(np.asarray(axes.lines[0].get_xdata(), np.float64)[0]) - 1.0
+        axes.axhline(value, color=GRID, linewidth=1.0, linestyle=(0, (1, 2)))
+        axes.plot(
+            [first],
+            [value],
+            color=INK,
+            marker="D",
+            linestyle="none",
+            label=f"{name.replace('_', ' ')} before",
+        )
+        _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    """Names above the panel, where no curve can run through them."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), fontsize=9, labelspacing=0.2, borderaxespad=0.2
+    )
 
 
 def _bands(axes: Axes, epochs: Sequence[PairHistogram]) -> None:
