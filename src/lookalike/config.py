@@ -60,7 +60,7 @@ class NetworkConfig(Section):
             raise ValueError("head closed_form is solved on a frozen backbone; use head: linear to fine-tune")
         if self.hidden and self.head != "feed_forward":
             raise ValueError("hidden units belong to head: feed_forward")
-        if self.head == "feed_forward" and not self.hidden:
+        if self.head == "feed_forward" and "hidden" not in self.model_fields_set:  # []: none of them
             raise ValueError("head feed_forward has hidden units; set hidden: [512], or use head: linear")
         if len(set(self.pooling)) < len(self.pooling):
             raise ValueError("a pooling is named twice")
@@ -186,7 +186,7 @@ class TrainingConfig(Section):
 class CalibrationConfig(Section):
     """The match threshold that is made after training, on val."""
 
-    target: str = "f1"  # f1, precision=0.99 or false-match-rate=0.001
+    target: str = "f1"  # or accuracy, precision=0.99, recall=0.9, false-match-rate=0.001
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
 
 

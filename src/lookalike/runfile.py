@@ -25,7 +25,7 @@ def load_config(path: Path, *, overrides: Sequence[str] = ()) -> RunConfig:
         ConfigError: the file cannot be read, is not YAML, or names an unknown key or a bad value.
     """
     try:
-        return parse_config(apply_overrides(_read_yaml(path), overrides), where=path)
+        return parse_config(apply_overrides(read_yaml(path), overrides), where=path)
     except ConfigError as error:
         raise _whole_section(error, overrides) from error
 
@@ -109,7 +109,12 @@ def _yaml_value(entry: str, text: str) -> object:
         ) from error
 
 
-def _read_yaml(path: Path) -> Mapping[str, Any]:
+def read_yaml(path: Path) -> Mapping[str, Any]:
+    """The keys and values of a YAML file; none of an empty one.
+
+    Raises:
+        ConfigError: it cannot be read, is not YAML, or holds something else.
+    """
     try:
         values = _parsed(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -35,10 +35,11 @@ class Section(BaseModel):
     @classmethod
     def _takes_truth(cls, key: object) -> bool:
         field = cls.model_fields.get(key) if isinstance(key, str) else None
-        return field is None or not {bool, Any}.isdisjoint(_parts(field.annotation))
+        return field is None or not {bool, Any}.isdisjoint(parts_of(field.annotation))
 
 
-def _parts(annotation: object) -> Iterator[object]:
+def parts_of(annotation: object) -> Iterator[object]:
+    """A type and all that it is made of."""
     yield annotation
     for part in get_args(annotation):
-        yield from _parts(part)
+        yield from parts_of(part)

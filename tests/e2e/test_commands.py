@@ -61,7 +61,7 @@ def index(run: Path, few: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_run_folder_is_complete(run: Path) -> None:
     names = {path.name for path in run.iterdir()}
-    assert {"config.yaml", "split.parquet", "versions.json", "model", "report.html"} <= names
+    assert {"config.yaml", "split.parquet", "versions.json", "model", "report.html", "report.json"} <= names
     model = {path.name for path in (run / "model").iterdir()}
     assert model == {"model.onnx", "model.json", "weights.safetensors", "README.md", "seen.npy"}
     assert (run / "report.html").read_text().count("<svg") >= 3
@@ -202,7 +202,8 @@ def test_search_leaves_the_query_out(index: Path, few: Path) -> None:
     found = json.loads(done.stdout)
     assert set(found) == {"query", "hits", "threshold"}
     assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3, 4, 5]
-    assert set(found["hits"][0]) == {"rank", "id", "path", "label", "similarity", "match"}
+    said = {"match", "probability", "band"}
+    assert set(found["hits"][0]) == {"rank", "id", "path", "label", "similarity", *said}
     assert str(query) not in {hit["path"] for hit in found["hits"]}
     similarities = [hit["similarity"] for hit in found["hits"]]
     assert similarities == sorted(similarities, reverse=True)

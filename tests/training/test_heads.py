@@ -18,7 +18,7 @@ from lookalike.runfile import parse_config
 from lookalike.shortening import cut, shorten
 from lookalike.table import ImageTable
 from lookalike.training.backbones import Features
-from lookalike.training.build import _plain_spec, _spec
+from lookalike.training.build import _plain_spec, feature_spec
 from lookalike.training.closed_form import apply, solve
 from lookalike.training.export import make_untrained, sample_pixels
 from lookalike.training.network import Head, Network, make_head
@@ -115,7 +115,7 @@ def test_run_is_compared_with_the_plain_backbone(closed: Run) -> None:
     from lookalike.model import untrained
 
     plain = untrained(_plain_spec(settings()))
-    rich = untrained(_spec(settings()))
+    rich = untrained(feature_spec(settings()))
     table = ImageTable.read(closed.folder / "split.parquet")
     assert closed.evaluation is not None
     bare = evaluate(plain, table, split="test", draws=10)
@@ -175,9 +175,9 @@ def test_plain_settings_ask_for_the_same_untrained_model() -> None:
         "pooling": "spoc",
         "preprocess": preprocess,
     }
-    assert _spec(config) == _plain_spec(config) == expected
+    assert feature_spec(config) == _plain_spec(config) == expected
     for other in ({"stages": 2}, {"pooling": ["mac"]}, {"last_stride": 1}):
-        assert _spec(parse_config({"network": other})) != expected
+        assert feature_spec(parse_config({"network": other})) != expected
         assert _plain_spec(parse_config({"network": other})) == expected
 
 

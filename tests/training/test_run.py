@@ -78,6 +78,17 @@ def test_baseline_is_the_default_model_judged_on_the_same_pictures(run: Run, bac
         assert figure.baseline == pytest.approx(bare.figures[name].value, abs=1e-6)
 
 
+def test_report_json_holds_figures_recipe_and_data(run: Run) -> None:
+    assert run.evaluation is not None
+    told = json.loads((run.folder / "report.json").read_text(encoding="utf-8"))
+    figure = run.evaluation.figures["recall@1"]
+    assert told["recall@1"]["value"] == figure.value
+    assert told["recall@1"]["gain"] == list(figure.gain or ())
+    assert told["data"] == run.model.facts["training"]["data"] == told["training"]["data"]
+    assert told["recipe"] == settings().model_dump(mode="json")
+    assert told["threshold"]["similarity"] == (run.threshold and run.threshold.similarity)
+
+
 def test_splits_share_no_class_and_train_is_remembered(run: Run) -> None:
     table = ImageTable.read(run.folder / "split.parquet")
     parts = {split: table.select(split) for split in ("train", "val", "test")}
@@ -156,6 +167,7 @@ def test_every_kind_of_training_ends_in_a_model(
     assert all(done == total for done, total in listener.stages.values())
     history = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
     assert 2 <= len(history) <= 3
+    assert "val map@r before" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_without_test_pictures_there_are_no_figures_and_it_is_said(

@@ -12,7 +12,7 @@ from lookalike.config import RunConfig
 from lookalike.errors import EvaluationError, TableError
 from lookalike.records import Progress
 from lookalike.table import ImageTable
-from lookalike.training.run import _split, train
+from lookalike.training.run import prepared_table, train
 
 
 class Listener:
@@ -56,11 +56,11 @@ def test_roles_that_leave_test_without_a_gallery_stop_a_run(tmp_path: Path) -> N
 def test_a_fold_is_split_off_and_said() -> None:
     listener = Listener()
     config = settings(by="class", folds=3, fold=2, train=0.5, val=0.5, test=0.0)
-    split = _split(config, table(), listener)
+    split = prepared_table(config, table(), listener)
     assert [len(split.select(name).classes) for name in ("train", "val", "test")] == [2, 2, 2]
     assert "fold 2 of 0 to 2 is test: 2 classes" in listener.said
 
 
 def test_val_of_one_class_cannot_be_judged() -> None:
     with pytest.raises(TableError, match="cannot be judged - split val"):
-        _split(settings(by="class"), table(), Listener())
+        prepared_table(settings(by="class"), table(), Listener())

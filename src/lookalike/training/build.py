@@ -24,6 +24,7 @@ from lookalike.model import GRAPH, WEIGHTS, Model, untrained, write_facts, write
 from lookalike.preprocess import prepare
 from lookalike.records import Alarm, Floats, PairHistogram, Pixels, Skipped, Watcher
 from lookalike.table import ImageTable
+from lookalike.training.alarms import MONITOR
 from lookalike.training.attributes import train_attributes
 from lookalike.training.closed_form import Candidate, LinearHead, choose
 from lookalike.training.features import table_features
@@ -49,6 +50,7 @@ class Built:
         alarms: what went wrong in a training by gradient.
         similarities: one an epoch, split ("train", "val") to the similarities of its pairs.
         notes: what a training by gradient brought, in sentences.
+        start: metric to its value before the first epoch, where that is known.
     """
 
     model: Model
@@ -58,6 +60,7 @@ class Built:
     alarms: tuple[Alarm, ...] = ()
     similarities: Sequence[Mapping[str, PairHistogram]] = ()
     notes: tuple[str, ...] = ()
+    start: Mapping[str, float] = field(default_factory=dict)
 
 
 def build(
@@ -71,15 +74,15 @@ def build(
     """
     check_several(closed_form=config.attributes is None and config.network.resolved_head == "closed_form")
     learned = config.learned
-    backbone = untrained(_spec(learned), say=watcher.say)
+    backbone = untrained(feature_spec(learned), say=watcher.say)
     check_lengths(config, feature_dim=backbone.dim)
     check_stages(config)
     labelled = config.attributes is None
-    train = _side(backbone, table, "train", watcher, labelled=labelled)
-    val = _side(backbone, table, "val", watcher, labelled=labelled)
+    train = side_of(backbone, table, "train", watcher, labelled=labelled)
+    val = side_of(backbone, table, "val", watcher, labelled=labelled)
     train = limited(train, config.batches, seed=config.seed) if labelled else train
     train = with_views(with_categories(train, config.batches), backbone, config, folder, watcher)
-    start, candidates = _closed_form(learned, train, val)
+    start, candidates = closed_form_start(learned, train, val)
     if config.attributes is not None:
         trained = _by_attributes(config, train, val, table, folder, resume=resume, watcher=watcher)
     elif config.network.resolved_head == "closed_form":
@@ -87,7 +90,7 @@ def build(
         note = _solved(candidates)
         watcher.say(note)
         graph = HeadGraph(start.power, [(start.weight, start.bias)])
-        trained = Trained(graph, _closed_form_weights(start), notes=(note,))
+        trained = Trained(graph, closed_form_weights(start), notes=(note,))
     else:
         trained = _by_gradient(config, train, val, start, folder, resume=resume, watcher=watcher)
     facts = {
@@ -98,16 +101,17 @@ def build(
         "seed": config.seed,
     }
     if is_first():
-        _export(config, backbone, trained, train, folder, created=created, training=facts)
+        export_model(config, backbone, trained, train, folder, created=created, training=facts)
     if trained.history:
         _meet()
     model = Model.load(folder / MODEL)
     skipped = train.skipped + val.skipped
     course = trained.alarms, trained.similarities, trained.notes
-    return Built(model, trained.history, candidates, skipped, *course)
+    before = {} if trained.start is None else {MONITOR: trained.start}
+    return Built(model, trained.history, candidates, skipped, *course, before)
 
 
-def _spec(config: RunConfig) -> dict[str, Any]:
+def feature_spec(config: RunConfig) -> dict[str, Any]:
     """The untrained model whose embedding is the feature that the head starts from."""
     network = config.network
     if network.is_plain:
@@ -132,7 +136,10 @@ def _plain_spec(config: RunConfig) -> dict[str, Any]:
     return spec if network.pretrained else {**spec, "seed": config.seed}
 
 
-def _side(backbone: Model, table: ImageTable, split: str, watcher: Watcher, *, labelled: bool = True) -> Side:
+def side_of(
+    backbone: Model, table: ImageTable, split: str, watcher: Watcher, *, labelled: bool = True
+) -> Side:
+    """A split's usable pictures with their frozen features."""
     part = table.select(split)
     embedded = table_features(
         backbone, part, cache_folder=cache_folder(), progress=watcher.stage(f"features of {split}")
@@ -149,7 +156,10 @@ def _meet() -> None:
     wait_for_all()
 
 
-def _closed_form(config: RunConfig, train: Side, val: Side) -> tuple[LinearHead | None, Sequence[Candidate]]:
+def closed_form_start(
+    config: RunConfig, train: Side, val: Side
+) -> tuple[LinearHead | None, Sequence[Candidate]]:
+    """The solved head that a run begins with, or is, and what was tried for it; None: it begins otherwise."""
     network = config.network
     if network.resolved_start != "closed_form" or config.attributes is not None:
         return None, ()
@@ -174,7 +184,7 @@ def _solved(candidates: Sequence[Candidate]) -> str:
     )
 
 
-def _closed_form_weights(head: LinearHead) -> dict[str, Floats]:
+def closed_form_weights(head: LinearHead) -> dict[str, Floats]:
     """Under the names that the torch head gives them."""
     return {
         "head.power": np.array(head.power, np.float32),
@@ -213,11 +223,11 @@ def _by_attributes(
     if config.network.is_plain:
         plain = train.features
     else:
-        plain = _side(untrained(_plain_spec(config)), table, "train", watcher, labelled=False).features
+        plain = side_of(untrained(_plain_spec(config)), table, "train", watcher, labelled=False).features
     return train_attributes(config, train, val, plain=plain, folder=folder, resume=resume, watcher=watcher)
 
 
-def _export(
+def export_model(
     config: RunConfig,
     backbone: Model,
     trained: Trained,

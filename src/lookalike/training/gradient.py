@@ -20,6 +20,7 @@ from lookalike.training.alarms import MONITOR
 from lookalike.training.backbones import Features
 from lookalike.training.closed_form import LinearHead
 from lookalike.training.export import export_features, named_weights, sample_pixels
+from lookalike.training.keeping import heard_by
 from lookalike.training.network import AnyHead, Head, Network, make_head
 from lookalike.training.optimisers import unfreeze
 from lookalike.training.processes import is_first
@@ -47,7 +48,7 @@ def train_by_gradient(
         source = FeatureSource(train.features, train.labels, train.views, train.categories)
         judged = FeatureSource(val.features, val.labels, identity=val.identity)
         fitted = fit(head, config, train=source, val=judged, folder=folder, resume=resume,
-                     progress=watcher.stage("train"), say=watcher.say)  # fmt: skip
+                     progress=watcher.stage("train"), say=watcher.say, epoch=heard_by(watcher))  # fmt: skip
         tell(fitted, watcher)
         return _frozen(head, fitted)
     return _train_on_pictures(config, train, val, head, folder, resume=resume, watcher=watcher)
@@ -72,6 +73,7 @@ def _train_on_pictures(
         resume=resume,
         progress=watcher.stage("train"),
         say=watcher.say,
+        epoch=heard_by(watcher),
     )
     tell(fitted, watcher)
     if config.network.frozen:
@@ -176,7 +178,7 @@ def _course(fitted: Fitted) -> dict[str, Any]:
     """How the training went, for the record."""
     history = history_columns(fitted.history)
     course = {"alarms": fitted.alarms, "similarities": fitted.similarities}
-    return {"history": history, "notes": notes_of(fitted), **course}
+    return {"history": history, "notes": notes_of(fitted), "start": fitted.start, **course}
 
 
 def _prefixed(prefix: str, head: AnyHead) -> dict[str, Floats]:

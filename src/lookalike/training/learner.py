@@ -19,7 +19,7 @@ from lookalike.training.alarms import MONITOR as MONITOR
 from lookalike.training.alarms import Case
 from lookalike.training.distributed import gather, rank, world
 from lookalike.training.losses import Classification, make_loss
-from lookalike.training.monitor import Monitor
+from lookalike.training.monitor import Blind, Monitor
 from lookalike.training.network import Network
 from lookalike.training.optimisers import (
     average_of,
@@ -36,7 +36,9 @@ History = list[dict[str, float]]  # one row an epoch
 class Learner(lightning.LightningModule):
     """A network, its loss and its batches, as Lightning wants them."""
 
-    def __init__(self, network: nn.Module, config: RunConfig, train: Source, val: Source) -> None:
+    def __init__(
+        self, network: nn.Module, config: RunConfig, train: Source, val: Source, *, measured: bool = True
+    ) -> None:
         super().__init__()
         self.network = network
         self.config = config
@@ -52,12 +54,18 @@ class Learner(lightning.LightningModule):
         self.average = None if decay is None else average_of(network, decay=decay)
         backbone = network.features.parameters() if isinstance(network, Network) else ()
         self._backbone = [parameter for parameter in backbone if parameter.requires_grad]
-        self.monitor = Monitor(config.loss, val_labels=label_codes(val.labels), seed=config.seed)
+        monitor = Monitor if measured else Blind
+        self.monitor = monitor(config.loss, val_labels=label_codes(val.labels), seed=config.seed)
 
     @property
     def rows(self) -> History:
         """The history with each epoch's times, which differ from run to run."""
         return [{**row, **times} for row, times in zip(self.history, self.monitor.times, strict=True)]
+
+    @property
+    def judged(self) -> nn.Module:
+        """What validation judges and a run keeps: the averaged network where there is one."""
+        return self.network if self.average is None else self.average.module
 
     @property
     def case(self) -> Case:
@@ -133,9 +141,8 @@ class Learner(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Collect embeddings; they are judged together when the epoch ends."""
-        network = self.network if self.average is None else self.average.module
         with torch.autocast(self.device.type, enabled=False):  # as the exported model will
-            self._embeddings.append(network(batch[0]).cpu())
+            self._embeddings.append(self.judged(batch[0]).cpu())
 
     def on_validation_epoch_start(self) -> None:
         """Begin collecting."""

@@ -148,6 +148,26 @@ class Monitor:
         ]
 
 
+class Blind(Monitor):
+    """Looks at nothing but the gradient: for trainings that are only compared with each other."""
+
+    def step(self, embeddings: Tensor, labels: Tensor) -> None:
+        """Count a training batch."""
+        del embeddings, labels
+        self._steps += 1
+
+    def validation(self, embeddings: Tensor) -> dict[str, float]:
+        """Add nothing to the row."""
+        del embeddings
+        return {}
+
+    def row(self) -> dict[str, float]:
+        """Add nothing to the row; the epoch is over, the next one may begin."""
+        self.times.append({"waiting": self._waited / max(self._seconds, 1e-9), "seconds": self._seconds})
+        self._begin()
+        return {}
+
+
 class _Timed:
     def __init__(self, batches: Iterable[Batch], monitor: Monitor) -> None:
         self.batches, self.monitor = batches, monitor

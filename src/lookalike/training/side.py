@@ -34,13 +34,17 @@ class Side:
     categories: Labels | None = None
 
     @property
+    def content(self) -> NDArray[np.int64]:
+        """[n], equal for pictures whose files are equal."""
+        codes: dict[bytes, int] = {}
+        return np.array([codes.setdefault(digest, len(codes)) for digest in self.hashes], dtype=np.int64)
+
+    @property
     def identity(self) -> NDArray[np.int64]:
         """[n, e]; two pictures with one code in any column do not find each other: they are one file, of one
         group, or both queries (both of the gallery).
         """
-        codes: dict[bytes, int] = {}
-        content = np.array([codes.setdefault(digest, len(codes)) for digest in self.hashes], dtype=np.int64)
-        return pair_exclusions(self.table, identity=content)
+        return pair_exclusions(self.table, identity=self.content)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Trained:
         similarities: one an epoch, split ("train", "val") to the similarities of its pairs.
         attributes: the attribute branch, where pictures were trained by attributes.
         notes: what the training brought, in sentences.
+        start: val map@r before the first epoch; None where there are no epochs.
     """
 
     head: AnyGraph
@@ -71,3 +76,4 @@ class Trained:
     similarities: Sequence[Mapping[str, PairHistogram]] = ()
     attributes: TrainedBranch | None = None
     notes: tuple[str, ...] = ()
+    start: float | None = None

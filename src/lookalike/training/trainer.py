@@ -35,12 +35,22 @@ from lookalike.training.allocation import kept_memory
 from lookalike.training.checkpoints import Last
 from lookalike.training.distributed import device_options
 from lookalike.training.doctor import Doctor
+from lookalike.training.keeping import EpochEnd, Told
 from lookalike.training.learner import MONITOR, History, Learner, score
 from lookalike.training.loggers import OWN_FILE, make_loggers
 from lookalike.training.network import Network
 from lookalike.training.optimisers import device_of
 from lookalike.training.processes import is_first
 from lookalike.training.sources import Source
+
+PLAIN: dict[str, Any] = {  # what every training asks of Lightning
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+    "reload_dataloaders_every_n_epochs": 1,
+    "use_distributed_sampler": False,
+    "log_every_n_steps": 0,  # what is logged is of epochs
+}
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,7 @@ def fit(
     resume: bool = False,
     progress: Progress = lambda _done, _total: None,
     say: Callable[[str], None] = SILENT.say,
+    epoch: EpochEnd | None = None,
 ) -> Fitted:
     """Train a network and return the state that had the best val map@r, the start included.
 
@@ -128,37 +139,54 @@ def fit(
         folder: the run folder: checkpoints/, tensorboard/ and metrics.csv go there.
         resume: go on after the last finished epoch where there is one.
         say: told, in words, when an epoch shows that something is wrong.
+        epoch: told each epoch's row; what it raises ends the training and is raised.
 
     Raises:
         ConfigError: the device that was asked for is not there.
         BatchError: a batch from which the loss cannot learn.
         TrainingError: loss or gradient are not finite; the best epoch until then is in checkpoints/best.ckpt.
     """
-    if isinstance(network, Network):
-        network.to(memory_format=torch.channels_last)  # as the pictures; mixed, a step takes 5 x as long
-    learner = Learner(network, config, train, val)
-    start_state = copy.deepcopy(network.state_dict())
-    learner.start = score(network, val)
+    learner, start_state = new_learner(network, config, train, val)
     checkpoints = folder / "checkpoints"
     last = checkpoints / "last.ckpt"
     going_on = resume and last.exists()
     with quiet(), interruptible(), steady(network, config):
         reporters = [Reporter(folder, progress), Doctor(say)] if is_first() else []
-        trainer = make_trainer(config, folder, reporters, fine_tuned=isinstance(network, Network))
+        heard = [] if epoch is None else [Told(epoch)]
+        fine_tuned = isinstance(network, Network)
+        trainer = make_trainer(config, folder, [*reporters, *heard], fine_tuned=fine_tuned)
         trainer.fit(learner, ckpt_path=str(last) if going_on else None, weights_only=True)
     best = max((row[MONITOR] for row in learner.history), default=-1.0)
-    if best > learner.start:
+    if best > cast(float, learner.start):
         state = _best_state(checkpoints / "best.ckpt", averaged=learner.average is not None)
     else:
-        state, best = start_state, learner.start
+        state, best = start_state, cast(float, learner.start)
+    return fitted_of(learner, trainer, state, best)
+
+
+def new_learner(
+    network: nn.Module, config: RunConfig, train: Source, val: Source, *, measured: bool = True
+) -> tuple[Learner, Mapping[str, Any]]:
+    """What Lightning trains, its start judged, and the weights that it begins with."""
+    if isinstance(network, Network):
+        network.to(memory_format=torch.channels_last)  # as the pictures; mixed, a step takes 5 x as long
+    learner = Learner(network, config, train, val, measured=measured)
+    start_state = copy.deepcopy(network.state_dict())
+    learner.start = score(network, val)
+    return learner, start_state
+
+
+def fitted_of(learner: Learner, trainer: lightning.Trainer, state: Mapping[str, Any], best: float) -> Fitted:
+    """What a training gives, its network in the state that was chosen."""
+    network = learner.network
     network.load_state_dict(state)
     return Fitted(
         network.cpu().to(memory_format=torch.contiguous_format).eval(),
         learner.history,
-        learner.start,
+        cast(float, learner.start),
         best,
         str(trainer.strategy.root_device),
-        alarms(learner.rows, learner.case),
+        alarms(learner.rows, learner.case) if learner.monitor.similarities else (),
         tuple(learner.monitor.similarities),
     )
 
@@ -228,12 +256,7 @@ def make_trainer(
             logger=make_loggers(config, folder),
             callbacks=[*reporters, *_keepers(training, folder / "checkpoints", monitor)],
             plugins=[AtomicCheckpoints()],
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            reload_dataloaders_every_n_epochs=1,
-            use_distributed_sampler=False,
-            log_every_n_steps=0,  # what is logged is of epochs
+            **PLAIN,
         )
     except MisconfigurationException as error:
         raise ConfigError(
@@ -256,10 +279,15 @@ def _keepers(training: TrainingConfig, folder: Path, monitor: str) -> list[Callb
         enable_version_counter=False,
     )
     last = Last(folder / "last.ckpt", minutes=training.checkpoint_minutes)
+    return [*patience_of(training, monitor), best, last]
+
+
+def patience_of(training: TrainingConfig, monitor: str = MONITOR) -> list[Callback]:
+    """What stops when nothing is gained any more, where that is asked for."""
     patience = training.early_stopping_patience
     if patience is None:
-        return [best, last]
-    return [EarlyStopping(monitor, patience=patience, mode="max", check_on_train_epoch_end=True), best, last]
+        return []
+    return [EarlyStopping(monitor, patience=patience, mode="max", check_on_train_epoch_end=True)]
 
 
 def history_columns(history: History) -> Mapping[str, list[float]]:

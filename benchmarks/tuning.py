@@ -1,0 +1,90 @@
+"""A study of fifteen heads on a frozen backbone, against one embedding pass over the same pictures.
+
+    python -m benchmarks.tuning [--images 10000] [--quick]
+
+The study is recipes/tiny_imagenet_study.yaml: 15 trials of up to 50 epochs, patience 3, the median pruner;
+two processes. It starts with an empty feature cache. Then the same trials are tried by one process and by
+two, with features at hand and nothing pruned, so that both do the same work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.training import empty_features, grow, pass_seconds
+from lookalike.model import untrained
+from lookalike.records import Progress
+from lookalike.table import ImageTable
+from lookalike.training.tuning import Study, tune
+
+STUDY = Path(__file__).parent.parent / "recipes" / "tiny_imagenet_study.yaml"
+QUICK = (
+    *("study.trials=4", "training.epochs=6", "batches.classes=16"),
+    *("split.train=0.4", "split.val=0.3", "split.test=0.3"),  # few pictures of a thing
+)
+SAME_WORK = ("study.pruner=none", "study.sampler=random", "training.early_stopping_patience=null")
+
+
+class Clock:
+    """A watcher that notes when the trials begin and when the last one has ended."""
+
+    def __init__(self) -> None:
+        self.begun = self.searched = time.perf_counter()
+
+    def say(self, text: str) -> None:
+        """Drop the sentence."""
+
+    def stage(self, name: str) -> Progress:
+        """Note the time of the trials."""
+        if name != "trials":
+            return lambda _done, _total: None
+        self.begun = time.perf_counter()
+
+        def note(_done: int, _total: int) -> None:
+            self.searched = time.perf_counter()
+
+        return note
+
+
+def studied(table: ImageTable, *, jobs: int, overrides: tuple[str, ...]) -> tuple[Study, float, float]:
+    """A study in a new folder; seconds of all of it, and of its trials."""
+    clock = Clock()
+    begun = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        found = tune(STUDY, table, out=folder, jobs=jobs, overrides=overrides, watcher=clock)
+    return found, time.perf_counter() - begun, clock.searched - clock.begun
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--quick", action="store_true", help="600 pictures, 4 trials, 6 epochs")
+    arguments = parser.parse_args()
+    quick = arguments.quick
+    short = QUICK if quick else ()
+    with tempfile.TemporaryDirectory() as name, empty_features():
+        table = ImageTable.read(grow(Path(name) / "pictures", 600 if quick else arguments.images))
+        model = untrained()
+        single = min(pass_seconds(model, table) for _ in range(2))
+        found, seconds, _ = studied(table, jobs=2, overrides=short)
+        states = [trial.state for trial in found.trials]
+        epochs = sum(max(len(trial.course), trial.epochs) for trial in found.trials)
+        print(
+            f"{len(table):,} pictures, one embedding pass {single:.1f} s; a study of {len(states)} trials "
+            f"({states.count('pruned')} pruned, {epochs} epochs in all) with features, the best trained "
+            f"again, figures and report, two processes: {seconds:.1f} s, {seconds / single:.2f} x"
+        )
+        work = (*SAME_WORK, *(short or ("training.epochs=12",)))
+        one, two = (studied(table, jobs=jobs, overrides=work)[2] for jobs in (1, 2))
+        print(
+            f"trials alone, nothing pruned: one process {one:.1f} s, two {two:.1f} s: "
+            f"{one / two:.2f} x sooner"
+        )
+
+
+if __name__ == "__main__":
+    main()

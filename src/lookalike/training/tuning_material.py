@@ -1,0 +1,117 @@
+"""What the trials of a study share: the split table, and frozen features of its pictures, in memory.
+
+A table enters; sides with features leave, each kind computed once for all processes and read once in each.
+What is trained on them is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import filelock
+import numpy as np
+
+from lookalike.cache import cache_folder
+from lookalike.config import RunConfig
+from lookalike.model import Model, untrained
+from lookalike.records import SILENT, Watcher
+from lookalike.table import ImageTable
+from lookalike.training.build import feature_spec, side_of
+from lookalike.training.features import cache_path
+from lookalike.training.material import limited, with_categories, with_views
+from lookalike.training.side import Side
+
+_TIMED, _ROUNDS = 16, 3  # pictures whose milliseconds are taken, and how often
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A backbone with the features of the pictures to learn from and to be judged by."""
+
+    backbone: Model
+    train: Side
+    val: Side
+
+
+@dataclass
+class Material:
+    """What the trials of a process share; features are computed, or read, on first use and kept.
+
+    Attributes:
+        table: the pictures with their splits.
+        runs: of how many kinds of features the pictures were asked for.
+    """
+
+    table: ImageTable
+    watcher: Watcher = SILENT
+    runs: int = 0
+    _prepared: dict[str, Prepared] = field(default_factory=dict)
+    _milliseconds: dict[str, float] = field(default_factory=dict)
+
+    def prepared(self, config: RunConfig) -> Prepared:
+        """The features that a run's head learns from, and those it is judged by."""
+        plain = self._sides(config)
+        augment = None if config.augment is None else config.augment.model_dump(mode="json")
+        batches = config.batches
+        chosen = (batches.class_list, batches.total_examples_per_class, batches.category, config.seed)
+        key = json.dumps([feature_spec(config), augment, config.training.views, chosen])
+        if key not in self._prepared:
+            self._prepared[key] = self._to_learn(plain, config)
+        return self._prepared[key]
+
+    def merged(self, config: RunConfig) -> Prepared:
+        """The same with train and val to learn from; val is there as it was."""
+        plain = self._sides(config)
+        splits = self.table.frame["split"].replace({"val": "train"}).to_numpy()
+        both = self.table.with_splits(splits)
+        train = side_of(plain.backbone, both, "train", self.watcher)
+        return self._to_learn(replace(plain, train=train), config)
+
+    def _to_learn(self, plain: Prepared, config: RunConfig) -> Prepared:
+        train = limited(plain.train, config.batches, seed=config.seed)
+        train = with_categories(train, config.batches)
+        with tempfile.TemporaryDirectory() as folder:
+            train = with_views(train, plain.backbone, config, Path(folder), self.watcher)
+        return replace(plain, train=train)
+
+    def _sides(self, config: RunConfig) -> Prepared:
+        key = json.dumps(feature_spec(config))
+        if key not in self._prepared:
+            self.runs += 1
+            backbone = untrained(feature_spec(config), say=self.watcher.say)
+            lock = cache_path(backbone, cache_folder()).with_suffix(".lock")
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(lock):  # of several processes one computes, and the others read
+                train, val = (side_of(backbone, self.table, name, self.watcher) for name in ("train", "val"))
+            self._prepared[key] = Prepared(backbone, train, val)
+        return self._prepared[key]
+
+    def milliseconds(self, config: RunConfig) -> float:
+        """Of a backbone with its pooling, from pixels to a feature; a picture, in a batch."""
+        key = json.dumps(feature_spec(config))
+        if key not in self._milliseconds:
+            self._milliseconds[key] = embedding_milliseconds(self._sides(config).backbone)
+        return self._milliseconds[key]
+
+
+def embedding_milliseconds(model: Model) -> float:
+    """Of a model, from pixels to its vector; a picture, in a batch."""
+    size = model.preprocess.size
+    pixels = np.random.default_rng(0).integers(0, 256, (_TIMED, size, size, 3), dtype=np.uint8)
+    model.embed_pixels(pixels)  # opens the session
+    return milliseconds_of(lambda: model.embed_pixels(pixels)) / _TIMED
+
+
+def milliseconds_of(work: Callable[[], object]) -> float:
+    """The shortest of some rounds: what else the machine does only lengthens them."""
+    rounds = []
+    for _ in range(_ROUNDS):
+        begun = time.perf_counter()
+        work()
+        rounds.append(1000 * (time.perf_counter() - begun))
+    return min(rounds)

@@ -1,0 +1,241 @@
+"""Where a study is kept: an Optuna storage that several processes and machines share, and survives any death.
+
+A study file enters; an Optuna study leaves that is known to be this file's, and its trials as plain records.
+Which process lives is another room's business (tuning_workers). Nothing is trained here.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from lookalike.errors import ConfigError, MissingExtraError
+from lookalike.training.spaces import Space
+from lookalike.training.tuning_space import StudyFile
+from lookalike.trials import Objective, State, Trial
+
+try:
+    import optuna
+    from optuna.exceptions import ExperimentalWarning, OptunaError
+    from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+    from optuna.trial import FrozenTrial, TrialState
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
+except ModuleNotFoundError as error:
+    raise MissingExtraError(error.name or "optuna", extra="tune") from error
+
+ABOUT = "lookalike"  # of a study; of a trial:
+WORKER, MESSAGE, EPOCHS, SOLVED, FIGURES = "worker", "message", "epochs", "solved", "figures"
+HEARTBEAT_SECONDS, GRACE_SECONDS = 60, 180  # for processes on other machines
+LOCK_SECONDS = 60  # that SQLite waits for another process to finish writing
+FREE = (  # keys that change nothing of what a trial brings
+    *("data", "calibration", "training.device", "training.devices", "training.nodes", "training.workers"),
+    *("training.loggers", "training.checkpoint_minutes"),
+)
+STATES: Mapping[TrialState, State] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "running",
+}
+
+
+def open_study(file: StudyFile, url: str, *, objectives: tuple[Objective, ...], data: str) -> optuna.Study:
+    """The study of a file, made where there is none.
+
+    Args:
+        url: of an Optuna storage, for example sqlite:///study.db.
+        data: fingerprint of the table.
+
+    Raises:
+        ConfigError: the storage cannot be opened, or its study of that name is another one.
+    """
+    name = file.base.name
+    about = {**file.identity(), "data": data}
+    ways = optuna.study.StudyDirection
+    directions = [ways.MAXIMIZE if goal.better == "higher" else ways.MINIMIZE for goal in objectives]
+    with hushed(), _explained(url):
+        study = optuna.create_study(
+            storage=_storage(url), study_name=name, directions=directions, load_if_exists=True
+        )
+        empty = not study.get_trials(deepcopy=False)
+        kept = study.user_attrs.get(ABOUT)  # looked for after the trials: it is there before them
+        if kept is None and empty:
+            study.set_metric_names([goal.name for goal in objectives])
+            study.set_user_attr(ABOUT, about)
+            kept = about
+    _check_same(kept, about, name=name, where=shown_url(url))
+    return study
+
+
+def _storage(url: str, *, attempts: int = 3) -> optuna.storages.RDBStorage:
+    """The storage, its tables made where there are none; another machine may be making them just now."""
+    waiting = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
+    try:
+        return optuna.storages.RDBStorage(
+            url,
+            engine_kwargs=waiting,
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            grace_period=GRACE_SECONDS,
+        )
+    except (IntegrityError, ProgrammingError):
+        if attempts <= 1:
+            raise
+        time.sleep(1.0)
+        return _storage(url, attempts=attempts - 1)
+
+
+def _check_same(kept: Any, about: Mapping[str, Any], *, name: str, where: str) -> None:
+    remedy = "take the change back, or start under another name: --set name=..."
+    if kept is None:
+        raise ConfigError(
+            "the storage has a study of that name that lookalike did not make",
+            where=where,
+            saw=name,
+            do="start under another name: --set name=...",
+        )
+    before, now = (_flat(json.loads(json.dumps(values))) for values in (kept, about))
+    changed = [key for key in (*now, *before) if now.get(key) != before.get(key) and not _is_free(key)]
+    if not changed:
+        return
+    key = changed[0]
+    others = [_spoken(other) for other in dict.fromkeys(changed[1:]) if other != key]
+    if key == "data":
+        saw, wanted = "other pictures, labels or splits", "those that the study began with"
+    else:
+        saw = json.dumps(now[key]) if key in now else "nothing"
+        wanted = f"{json.dumps(before[key]) if key in before else 'nothing'}, as when it began"
+    raise ConfigError(
+        "the study file has changed since the study began",
+        where=f"{where}, study {name}: {_spoken(key)}",
+        saw=saw,
+        wanted=wanted,
+        do=f"{remedy}; changed too: {', '.join(others)}" if others else remedy,
+    )
+
+
+def _spoken(key: str) -> str:
+    return key.removeprefix("fixed.")
+
+
+def _is_free(key: str) -> bool:
+    spoken = _spoken(key)
+    return key != "data" and any(spoken == free or spoken.startswith(f"{free}.") for free in FREE)
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted key to value, of what stays; spaces whole."""
+    found = {"objective": values["objective"], "data": values["data"]}
+    found |= {f"search.{key}": space for key, space in values["search"].items()}
+
+    def walk(inner: Mapping[str, Any], prefix: str) -> None:
+        for key, value in inner.items():
+            if isinstance(value, Mapping) and value:
+                walk(value, f"{prefix}{key}.")
+            else:
+                found[f"{prefix}{key}"] = value
+
+    walk(values["fixed"], "fixed.")
+    return found
+
+
+def trials_of(study: optuna.Study, spaces: Mapping[str, Space]) -> list[Trial]:
+    """Every trial that was begun, in order; those whose process was ended say so."""
+    with hushed():
+        return [_plain(trial, spaces) for trial in study.get_trials(deepcopy=False)]
+
+
+def _plain(trial: FrozenTrial, spaces: Mapping[str, Space]) -> Trial:
+    known = trial.user_attrs
+    interrupted = trial.state == TrialState.FAIL and MESSAGE not in known
+    message = "its process was ended" if interrupted else known.get(MESSAGE, "")
+    values = tuple(trial.values) if trial.state == TrialState.COMPLETE else ()
+    return Trial(
+        number=trial.number,
+        state=STATES[trial.state],
+        params={key: spaces[key].value(value) for key, value in trial.params.items() if key in spaces},
+        values=values,
+        course=dict(sorted(trial.intermediate_values.items())),
+        epochs=int(known.get(EPOCHS, 0)),
+        solved=known.get(SOLVED, {}),
+        seconds=trial.duration.total_seconds() if trial.duration else None,
+        message=message,
+        figures=known.get(FIGURES, {}),
+        interrupted=interrupted,
+    )
+
+
+def count_done(trials: list[FrozenTrial]) -> int:
+    """Trials that came to an end of their own: finished, pruned, or failed with a message."""
+    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    return sum(trial.state in ended or MESSAGE in trial.user_attrs for trial in trials)
+
+
+def new_sampler(file: StudyFile, number: int) -> BaseSampler:
+    """The sampler of one trial: what it draws hangs on seed, number and earlier trials alone.
+
+    A study that was stopped then goes on as it would have, and no two processes draw alike.
+    """
+    seed = int(uuid.uuid5(uuid.NAMESPACE_OID, f"{file.seed} {number}").int % 2**32)
+    if file.study.sampler == "random":
+        return RandomSampler(seed=seed)
+    with hushed():
+        return TPESampler(seed=seed, n_startup_trials=file.study.startup_trials, multivariate=True)
+
+
+def new_pruner(file: StudyFile) -> optuna.pruners.BasePruner:
+    """What says that a trial need not go on."""
+    study = file.study
+    if study.pruner == "none" or len(study.objective) > 1:
+        return optuna.pruners.NopPruner()
+    if study.pruner == "median":
+        return optuna.pruners.MedianPruner(
+            n_startup_trials=study.startup_trials, n_warmup_steps=study.warmup_epochs + 1
+        )
+    searched = file.spaces.get("training.epochs")
+    longest = max(searched.ends()) if searched else file.base.training.epochs
+    return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=int(longest), reduction_factor=3)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Hold back Optuna's talk; what a user needs to know is said by the study."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            warnings.filterwarnings("ignore", message="Heartbeat of storage")  # `beating` sees to it
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, OptunaError, ImportError, RuntimeError, ValueError, TypeError) as error:
+        missing = isinstance(error, ImportError)
+        raise ConfigError(
+            "the study's storage cannot be opened",
+            where=shown_url(url),
+            saw=(str(error).strip().splitlines() or [type(error).__name__])[0],
+            wanted="the URL of a database, for example postgresql+psycopg://user@host/name",
+            do="install the database's driver, for example pip install 'psycopg[binary]'" if missing
+            else "check the URL and that the database is there; without --storage the study keeps a file",
+        ) from error  # fmt: skip
+
+
+def shown_url(url: str) -> str:
+    """A storage's URL without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except (SQLAlchemyError, ValueError):
+        return "--storage"
