@@ -11,10 +11,15 @@ NAMES = (
     "training",
     "trainer",
     "losses",
+    "tuning",
     "judging",
+    "identification",
+    "retrieval",
+    "intervals",
     "search",
     "near_duplicates",
     "leaks",
+    "report",
 )
 
 if __name__ == "__main__":

@@ -206,6 +206,7 @@ def test_where_results_go_is_looked_at_before_the_work(
     fails(run("describe", pictures, "--plot", tmp_path / "x.txt"), "in this format", "x.png")
     fails(run("describe", pictures, "--plot", nowhere / "x.png"), "nowhere", "make the folder")
     fails(run("evaluate", tiny_folder, pictures, "--report", nowhere / "r.html"), "nowhere")
+    fails(run("evaluate", tiny_folder, pictures, "--pictures", nowhere / "shown"), "nowhere")
     fails(run("search", index, query, "--html", nowhere / "a.html"), "nowhere")
     assert not list(tmp_path.glob("x.*"))
 
@@ -222,3 +223,11 @@ def test_figures_are_printed_though_the_report_cannot_be_written(
     code, out, err = run("evaluate", tiny.folder, pictures, "--split", "all", "--json", "--report", report)
     assert (code, "a full disk" in err) == (2, True)
     assert json.loads(out)["split"] == "all"
+
+
+def test_pictures_of_an_evaluation_lie_in_the_folder_that_was_named(
+    run: Callable[..., Shown], pictures: Path, tiny: Model, tmp_path: Path
+) -> None:
+    code, out, _ = run("evaluate", tiny.folder, pictures, "--split", "all", "--pictures", tmp_path / "shown")
+    assert (code, "recall@1" in out) == (0, True)
+    assert {"rows.png", "roc.png", "triplets.png"} <= {path.name for path in (tmp_path / "shown").iterdir()}

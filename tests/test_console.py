@@ -48,6 +48,7 @@ def test_answers_as_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert line.count("\n") == 1
     assert json.loads(line)["hits"][0] == {
         "rank": 1, "id": 7, "path": "a b.png", "label": "cup", "similarity": 0.5, "match": True,
+            "probability": None, "band": None,
     }  # fmt: skip
 
 

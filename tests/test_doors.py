@@ -12,26 +12,43 @@ from lookalike import (
     calibrating,
     checkup,
     cli,
+    cli_calibrate,
+    cli_compare,
+    cli_identify,
     cli_index,
     cli_judge,
     cli_look,
+    cli_project,
     cli_search,
+    cli_tune,
+    comparison,
     evaluation,
+    identifying,
     matching,
+    projector,
     search,
 )
 from lookalike.index import Index
+from lookalike.training import tuning
 
 
 @pytest.mark.parametrize(
     ("door", "core", "names"),
     [
         (cli_judge.evaluate, evaluation.evaluate, ("split",)),
-        (cli_judge.calibrate, calibrating.calibrate, ("split", "target", "confidence", "name")),
+        (cli_compare.compare, comparison.compare, ("split",)),
+        (
+            cli_calibrate.calibrate,
+            calibrating.calibrate,
+            ("split", "target", "confidence", "name", "copies", "bands"),
+        ),
         (cli_search.search, search.search_images, ("k", "copies", "threshold")),
         (cli_search.match_, matching.match, ("threshold",)),
+        (cli_identify.identify, identifying.identify, ("threshold",)),
+        (cli_project.project, projector.write_projector, ("split", "method")),
         (cli_index.index, Index.update, ("prune",)),
         (cli_look.doctor, checkup.doctor, ("similarity",)),
+        (cli_tune.tune, tuning.tune, ("jobs",)),
     ],
 )
 def test_defaults_are_those_of_the_core(

@@ -43,6 +43,8 @@ def test_embeddings_keep_ids_with_rows() -> None:
             "at least 95% of matches are right (95% confidence, for things",
         ),
         ("false-match-rate=0.001", "at most 0.1% of different pairs match (95% confidence"),
+        ("recall=0.9", "at least 90% of same pairs match (95% confidence, for things"),
+        ("accuracy", "best accuracy: 98.9% of all pairs are told right (no promise beyond these pairs"),
         ("f1", "no promise beyond these pairs"),
     ],
 )

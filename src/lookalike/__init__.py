@@ -15,17 +15,26 @@ if TYPE_CHECKING:
     from lookalike.attribute_search import search_attributes, search_composed
     from lookalike.calibrating import calibrate
     from lookalike.checkup import doctor
+    from lookalike.comparison import compare
     from lookalike.description import describe
     from lookalike.embedding import embed_table
     from lookalike.errors import LookalikeError
     from lookalike.evaluation import evaluate
+    from lookalike.explanation import explain
+    from lookalike.identifying import identify
     from lookalike.index import Index
     from lookalike.matching import match
     from lookalike.model import Model
+    from lookalike.notebook import to_html
+    from lookalike.open_calibrating import calibrate_identification
+    from lookalike.open_evaluation import identification_report
+    from lookalike.plots_explanation import draw_explanation
+    from lookalike.projector import write_projector
     from lookalike.search import search_images
     from lookalike.shortening import shorten
     from lookalike.table import ImageTable
     from lookalike.training.run import train
+    from lookalike.training.tuning import tune
 
 __version__ = "0.1.0"
 
@@ -36,17 +45,26 @@ __all__ = [
     "Model",
     "__version__",
     "calibrate",
+    "calibrate_identification",
+    "compare",
     "describe",
     "doctor",
+    "draw_explanation",
     "embed_table",
     "evaluate",
     "evaluate_attributes",
+    "explain",
+    "identification_report",
+    "identify",
     "match",
     "search_attributes",
     "search_composed",
     "search_images",
     "shorten",
+    "to_html",
     "train",
+    "tune",
+    "write_projector",
 ]
 
 _HOMES = {
@@ -55,17 +73,26 @@ _HOMES = {
     "LookalikeError": "lookalike.errors",
     "Model": "lookalike.model",
     "calibrate": "lookalike.calibrating",
+    "calibrate_identification": "lookalike.open_calibrating",
+    "compare": "lookalike.comparison",
     "describe": "lookalike.description",
     "doctor": "lookalike.checkup",
+    "draw_explanation": "lookalike.plots_explanation",
     "embed_table": "lookalike.embedding",
     "evaluate": "lookalike.evaluation",
     "evaluate_attributes": "lookalike.attribute_evaluation",
+    "explain": "lookalike.explanation",
+    "identification_report": "lookalike.open_evaluation",
+    "identify": "lookalike.identifying",
     "match": "lookalike.matching",
     "search_attributes": "lookalike.attribute_search",
     "search_composed": "lookalike.attribute_search",
     "search_images": "lookalike.search",
     "shorten": "lookalike.shortening",
+    "to_html": "lookalike.notebook",
     "train": "lookalike.training.run",
+    "tune": "lookalike.training.tuning",
+    "write_projector": "lookalike.projector",
 }
 
 

@@ -16,7 +16,17 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from lookalike import cli_index, cli_judge, cli_look, cli_search
+from lookalike import (
+    cli_calibrate,
+    cli_compare,
+    cli_identify,
+    cli_index,
+    cli_judge,
+    cli_look,
+    cli_project,
+    cli_search,
+    cli_tune,
+)
 from lookalike.cli_search import ERROR
 from lookalike.errors import LookalikeError
 
@@ -171,11 +181,15 @@ def demo(
 
 
 for command in (
+    cli_tune.tune,
     cli_judge.evaluate,
-    cli_judge.calibrate,
+    cli_calibrate.calibrate,
+    cli_compare.compare,
+    cli_project.project,
     cli_search.embed,
     cli_index.index,
     cli_search.search,
+    cli_identify.identify,
 ):
     app.command()(command)
 app.command(name="match")(cli_search.match_)

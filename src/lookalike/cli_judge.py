@@ -1,23 +1,49 @@
-"""The commands that judge a model: evaluate, calibrate."""
+"""The command evaluate: how good a model is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lookalike import cli_search
+from lookalike.cli_identify import Asked, is_open, judge_open
 from lookalike.cli_look import Data
 from lookalike.cli_search import AsJson, ModelName
 
 if TYPE_CHECKING:
+    from lookalike.console import Talk
+    from lookalike.evaluation import Evaluation
     from lookalike.model import Model
-    from lookalike.records import Skipped
+    from lookalike.table import ImageTable
 
 Root = Annotated[
     Path | None, typer.Option(help="Where a manifest's pictures are, for example since they were moved.")
+]
+
+
+def _check_file(path: Path | None) -> Path | None:
+    if path is not None:
+        from lookalike.files import check_writable
+
+        check_writable(path)
+    return path
+
+
+def _check_folder(path: Path | None) -> Path | None:
+    if path is not None:
+        _check_file(path / "rows.png" if path.is_dir() else path)
+    return path
+
+
+ReportFile = Annotated[
+    Path | None, typer.Option(callback=_check_file, help="Write an HTML report to this file.")
+]
+PicturesFolder = Annotated[
+    Path | None,
+    typer.Option(
+        callback=_check_folder, help="Write the report's plots and galleries into this folder, as PNG."
+    ),
 ]
 
 
@@ -28,84 +54,101 @@ def evaluate(
     split: Annotated[str, typer.Option(help="test, val, train or all.")] = "test",
     root: Root = None,
     as_json: AsJson = False,
-    report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")] = None,
+    report: ReportFile = None,
+    pictures: PicturesFolder = None,
+    question: Asked = None,
 ) -> None:
     """Judge a model on pictures it has not seen."""
+    if is_open(question):
+        refused = {"report": report, "pictures": pictures}
+        return judge_open(model, data, root=root, split=split, as_json=as_json, refused=refused)
     from datetime import UTC, datetime
 
-    from lookalike.console import Talk, put, put_json, tell_notes, tell_skipped
+    from lookalike.console import Talk, tell_notes, tell_skipped
     from lookalike.evaluation import evaluate as judge
-    from lookalike.files import check_writable
     from lookalike.model import Model
-    from lookalike.pages import report_page
-    from lookalike.report import report_json, summary, write_report
     from lookalike.table import ImageTable
 
-    if report is not None:
-        check_writable(report)
     table = ImageTable.read(data, root=root)
     with Talk() as talk:
         tell_notes(talk, table)
         opened = Model.load(model, say=talk.say)
         if "attributes" in opened.facts:
-            cli_search.judge_attributes(opened, table, split=split, talk=talk, as_json=as_json, report=report)
+            _judge_attributes(
+                opened, table, talk, split=split, as_json=as_json, report=report, pictures=pictures
+            )
             return
         found = judge(opened, table, split=split, progress=talk.stage("embed"))
         tell_skipped(talk, found.report.skipped)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    _tell(found, opened, table, created=now, as_json=as_json)
+    if report is not None or pictures is not None:
+        _show(found, opened, table, created=now, report=report, pictures=pictures)
+
+
+def _tell(found: Evaluation, model: Model, table: ImageTable, *, created: str, as_json: bool) -> None:
+    """Print the figures."""
+    from lookalike.console import put, put_json
+    from lookalike.report import summary
+    from lookalike.results import results
+
     if as_json:
-        put_json(report_json(found.report))
+        put_json(results(found, model, table=table, created=created))
     else:
         put("\n".join(summary(found.report)))
-    if report is not None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        write_report(report_page(found, opened, table=table, created=now), report)
 
 
-def _cautions(model: Model, *, name: str, split: str, untrained: bool) -> Iterator[str]:
-    """What a new threshold replaces, and what to know of it."""
-    if before := model.thresholds.get(name):
-        yield f"This replaces {name}: similarity >= {before.similarity:.4f}, {before.promise}"
-    if split == "test":
-        yield "Figures of the split test flatter a threshold that was chosen on it: choose on val"
-    if untrained:
-        yield f"The threshold of the untrained model is kept in {model.folder}, for all that use it"
-
-
-def calibrate(
-    model: ModelName,
-    data: Data,
+def _show(
+    found: Evaluation,
+    model: Model,
+    table: ImageTable,
     *,
-    split: Annotated[str, typer.Option(help="Where the pairs come from: val, or all.")] = "val",
-    root: Root = None,
-    target: Annotated[str, typer.Option(help="f1, precision=0.99 or false-match-rate=0.001.")] = "f1",
-    confidence: Annotated[float, typer.Option(help="With which the promise holds.")] = 0.95,
-    name: Annotated[str, typer.Option(help="Under which the model keeps the threshold.")] = "default",
-    as_json: AsJson = False,
+    created: str,
+    report: Path | None,
+    pictures: Path | None,
 ) -> None:
-    """Choose the similarity that means "the same"."""
-    from dataclasses import asdict
+    """Write the page, the pictures beside it, or both."""
+    from lookalike.console import Talk
+    from lookalike.pages import report_page
+    from lookalike.pictures import write_pictures
+    from lookalike.report import write_report
 
-    from lookalike.calibrating import calibrate as choose
-    from lookalike.console import Talk, put, put_json, tell_notes, tell_skipped
-    from lookalike.model import DEFAULT, Model
-    from lookalike.table import ImageTable
-
-    table = ImageTable.read(data, root=root)
-    skipped: list[Skipped] = []
     with Talk() as talk:
-        tell_notes(talk, table)
-        opened = Model.load(model, say=talk.say)
-        for caution in _cautions(opened, name=name, split=split, untrained=model == DEFAULT):
-            talk.say(caution)
-        try:
-            threshold = choose(
-                opened, table, split=split, target=target, confidence=confidence, name=name,
-                progress=talk.stage("embed"), skipped=skipped.extend,
-            )  # fmt: skip
-        finally:
-            tell_skipped(talk, skipped)
+        page = report_page(found, model, table=table, created=created, progress=talk.stage("draw"))
+        if report is not None:
+            write_report(page, report)
+        if pictures is not None:
+            write_pictures(page, pictures)
+
+
+def _judge_attributes(
+    model: Model,
+    table: ImageTable,
+    talk: Talk,
+    *,
+    split: str,
+    as_json: bool,
+    report: Path | None,
+    pictures: Path | None,
+) -> None:
+    """Judge a model of attributes, and print what was found."""
+    from datetime import UTC, datetime
+
+    from lookalike.attribute_evaluation import evaluate_attributes
+    from lookalike.attribute_page import attribute_page, write_attributes
+    from lookalike.attribute_wording import attribute_json, attribute_lines
+    from lookalike.console import put, put_json, tell_skipped
+    from lookalike.pictures import write_attribute_pictures
+
+    found = evaluate_attributes(model, table, split=split, progress=talk.stage("embed"))
+    tell_skipped(talk, found.skipped)
     if as_json:
-        left_out = [asdict(entry) for entry in skipped]
-        put_json({**asdict(threshold), "promise": threshold.promise, "skipped": left_out})
+        put_json(attribute_json(found))
     else:
-        put(f"similarity >= {threshold.similarity:.4f} means the same: {threshold.promise}")
+        put("\n".join(attribute_lines(found)))
+    if report is not None:
+        write_attributes(
+            attribute_page(found, table, created=datetime.now(UTC).isoformat(timespec="seconds")), report
+        )
+    if pictures is not None:
+        write_attribute_pictures(found, pictures)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lookalike.cli_explain import Plotted, draw
 from lookalike.errors import LookalikeError
 
 if TYPE_CHECKING:
-    from lookalike.console import Talk
     from lookalike.index import Index
-    from lookalike.model import Model
     from lookalike.records import Hits, Skipped
-    from lookalike.table import ImageTable
+    from lookalike.selection import Selection
 
 OK, NOTHING, ERROR = 0, 1, 2
 
@@ -28,12 +26,25 @@ IndexFile = Annotated[Path, typer.Argument(metavar="INDEX", help="Index file, fo
 ThresholdName = Annotated[
     str, typer.Option(metavar="NAME", help="Which of the model's thresholds; calibrate --name makes them.")
 ]
+Prior = Annotated[
+    float | None,
+    typer.Option(metavar="SHARE", help="Of pairs like these, how many are the same; for the probability."),
+]
 Queries = Annotated[
     list[str] | None, typer.Argument(metavar="IMAGE...", help="Pictures; - reads paths from stdin.")
 ]
 Stated = Annotated[
     str | None,
     typer.Option(metavar="A=1,B=0", help="With A, without B; with IMAGE: like it, but with A, without B."),
+]
+Where = Annotated[
+    str | None,
+    typer.Option(metavar="FILTER", help="Only pictures that fit: \"label = 'cat' and year >= 2020\"."),
+]
+Folder = Annotated[Path | None, typer.Option("--in", metavar="FOLDER", help="Only pictures below it.")]
+Between = Annotated[
+    tuple[float, float] | None,
+    typer.Option(metavar="LOW HIGH", help="Only answers with a similarity from LOW to HIGH."),
 ]
 Pictures = Annotated[list[str], typer.Argument(help="Pictures or folders; - reads paths from stdin.")]
 
@@ -52,13 +63,6 @@ OpenPage = Annotated[
 ]
 
 
-class Verdict(StrEnum):
-    """What match says."""
-
-    SAME = "MATCH"
-    DIFFERENT = "NO MATCH"
-
-
 def embed(
     model: ModelName,
     images: Pictures,
@@ -70,7 +74,7 @@ def embed(
     from lookalike.model import Model
     from lookalike.vectors import embed_to_parquet
 
-    paths, unfit = _paths(images)
+    paths, unfit = picture_paths(images)
     with Talk() as talk:
         skipped = embed_to_parquet(Model.load(model, say=talk.say), paths, out, progress=talk.stage("embed"))
         tell_skipped(talk, (*unfit, *skipped))
@@ -92,42 +96,60 @@ def search(
         bool, typer.Option("--copies", help="Answer with exact copies of the picture too.")
     ] = False,
     threshold: ThresholdName = "default",
+    where: Where = None,
+    folder: Folder = None,
+    between: Between = None,
     html: Page = None,
     open_page: OpenPage = False,
 ) -> None:
     """Find the pictures most alike to a picture."""
-    from lookalike.console import Talk, put_answers, tell_skipped
+    from lookalike.console import Talk, tell_skipped
     from lookalike.index import Index
-    from lookalike.records import Hits
 
-    queries, unfit = _paths(images or []) if images or attributes is None else ([], ())
+    queries, unfit = picture_paths(images or []) if images or attributes is None else ([], ())
     style = "json" if as_json else "jsonl" if jsonl else "zero" if zero else "paths" if paths else "text"
-    _check_style(style, pictures=len(queries))
-    answers: list[Hits] = []
-    skipped: list[Skipped] = [*unfit]
+    check_style(style, pictures=len(queries))
+    chosen = _selection(where, folder, between)
     with Talk() as talk, Index.open(index_file) as opened:
-        for answer in _ask(opened, queries, attributes, k=k, copies=copies, threshold=threshold):
-            if isinstance(answer, Hits):
-                put_answers(answer, style=style, changes=attributes or "" if queries else "")
-                answers.append(answer)
-            else:
-                skipped.append(answer)
+        found = _ask(opened, queries, attributes, chosen, k=k, copies=copies, threshold=threshold)
+        answers, unusable = _put_each(found, style=style, changes=attributes or "" if queries else "")
+        skipped = [*unfit, *unusable]
         tell_skipped(talk, skipped)
     if skipped and not answers:
-        raise _nothing_asked(skipped)
+        raise nothing_asked(skipped)
     if html is not None or open_page:
         _show_page(answers, html, attributes=attributes or "", browser=open_page)
     raise typer.Exit(ERROR if not answers else OK if any(len(answer) for answer in answers) else NOTHING)
 
 
-def _check_style(style: str, *, pictures: int) -> None:
+def _put_each(
+    found: Iterable[Hits | Skipped], *, style: str, changes: str
+) -> tuple[list[Hits], list[Skipped]]:
+    """Print every answer as soon as it is there; return them, and what could not be used."""
+    from lookalike.console import put_answers
+    from lookalike.records import Hits
+
+    answers: list[Hits] = []
+    skipped: list[Skipped] = []
+    for answer in found:
+        if isinstance(answer, Hits):
+            put_answers(answer, style=style, changes=changes)
+            answers.append(answer)
+        else:
+            skipped.append(answer)
+    return answers, skipped
+
+
+def check_style(style: str, *, pictures: int) -> None:
+    """Refuse one JSON value for several pictures."""
     if style == "json" and pictures > 1:
         raise LookalikeError(
             "--json is for one picture", where="--json", saw=f"{pictures} pictures", do="use --jsonl"
         )
 
 
-def _nothing_asked(skipped: Sequence[Skipped]) -> LookalikeError:
+def nothing_asked(skipped: Sequence[Skipped]) -> LookalikeError:
+    """The error of a command of whose pictures none could be used."""
     return LookalikeError(
         "there is nothing to search by",
         where=skipped[0].path,
@@ -137,20 +159,33 @@ def _nothing_asked(skipped: Sequence[Skipped]) -> LookalikeError:
     )
 
 
+def _selection(where: str | None, folder: Path | None, between: tuple[float, float] | None) -> Selection:
+    from lookalike.selection import Selection
+
+    return Selection(where or "", folder, *(between or ()))
+
+
 def _ask(
-    index: Index, queries: Sequence[Path], attributes: str | None, *, k: int, copies: bool, threshold: str
+    index: Index,
+    queries: Sequence[Path],
+    attributes: str | None,
+    selection: Selection,
+    *,
+    k: int,
+    copies: bool,
+    threshold: str,
 ) -> Iterable[Hits | Skipped]:
     from lookalike.attribute_search import search_attributes, search_composed
     from lookalike.search import search_images
 
     if attributes is None:
-        return search_images(index, queries, k=k, copies=copies, threshold=threshold)
+        return search_images(index, queries, k=k, copies=copies, threshold=threshold, selection=selection)
     if threshold != "default":
         what, do = "a threshold is for two pictures, not for attributes", "leave out --threshold"
         raise LookalikeError(what, where="--threshold", saw=threshold, do=do)
     if not queries:
-        return [search_attributes(index, attributes, k=k)]
-    return search_composed(index, queries, attributes, k=k, copies=copies)
+        return [search_attributes(index, attributes, k=k, selection=selection)]
+    return search_composed(index, queries, attributes, k=k, copies=copies, selection=selection)
 
 
 def match_(
@@ -159,27 +194,23 @@ def match_(
     b: Annotated[str, typer.Argument(metavar="B", help="Another picture.")],
     *,
     threshold: ThresholdName = "default",
+    prior: Prior = None,
     as_json: AsJson = False,
+    explain: Plotted = None,
 ) -> None:
     """Say whether two pictures show the same (exit code 0, else 1)."""
-    from lookalike.console import put, put_json
+    from lookalike.console import match_lines, match_values, put, put_json
     from lookalike.matching import match
     from lookalike.model import Model
 
-    found = match(Model.load(model), a, b, threshold=threshold)
-    verdict = Verdict.SAME if found.match else Verdict.DIFFERENT
+    opened = Model.load(model)
+    if explain is not None:  # first, because it needs no threshold
+        draw(opened, a, b, explain)
+    found = match(opened, a, b, threshold=threshold, prior=prior)
     if as_json:
-        put_json(
-            {
-                "match": found.match,
-                "similarity": found.similarity,
-                "threshold": found.threshold.similarity,
-                "promise": found.threshold.promise,
-            }
-        )
+        put_json(match_values(found))
     else:
-        put(f"{verdict}  similarity {found.similarity:.4f}, threshold {found.threshold.similarity:.4f}")
-        put(found.threshold.promise)
+        put("\n".join(match_lines(found)))
     raise typer.Exit(OK if found.match else NOTHING)
 
 
@@ -208,7 +239,7 @@ def info(
         put("\n".join(lines))
 
 
-def _paths(names: Sequence[str]) -> tuple[list[Path], tuple[Skipped, ...]]:
+def picture_paths(names: Sequence[str]) -> tuple[list[Path], tuple[Skipped, ...]]:
     """Files as they are, folders as the pictures in them, - as the lines of stdin."""
     from lookalike.finding import find_images
 
@@ -254,26 +285,3 @@ def _show_page(answers: Sequence[Hits], path: Path | None, *, attributes: str, b
     typer.echo(f"page  {path}", err=True)
     if browser:
         webbrowser.open(path.resolve().as_uri())
-
-
-def judge_attributes(
-    model: Model, table: ImageTable, *, split: str, talk: Talk, as_json: bool, report: Path | None
-) -> None:
-    """Judge a model of attributes, and print what was found."""
-    from datetime import UTC, datetime
-
-    from lookalike.attribute_evaluation import evaluate_attributes
-    from lookalike.attribute_page import attribute_page, write_attributes
-    from lookalike.attribute_wording import attribute_json, attribute_lines
-    from lookalike.console import put, put_json, tell_skipped
-
-    found = evaluate_attributes(model, table, split=split, progress=talk.stage("embed"))
-    tell_skipped(talk, found.skipped)
-    if as_json:
-        put_json(attribute_json(found))
-    else:
-        put("\n".join(attribute_lines(found)))
-    if report is not None:
-        write_attributes(
-            attribute_page(found, table, created=datetime.now(UTC).isoformat(timespec="seconds")), report
-        )

@@ -23,11 +23,15 @@ from rich.progress import (
 
 from lookalike.attribute_wording import attribute_lines
 from lookalike.model import DEFAULT, DEFAULT_BACKBONE
-from lookalike.records import Hit, Hits, Skipped
+from lookalike.open_calibrating import open_thresholds
+from lookalike.open_wording import threshold_line
+from lookalike.records import Hit, Hits, Match, Skipped
 from lookalike.records import Progress as Callback
+from lookalike.verdicts import calibration_of, in_percent
 from lookalike.wording import HEADLINE, summary, verdict
 
 if TYPE_CHECKING:
+    from lookalike.calibrated import Calibration
     from lookalike.model import Model
     from lookalike.store import IndexInfo
     from lookalike.table import ImageTable
@@ -126,7 +130,38 @@ def put_answers(answer: Hits, *, style: str, changes: str = "") -> None:
 
 def _hit_line(hit: Hit) -> str:
     verdict = {None: "", True: "match", False: "no match"}[hit.match]
+    if hit.probability is not None:
+        verdict = f"{verdict:<8}  {in_percent(hit.probability):>6}  {hit.band or '':<12}"
     return f"  {hit.rank:>3}  {hit.similarity:.4f}  {verdict:<8}  {hit.label or '':<20}  {hit.path}".rstrip()
+
+
+def match_lines(found: Match) -> list[str]:
+    """The verdict on two pictures, how likely it is, and the threshold's promise."""
+    verdict = "MATCH" if found.match else "NO MATCH"
+    lines = [f"{verdict}  similarity {found.similarity:.4f}, threshold {found.threshold.similarity:.4f}"]
+    if found.probability is not None and found.prior is not None:
+        band = f"{found.band}: " if found.band else ""
+        where = f"where {in_percent(found.prior)} of such pairs are (--prior gives another share)"
+        lines.append(f"{band}{in_percent(found.probability)} likely to be {found.threshold.meaning}, {where}")
+    return [*lines, found.threshold.promise]
+
+
+def match_values(found: Match) -> dict[str, Any]:
+    """The same as plain values."""
+    return {
+        "match": found.match,
+        "similarity": found.similarity,
+        "threshold": found.threshold.similarity,
+        "promise": found.threshold.promise,
+        "probability": found.probability,
+        "prior": found.prior,
+        "band": found.band,
+    }
+
+
+def band_lines(calibration: Calibration) -> list[str]:
+    """The bands of a model, the highest first."""
+    return [f"{band.name:<12}  from {band.similarity:.4f}: {band.words}" for band in calibration.bands]
 
 
 def run_lines(run: Run) -> list[str]:
@@ -171,10 +206,14 @@ def model_lines(model: Model) -> list[str]:
     if names := model.facts.get("attributes", {}).get("names"):
         facts["attributes"] = ", ".join(names)
     thresholds = [
-        f"threshold {name}: similarity >= {entry.similarity:.4f} means the same: {entry.promise}"
+        f"threshold {name}: similarity >= {entry.similarity:.4f} means {entry.meaning}: {entry.promise}"
         for name, entry in model.thresholds.items()
     ] or ["no match threshold: lookalike calibrate makes one"]
-    return [f"{model.name}: {model.dim} numbers a picture", *_aligned(facts), *thresholds]
+    named = open_thresholds(model).items()
+    thresholds += [f"threshold {name}: {threshold_line(entry)}" for name, entry in named]
+    kept = calibration_of(model)
+    bands = band_lines(kept) if kept is not None else []
+    return [f"{model.name}: {model.dim} numbers a picture", *_aligned(facts), *thresholds, *bands]
 
 
 def index_lines(info: IndexInfo) -> list[str]:

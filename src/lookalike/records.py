@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.errors import SkipReason
+from lookalike.showing import Shown
 from lookalike.threshold import Threshold as Threshold
 
 Floats = NDArray[np.float32]  # vectors and similarities
@@ -94,8 +95,10 @@ class Figure:
     """A measured number with its 95 % interval, beside the same number of the untrained baseline.
 
     Attributes:
-        gain: the 95 % interval of value - baseline, both judged by the same queries (paired draws); None
+        gain: the 95 % interval of value - baseline, both judged by the same draws of classes (paired); None
             where there is no baseline.
+        better: whether a higher or a lower value is better.
+        unit: "share", in [0, 1], or "rank", a mean rank, >= 1.
     """
 
     value: float
@@ -103,6 +106,8 @@ class Figure:
     high: float
     baseline: float | None = None
     gain: tuple[float, float] | None = None
+    better: Literal["higher", "lower"] = "higher"
+    unit: Literal["share", "rank"] = "share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,14 @@ class RankedRow:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer of a search. `match` is None where the model has no threshold."""
+    """One answer of a search.
+
+    Attributes:
+        match: None where the model has no threshold.
+        probability: in (0, 1), that it shows the same as the query, among pairs mixed as those of the
+            calibration; band: the name of its similarity, for example "near copy"; both None where the model
+            has no calibration that says them.
+    """
 
     rank: int
     id: int
@@ -180,10 +192,12 @@ class Hit:
     label: str | None
     similarity: float
     match: bool | None = None
+    probability: float | None = None
+    band: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Hits:
+class Hits(Shown):
     """The answers to one query, most alike first."""
 
     query: str
@@ -195,13 +209,21 @@ class Hits:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """The verdict on two pictures."""
+class Match(Shown):
+    """The verdict on two pictures.
+
+    Attributes:
+        probability: in (0, 1), that they show the same, where a share `prior` of pairs does.
+        band: the name of the similarity, for example "near copy"; None, like the two, without a calibration.
+    """
 
     a: str
     b: str
     similarity: float
     threshold: Threshold
+    probability: float | None = None
+    prior: float | None = None
+    band: str | None = None
 
     @property
     def match(self) -> bool:
@@ -210,12 +232,13 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Shown):
     """How good a model is on one split.
 
     Attributes:
-        figures: name to Figure: recall@k, precision@k, map, r_precision, map@r, roc_auc; all in [0, 1],
-            higher is better.
+        figures: name to Figure: of queries (recall@k, map@r and the others of `metrics.Retrieval`, their mean
+            ranks, macro_*: averages in which every class weighs the same), then of all pairs (roc_auc,
+            pr_auc, eer, tmr@x).
         queries: number of queries judged; a query without a right answer in its gallery is left out
             (`without_partner`; `only_own_group` of these have one, but in their own group).
         gallery: number of pictures that can be answers.

@@ -27,13 +27,14 @@ from lookalike.layouts import Contents
 from lookalike.manifest import EXTENSIONS, read_manifest
 from lookalike.records import Labels, Skipped
 from lookalike.saved import with_root
+from lookalike.showing import Shown
 from lookalike.tree import frame_of, read_tree
 
 SPLIT_ORDER = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
-class ImageTable:
+class ImageTable(Shown):
     """Pictures with what is known of them.
 
     Attributes:

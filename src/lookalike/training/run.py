@@ -1,7 +1,7 @@
 """One run: a table and a config in, a run folder out.
 
-The folder keeps config.yaml, split.parquet, versions.json, metrics.csv, checkpoints/, tensorboard/, model/
-and report.html. Everything after the export (threshold, figures, report) runs the exported model.
+The folder keeps config.yaml, split.parquet, versions.json, metrics.csv, checkpoints/, tensorboard/, model/,
+report.html and report.json. Everything after the export (threshold, figures, report) runs the exported model.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from lookalike.model import Model
 from lookalike.pages import report_page
 from lookalike.records import SILENT, Alarm, Skipped, Threshold, Watcher
 from lookalike.report import write_report
+from lookalike.results import results, write_results
 from lookalike.runfile import apply_overrides, dump_config, load_config, parse_config
 from lookalike.splits import check_judgeable, check_trainable, split_table, split_unlabelled
 from lookalike.table import ImageTable
@@ -48,7 +49,7 @@ class Run:
     """What a training leaves.
 
     Attributes:
-        folder: the run folder; `model` lies in it, as does report.html.
+        folder: the run folder; `model` lies in it, as do report.html and report.json.
         threshold: the match threshold from val; None where val could not support the target.
         evaluation: the figures on test; None where test holds nothing to judge.
         skipped: pictures that could not be used for training or validation.
@@ -101,7 +102,7 @@ def train(
     if table is None:
         if resume:
             watcher.say(f"{folder} holds no run yet: this one starts from the beginning.")
-        table = _split(settings, data, watcher)
+        table = prepared_table(settings, data, watcher)
     elif (folder / MODEL).exists() and any((folder / name).exists() for name in (REPORT, ATTRIBUTES)):
         watcher.say(f"The run in {folder} is finished: its model is judged once more, and left as it is.")
         return _finished(folder, table, settings, watcher)
@@ -127,7 +128,7 @@ def _run(folder: Path, table: ImageTable, settings: RunConfig, *, resume: bool, 
         return Run(folder, built.model, None, None, skipped, built.alarms, report)
     threshold = _calibrate(built.model, table, settings, watcher)
     evaluation = _evaluate(built.model, table, watcher)
-    _report(folder, settings, table, built, evaluation)
+    _report(folder, settings, table, built, evaluation, watcher)
     return Run(folder, built.model, threshold, evaluation, skipped, built.alarms)
 
 
@@ -147,8 +148,12 @@ def _settings(config: RunConfig | str | Path, overrides: Sequence[str]) -> RunCo
     return parse_config(apply_overrides(config.model_dump(mode="json"), overrides))
 
 
-def _split(settings: RunConfig, data: ImageTable | str | Path | None, watcher: Watcher) -> ImageTable:
-    """The table with its splits, each of them fit for its job."""
+def prepared_table(settings: RunConfig, data: ImageTable | str | Path | None, watcher: Watcher) -> ImageTable:
+    """The table with its splits, each of them fit for its job.
+
+    Raises:
+        TableError: there is none, or a split does not serve.
+    """
     for note in unused_in_words(settings):
         watcher.say(note)
     source = data if data is not None else settings.data
@@ -240,7 +245,12 @@ def _evaluate(model: Model, table: ImageTable, watcher: Watcher) -> Evaluation |
 
 
 def _report(
-    folder: Path, settings: RunConfig, table: ImageTable, built: Built, evaluation: Evaluation | None
+    folder: Path,
+    settings: RunConfig,
+    table: ImageTable,
+    built: Built,
+    evaluation: Evaluation | None,
+    watcher: Watcher,
 ) -> None:
     write_card(built.model, evaluation.report if evaluation else None)
     if evaluation is None:
@@ -251,12 +261,19 @@ def _report(
         table=table,
         created=_now(),
         history=built.history,
+        start=built.start,
         course=built.similarities,
         alarms=built.alarms,
         notes=built.notes,
         candidates=[_candidate(tried) for tried in built.candidates],
         recipe=dump_config(settings),
+        progress=watcher.stage("draw the report"),
     )
+    values = results(
+        evaluation, built.model, table=table, created=page.created, recipe=settings.model_dump(mode="json"),
+        notes=built.notes, alarms=built.alarms,
+    )  # fmt: skip
+    write_results(values, folder)
     write_report(page, folder / REPORT)
 
 
