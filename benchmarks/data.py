@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from lookalike.alike import alike_pairs
-from lookalike.near_duplicates import SIMILARITY
-from lookalike.table import ImageTable
+from lookalike.checkups.alike import alike_pairs
+from lookalike.checkups.near_duplicates import SIMILARITY
+from lookalike.tables.table import ImageTable
 from lookalike.training.batches import ClassBatches
 
 PER_FOLDER = 100

@@ -20,10 +20,10 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from lookalike.config import NetworkConfig, PreprocessConfig
-from lookalike.embedding import CHUNK, embed_chunks, map_in_order
-from lookalike.images import open_image
-from lookalike.model import Model
-from lookalike.preprocess import prepare
+from lookalike.models.embedding import CHUNK, embed_chunks, map_in_order
+from lookalike.models.model import Model
+from lookalike.pictures.images import open_image
+from lookalike.pictures.preprocess import prepare
 from lookalike.training.backbones import Features
 
 SAMPLE = Path(__file__).parent.parent / "examples" / "emoji"

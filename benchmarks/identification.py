@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.judging import embeddings
-from lookalike.decisions import Decisions, decide, open_curve
 from lookalike.errors import CalibrationError
-from lookalike.open_calibration import choose_open_threshold
+from lookalike.judging.decisions import Decisions, decide, open_curve
+from lookalike.judging.open_calibration import choose_open_threshold
+from lookalike.judging.strangers import AskedTwice, ask_twice
 from lookalike.records import Floats
-from lookalike.strangers import AskedTwice, ask_twice
 
 CLASSES, IMAGES, DIMS = 60, 5, 32  # of a simulated calibration set
 POPULATION, GALLERIES = 1000, 40

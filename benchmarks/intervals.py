@@ -14,13 +14,13 @@ import time
 import numpy as np
 
 from benchmarks.judging import embeddings, peak_mb
-from lookalike.intervals import ClassSums, percentile_interval
 from lookalike.judgement import MACRO
-from lookalike.metrics import Retrieval, retrieval
-from lookalike.pair_intervals import edges_for, figure_draws, pair_figures
-from lookalike.pairs import ClassPairs, class_pairs, pair_histogram
+from lookalike.judging.intervals import ClassSums, percentile_interval
+from lookalike.judging.metrics import Retrieval, retrieval
+from lookalike.judging.pair_intervals import edges_for, figure_draws, pair_figures
+from lookalike.judging.pairs import ClassPairs, class_pairs, pair_histogram
+from lookalike.judging.similarity import Doubles, class_codes
 from lookalike.records import Floats, Labels
-from lookalike.similarity import Doubles, class_codes
 
 DRAWS = 1000
 

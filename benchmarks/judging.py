@@ -20,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from lookalike.calibration import Target, choose_threshold, measure, threshold_of
-from lookalike.curves import threshold_curve
 from lookalike.errors import CalibrationError
-from lookalike.intervals import bootstrap_figures
-from lookalike.metrics import retrieval
-from lookalike.pair_intervals import bootstrap_pairs
-from lookalike.pairs import pair_histogram, roc_auc, roc_auc_error
-from lookalike.probability import fit_probability
+from lookalike.judging.calibration import Target, choose_threshold, measure, threshold_of
+from lookalike.judging.curves import threshold_curve
+from lookalike.judging.intervals import bootstrap_figures
+from lookalike.judging.metrics import retrieval
+from lookalike.judging.pair_intervals import bootstrap_pairs
+from lookalike.judging.pairs import pair_histogram, roc_auc, roc_auc_error
+from lookalike.judging.probability import fit_probability
 from lookalike.records import Floats, Labels, PairHistogram
 
 DIMS = 128

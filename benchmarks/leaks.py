@@ -20,14 +20,14 @@ import numpy as np
 import polars as pl
 
 from lookalike import Index, Model, search_images
-from lookalike.curves import threshold_curve
-from lookalike.embedding import embed_table
 from lookalike.identification import confusion, nearest_pairs
-from lookalike.plots import save
-from lookalike.plots_identification import confusion_matrix
+from lookalike.judging.curves import threshold_curve
+from lookalike.models.embedding import embed_table
+from lookalike.presenting.plots import save
+from lookalike.presenting.plots_identification import confusion_matrix
 from lookalike.records import Hits, Skipped
 from lookalike.runfile import parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.run import train
 
 SAMPLE = Path(__file__).parent.parent / "examples" / "emoji"

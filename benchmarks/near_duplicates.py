@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from lookalike.alike import alike_pairs
-from lookalike.embedding import embed_table, map_in_order
-from lookalike.images import open_image
-from lookalike.looking import look
-from lookalike.model import DEFAULT, Model
-from lookalike.near_duplicates import CORRELATION, DIFFERENCE, SIMILARITY, near_duplicates
-from lookalike.overlay import differences, grey_print, print_vectors, small_picture
-from lookalike.preprocess import prepare
+from lookalike.checkups.alike import alike_pairs
+from lookalike.checkups.looking import look
+from lookalike.checkups.near_duplicates import CORRELATION, DIFFERENCE, SIMILARITY, near_duplicates
+from lookalike.checkups.overlay import differences, grey_print, print_vectors, small_picture
+from lookalike.models.embedding import embed_table, map_in_order
+from lookalike.models.model import DEFAULT, Model
+from lookalike.pictures.images import open_image
+from lookalike.pictures.preprocess import prepare
 from lookalike.records import Floats, Pixels
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 
 Edit = Callable[[Image.Image], Image.Image]
 

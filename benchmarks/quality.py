@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 
 from benchmarks.training import empty_features, pass_seconds
-from lookalike.model import untrained
-from lookalike.table import ImageTable
+from lookalike.models.model import untrained
+from lookalike.tables.table import ImageTable
 from lookalike.training.run import Run, train
 
 FIGURES = ("recall@1", "map@r")

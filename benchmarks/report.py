@@ -22,13 +22,13 @@ import polars as pl
 from PIL import Image
 
 from lookalike.calibrating import calibrate
-from lookalike.embedding import Embedded
 from lookalike.evaluation import evaluate
-from lookalike.model import Model
-from lookalike.pages import report_page
+from lookalike.models.embedding import Embedded
+from lookalike.models.model import Model
+from lookalike.presenting.pages import report_page
+from lookalike.presenting.report import write_report
 from lookalike.records import Embeddings, Floats
-from lookalike.report import write_report
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 
 DIMS = 128
 PER_CLASS = 10

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lookalike.metrics import retrieval, summarise
-from lookalike.pairs import pair_histogram, roc_auc, roc_auc_error
+from lookalike.judging.metrics import retrieval, summarise
+from lookalike.judging.pairs import pair_histogram, roc_auc, roc_auc_error
 from lookalike.records import Floats, Labels
 
 DIMS, PER_CLASS = 128, 20

@@ -27,13 +27,13 @@ import numpy as np
 import onnx
 from PIL import Image
 
-from lookalike.embedding import Chunk, Memory, content_hash
-from lookalike.images import Box
-from lookalike.index import Index
-from lookalike.model import DEFAULT, GRAPH, Model, fingerprint_of, write_facts
+from lookalike.indexing.index import Index
+from lookalike.indexing.schema import Changes, Item
+from lookalike.models.embedding import Chunk, Memory, content_hash
+from lookalike.models.model import DEFAULT, GRAPH, Model, fingerprint_of, write_facts
+from lookalike.pictures.images import Box
 from lookalike.records import Floats
-from lookalike.schema import Changes, Item
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.graph import HeadGraph, grow_head, load_graph
 
 DIM, K, BATCH = 128, 10, 1000

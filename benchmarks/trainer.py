@@ -29,7 +29,7 @@ from torch import nn
 from lookalike.config import AugmentConfig, BatchConfig, RunConfig
 from lookalike.records import Labels
 from lookalike.runfile import parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training import trainer
 from lookalike.training.augment import make_augment
 from lookalike.training.backbones import Features

@@ -22,12 +22,12 @@ from PIL import Image
 
 from lookalike.cache import cache_folder
 from lookalike.config import RunConfig
-from lookalike.embedding import embed_chunks
-from lookalike.model import Model, untrained
+from lookalike.models.embedding import embed_chunks
+from lookalike.models.model import Model, untrained
 from lookalike.records import SILENT
 from lookalike.runfile import parse_config
-from lookalike.splits import split_table
-from lookalike.table import ImageTable
+from lookalike.tables.splits import split_table
+from lookalike.tables.table import ImageTable
 from lookalike.training.build import build
 from lookalike.training.run import train
 

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from benchmarks.training import empty_features, grow, pass_seconds
-from lookalike.model import untrained
+from lookalike.models.model import untrained
 from lookalike.records import Progress
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.tuning import Study, tune
 
 STUDY = Path(__file__).parent.parent / "recipes" / "tiny_imagenet_study.yaml"

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from fake_embedder import FakeEmbedder, fake_model, vector_of
-from lookalike.index import Index
+from lookalike.indexing.index import Index
+from lookalike.indexing.upkeep import Update
 from lookalike.records import Floats
-from lookalike.table import ImageTable
-from lookalike.upkeep import Update
+from lookalike.tables.table import ImageTable
 
 
 class Album:

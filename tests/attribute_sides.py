@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lookalike.attribute_values import Values
 from lookalike.config import RunConfig
 from lookalike.records import Floats
 from lookalike.runfile import parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.attribute_values import Values
+from lookalike.tables.table import ImageTable
 from lookalike.training.attribute_data import AttributeSide
 from lookalike.training.side import Side
 

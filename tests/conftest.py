@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lookalike.model import Model, untrained
+from lookalike.models.model import Model, untrained
 from tiny_model import write_tiny_model
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lookalike.embedding import Chunk, Memory, content_hash
 from lookalike.errors import SkipReason
-from lookalike.images import Box
-from lookalike.model import FACTS, Model
-from lookalike.preprocess import Preprocess
+from lookalike.models.embedding import Chunk, Memory, content_hash
+from lookalike.models.model import FACTS, Model
+from lookalike.pictures.images import Box
+from lookalike.pictures.preprocess import Preprocess
 from lookalike.records import Floats, Skipped, Threshold
 
 DIM = 8

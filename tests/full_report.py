@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 
 from lookalike.calibrating import calibrate
-from lookalike.contents import ReportPage
 from lookalike.evaluation import evaluate
-from lookalike.model import Model
-from lookalike.pages import report_page
+from lookalike.models.model import Model
+from lookalike.presenting.contents import ReportPage
+from lookalike.presenting.pages import report_page
 from lookalike.records import Alarm, AlarmKind
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 
 CLASSES, IMAGES = 20, 6
 NOISE = 170

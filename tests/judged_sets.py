@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from lookalike.evaluation import Evaluation
-from lookalike.metrics import retrieval, summarise
-from lookalike.pairs import pair_histogram
+from lookalike.judging.metrics import retrieval, summarise
+from lookalike.judging.pairs import pair_histogram
 from lookalike.ranked import ranked_row, sample, worst
 from lookalike.records import Figure, Floats, Report
-from lookalike.roles import roles_of
-from lookalike.table import ImageTable
+from lookalike.tables.roles import roles_of
+from lookalike.tables.table import ImageTable
 
 
 def unit(rows: object) -> Floats:

@@ -11,9 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from lookalike.config import NetworkConfig
-from lookalike.maps import FEATURES, Composition
-from lookalike.model import GRAPH, Model, write_facts
-from lookalike.preprocess import Preprocess
+from lookalike.models.maps import FEATURES, Composition
+from lookalike.models.model import GRAPH, Model, write_facts
+from lookalike.pictures.preprocess import Preprocess
 from lookalike.training.folder import model_facts
 from lookalike.training.graph import AnyGraph, grow_head, note
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 
 
 def paint(folder: Path, name: str, colours: np.ndarray, noise: int, seed: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lookalike.errors import ImageError, SkipReason
-from lookalike.images import MAX_PIXELS, open_image
+from lookalike.pictures.images import MAX_PIXELS, open_image
 
 
 def noise(height: int = 24, width: int = 31) -> Image.Image:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from lookalike.trials import Trial
+from lookalike.presenting.trials import Trial
 
 STUDY: Mapping[str, Any] = {
     "name": "small",

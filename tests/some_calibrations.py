@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lookalike.calibrated import CURVE, Band, Calibration
-from lookalike.model import Model
-from lookalike.probability import Probability
+from lookalike.judging.calibrated import CURVE, Band, Calibration
+from lookalike.judging.probability import Probability
+from lookalike.models.model import Model
 
 
 def calibration(fingerprint: str = "abc", *, bands: tuple[Band, ...] = ()) -> Calibration:

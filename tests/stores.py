@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lookalike.errors import StoreError
+from lookalike.indexing.schema import Changes, Item
+from lookalike.indexing.store import Store
 from lookalike.records import Floats
-from lookalike.schema import Changes, Item
-from lookalike.store import Store
 
 DIM = 4
 FACTS = {"dim": str(DIM), "fingerprint": "f", "model": "/m", "model_name": "m", "created": "2024-01-01"}

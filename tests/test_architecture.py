@@ -36,7 +36,7 @@ def rooms_of_map() -> list[str]:
     rooms, folder = [], ""
     for line in block.group(1).splitlines():
         if line.startswith("src/lookalike/"):
-            folder = line.strip().removeprefix("src/lookalike/").replace("/", ".")
+            folder = line.split()[0].removeprefix("src/lookalike/").replace("/", ".")
         names = re.match(r"\s+((?:\w+\.py\s+)+)", line + " ")
         rooms += [folder + name.removesuffix(".py") for name in names.group(1).split()] if names else []
     return rooms

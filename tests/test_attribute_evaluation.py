@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 
 from lookalike.attribute_evaluation import AttributeReport, evaluate_attributes
-from lookalike.attribute_metrics import judge, make_changes, make_queries
-from lookalike.attribute_values import agree
-from lookalike.attribute_wording import attribute_json, attribute_lines
-from lookalike.attributes import AttributeBranch
-from lookalike.embedding import embed_table
 from lookalike.errors import EvaluationError, ModelError, TableError
-from lookalike.model import Model, write_seen
-from lookalike.table import ImageTable
+from lookalike.judging.attribute_metrics import judge, make_changes, make_queries
+from lookalike.models.attributes import AttributeBranch
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import Model, write_seen
+from lookalike.presenting.attribute_wording import attribute_json, attribute_lines
+from lookalike.tables.attribute_values import agree
+from lookalike.tables.table import ImageTable
 from tiny_attributes import (
     COLOURS,
     NAMES,

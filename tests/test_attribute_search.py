@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from lookalike.attribute_search import compose, search_attributes, search_composed
-from lookalike.attributes import AttributeBranch
 from lookalike.errors import LookalikeError, ModelError
-from lookalike.index import Index
-from lookalike.model import Model
+from lookalike.indexing.index import Index
+from lookalike.models.attributes import AttributeBranch
+from lookalike.models.model import Model
 from lookalike.records import Hits, Skipped, Threshold
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from tiny_attributes import COLOURS, paint, with_branch
 
 

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from lookalike.calibrating import POINTS, calibrate
-from lookalike.calibration import choose_threshold
-from lookalike.card import write_card
-from lookalike.embedding import embed_table
 from lookalike.errors import CalibrationError, ModelError, TableError
-from lookalike.model import CARD, GRAPH, Model, write_seen
-from lookalike.table import ImageTable
-from lookalike.verdicts import calibration_of, keep_calibration
+from lookalike.judging.calibration import choose_threshold
+from lookalike.models.card import write_card
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import CARD, GRAPH, Model, write_seen
+from lookalike.models.verdicts import calibration_of, keep_calibration
+from lookalike.tables.table import ImageTable
 from painted import much_alike
 from some_calibrations import calibration
 from tiny_model import write_tiny_model

@@ -15,7 +15,7 @@ import pytest
 
 from lookalike.cli import app
 from lookalike.errors import LookalikeError
-from lookalike.model import Model
+from lookalike.models.model import Model
 
 Shown = tuple[int, str, str]  # exit code, stdout, stderr
 LONG = "x" * 300 + ".png"
@@ -217,8 +217,8 @@ def test_figures_are_printed_though_the_report_cannot_be_written(
     def full(*_: object) -> None:
         raise LookalikeError("a file cannot be written", where="r.html", saw="a full disk", do="free space")
 
-    monkeypatch.setattr("lookalike.report.write_report", full)
-    monkeypatch.setattr("lookalike.pages.report_page", lambda *_, **__: None)
+    monkeypatch.setattr("lookalike.presenting.report.write_report", full)
+    monkeypatch.setattr("lookalike.presenting.pages.report_page", lambda *_, **__: None)
     report = tmp_path / "r.html"
     code, out, err = run("evaluate", tiny.folder, pictures, "--split", "all", "--json", "--report", report)
     assert (code, "a full disk" in err) == (2, True)

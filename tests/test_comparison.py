@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 
 from html_page import Page
-from lookalike import embedding, images
 from lookalike.baseline import baseline_folder, baseline_of
 from lookalike.comparison import Comparison, Difference, compare
-from lookalike.comparison_page import render_comparison
-from lookalike.comparison_wording import comparison_json, comparison_lines, conclusion, verdict_on
-from lookalike.embedding import embed_table
 from lookalike.errors import ImageError, ModelError, SkipReason, TableError
 from lookalike.evaluation import evaluate
-from lookalike.model import Model, write_facts, write_seen
-from lookalike.table import ImageTable
+from lookalike.models import embedding
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import Model, write_facts, write_seen
+from lookalike.pictures import images
+from lookalike.presenting.comparison_page import render_comparison
+from lookalike.presenting.comparison_wording import comparison_json, comparison_lines, conclusion, verdict_on
+from lookalike.tables.table import ImageTable
 from painted import much_alike, paint
 from tiny_model import write_tiny_model
 

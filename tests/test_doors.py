@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from lookalike import (
-    calibrating,
-    checkup,
-    cli,
+from lookalike import calibrating, cli, comparison, evaluation, identifying, matching, search
+from lookalike.checkups import checkup
+from lookalike.doors import (
     cli_calibrate,
     cli_compare,
     cli_identify,
@@ -21,14 +20,9 @@ from lookalike import (
     cli_project,
     cli_search,
     cli_tune,
-    comparison,
-    evaluation,
-    identifying,
-    matching,
-    projector,
-    search,
 )
-from lookalike.index import Index
+from lookalike.indexing.index import Index
+from lookalike.presenting import projector
 from lookalike.training import tuning
 
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from lookalike.calibrating import calibrate
-from lookalike.embedding import embed_table
 from lookalike.errors import CalibrationError, EvaluationError, SkipReason, TableError
 from lookalike.evaluation import evaluate
 from lookalike.judgement import LOWER_IS_BETTER, MACRO, RANKS
-from lookalike.metrics import summarise
-from lookalike.model import Model, write_facts, write_seen
-from lookalike.pages import report_page, split_counts
+from lookalike.judging.metrics import summarise
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import Model, write_facts, write_seen
+from lookalike.presenting.pages import report_page, split_counts
+from lookalike.presenting.report import render_report
 from lookalike.records import Skipped
-from lookalike.report import render_report
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from painted import much_alike, paint
 from tiny_model import write_tiny_model
 

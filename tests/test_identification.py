@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 
 from album import Album
-from lookalike.curves import threshold_curve
-from lookalike.decisions import count_at, decide
 from lookalike.errors import EvaluationError, SkipReason, TableError
 from lookalike.identification import confusion, nearest_pairs, open_confusion, ranked_rows
+from lookalike.judging.curves import threshold_curve
+from lookalike.judging.decisions import count_at, decide
+from lookalike.judging.strangers import ask_twice
 from lookalike.records import Hit, Hits, Skipped
 from lookalike.search import search_images
-from lookalike.strangers import ask_twice
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from vectors_for_judging import clusters, exact_similarities
 
 

@@ -12,11 +12,11 @@ from album import Album
 from fake_embedder import DIM, FakeEmbedder
 from lookalike.errors import ModelError
 from lookalike.identifying import Identification, identify
-from lookalike.index import Index
-from lookalike.model import Model
+from lookalike.indexing.index import Index
+from lookalike.models.model import Model
 from lookalike.open_calibrating import calibrate_identification, keep_open_threshold
 from lookalike.records import Floats, Skipped
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from some_open_threshold import some_open_threshold
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lookalike.errors import ImageError, ModelError, SkipReason
 from lookalike.matching import match
-from lookalike.model import Model
+from lookalike.models.model import Model
 from some_records import threshold
 
 

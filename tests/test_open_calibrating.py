@@ -10,22 +10,22 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lookalike.decisions import decide
-from lookalike.embedding import embed_table
 from lookalike.errors import CalibrationError, EvaluationError, ModelError, TableError
+from lookalike.judging.decisions import decide
+from lookalike.judging.open_calibration import choose_open_threshold
+from lookalike.judging.strangers import ask_twice
 from lookalike.matching import match
-from lookalike.model import Model
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import Model
+from lookalike.models.shortening import Shortened
 from lookalike.open_calibrating import (
     calibrate_identification,
     keep_open_threshold,
     open_thresholds,
     require_open_threshold,
 )
-from lookalike.open_calibration import choose_open_threshold
 from lookalike.records import Skipped
-from lookalike.shortening import Shortened
-from lookalike.strangers import ask_twice
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from some_open_threshold import some_open_threshold
 
 

@@ -9,16 +9,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lookalike.decisions import count_at, decide
 from lookalike.errors import EvaluationError, ModelError
-from lookalike.intervals import draw_weights
-from lookalike.model import Model
+from lookalike.judging.decisions import count_at, decide
+from lookalike.judging.intervals import draw_weights
+from lookalike.judging.strangers import ask_twice
+from lookalike.models.model import Model
 from lookalike.open_calibrating import calibrate_identification, keep_open_threshold
 from lookalike.open_evaluation import FIGURES, drawn_counts, identification_report, judge_open
 from lookalike.open_wording import identification_json, identification_lines
-from lookalike.roles import Roles, roles_of
-from lookalike.strangers import ask_twice
-from lookalike.table import ImageTable
+from lookalike.tables.roles import Roles, roles_of
+from lookalike.tables.table import ImageTable
 from some_open_threshold import some_open_threshold
 from vectors_for_judging import clusters
 

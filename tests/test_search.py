@@ -13,11 +13,11 @@ from PIL import Image
 from fake_embedder import BROKEN, FakeEmbedder, fake_model, vector_of
 from lookalike import search
 from lookalike.errors import ModelError, SkipReason, StoreError
-from lookalike.index import Index
-from lookalike.model import Model
+from lookalike.indexing.index import Index
+from lookalike.models.model import Model
 from lookalike.records import Hits, Skipped
 from lookalike.search import search_ids, search_images
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from html_page import Page
+from lookalike.presenting.report import search_page
 from lookalike.records import Hit, Hits
-from lookalike.report import search_page
 
 EVIL = "<script>alert('x')</script>&\"'"
 

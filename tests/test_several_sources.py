@@ -10,7 +10,7 @@ import pytest
 
 from album import Album, counts
 from fake_embedder import BROKEN, vector_of
-from lookalike.schema import Item
+from lookalike.indexing.schema import Item
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import torch
 
 from lookalike.cli import app
 from lookalike.config import RunConfig
-from lookalike.model import Model
+from lookalike.models.model import Model
 from lookalike.runfile import apply_overrides, load_config, parse_config
 from lookalike.training.backbones import Features
 from lookalike.training.export import make_untrained
@@ -42,7 +42,7 @@ def recipe(name: str, *overrides: str) -> RunConfig:
 @pytest.fixture
 def quick(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Untrained models are made in this process: a process of its own would load torch once more."""
-    monkeypatch.setattr("lookalike.model._make_untrained", make_untrained)
+    monkeypatch.setattr("lookalike.models.model._make_untrained", make_untrained)
     return cache
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from lookalike.attribute_values import Values
-from lookalike.embedding import embed_table
 from lookalike.evaluation import baseline_folder
-from lookalike.model import Model, write_facts
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import Model, write_facts
 from lookalike.records import Floats
-from lookalike.table import ImageTable
+from lookalike.tables.attribute_values import Values
+from lookalike.tables.table import ImageTable
 from lookalike.training.attribute_export import TrainedBranch
 from lookalike.training.attribute_solve import indicators, prototypes
 from lookalike.training.graph import HeadGraph

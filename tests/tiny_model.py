@@ -9,8 +9,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from lookalike.config import NetworkConfig
-from lookalike.model import GRAPH, write_facts
-from lookalike.preprocess import Preprocess
+from lookalike.models.model import GRAPH, write_facts
+from lookalike.pictures.preprocess import Preprocess
 from lookalike.records import Pixels
 from lookalike.training.folder import model_facts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from lookalike.gallery import draw_rows
+from lookalike.presenting.gallery import draw_rows
 from lookalike.training.run import train
 
 ROOT = Path(__file__).parent.parent

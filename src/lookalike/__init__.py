@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from lookalike.attribute_evaluation import evaluate_attributes
     from lookalike.attribute_search import search_attributes, search_composed
     from lookalike.calibrating import calibrate
-    from lookalike.checkup import doctor
+    from lookalike.checkups.checkup import doctor
+    from lookalike.checkups.description import describe
     from lookalike.comparison import compare
-    from lookalike.description import describe
-    from lookalike.embedding import embed_table
     from lookalike.errors import LookalikeError
     from lookalike.evaluation import evaluate
-    from lookalike.explanation import explain
     from lookalike.identifying import identify
-    from lookalike.index import Index
+    from lookalike.indexing.index import Index
     from lookalike.matching import match
-    from lookalike.model import Model
-    from lookalike.notebook import to_html
+    from lookalike.models.embedding import embed_table
+    from lookalike.models.explanation import explain
+    from lookalike.models.model import Model
+    from lookalike.models.shortening import shorten
     from lookalike.open_calibrating import calibrate_identification
     from lookalike.open_evaluation import identification_report
-    from lookalike.plots_explanation import draw_explanation
-    from lookalike.projector import write_projector
+    from lookalike.presenting.notebook import to_html
+    from lookalike.presenting.plots_explanation import draw_explanation
+    from lookalike.presenting.projector import write_projector
     from lookalike.search import search_images
-    from lookalike.shortening import shorten
-    from lookalike.table import ImageTable
+    from lookalike.tables.table import ImageTable
     from lookalike.training.run import train
     from lookalike.training.tuning import tune
 
@@ -68,31 +68,31 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ImageTable": "lookalike.table",
-    "Index": "lookalike.index",
+    "ImageTable": "lookalike.tables.table",
+    "Index": "lookalike.indexing.index",
     "LookalikeError": "lookalike.errors",
-    "Model": "lookalike.model",
+    "Model": "lookalike.models.model",
     "calibrate": "lookalike.calibrating",
     "calibrate_identification": "lookalike.open_calibrating",
     "compare": "lookalike.comparison",
-    "describe": "lookalike.description",
-    "doctor": "lookalike.checkup",
-    "draw_explanation": "lookalike.plots_explanation",
-    "embed_table": "lookalike.embedding",
+    "describe": "lookalike.checkups.description",
+    "doctor": "lookalike.checkups.checkup",
+    "draw_explanation": "lookalike.presenting.plots_explanation",
+    "embed_table": "lookalike.models.embedding",
     "evaluate": "lookalike.evaluation",
     "evaluate_attributes": "lookalike.attribute_evaluation",
-    "explain": "lookalike.explanation",
+    "explain": "lookalike.models.explanation",
     "identification_report": "lookalike.open_evaluation",
     "identify": "lookalike.identifying",
     "match": "lookalike.matching",
     "search_attributes": "lookalike.attribute_search",
     "search_composed": "lookalike.attribute_search",
     "search_images": "lookalike.search",
-    "shorten": "lookalike.shortening",
-    "to_html": "lookalike.notebook",
+    "shorten": "lookalike.models.shortening",
+    "to_html": "lookalike.presenting.notebook",
     "train": "lookalike.training.run",
     "tune": "lookalike.training.tuning",
-    "write_projector": "lookalike.projector",
+    "write_projector": "lookalike.presenting.projector",
 }
 
 

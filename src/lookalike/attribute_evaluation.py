@@ -15,7 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from lookalike.attribute_metrics import (
+from lookalike.attribute_rows import AttributeRow, Pictures, attribute_rows
+from lookalike.attribute_search import STRENGTH, compose
+from lookalike.errors import EvaluationError
+from lookalike.evaluation import embed_both, part_of
+from lookalike.judging.attribute_metrics import (
     KS,
     Similarities,
     chance,
@@ -24,17 +28,13 @@ from lookalike.attribute_metrics import (
     make_changes,
     make_queries,
 )
-from lookalike.attribute_rows import AttributeRow, Pictures, attribute_rows
-from lookalike.attribute_search import STRENGTH, compose
-from lookalike.attribute_values import Values, agree, attribute_values
-from lookalike.attributes import BASELINE, AttributeBranch
-from lookalike.errors import EvaluationError
-from lookalike.evaluation import embed_both, part_of
-from lookalike.intervals import bootstrap_difference, bootstrap_figures
-from lookalike.model import Model
+from lookalike.judging.intervals import bootstrap_difference, bootstrap_figures
+from lookalike.judging.similarity import Doubles, Ints
+from lookalike.models.attributes import BASELINE, AttributeBranch
+from lookalike.models.model import Model
 from lookalike.records import Figure, Floats, Progress, Skipped
-from lookalike.similarity import Doubles, Ints
-from lookalike.table import ImageTable
+from lookalike.tables.attribute_values import Values, agree, attribute_values
+from lookalike.tables.table import ImageTable
 
 LIKENESS = "likeness@10"
 MEANINGS = {

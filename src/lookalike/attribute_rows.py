@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.attribute_values import Values, agree, undecided
+from lookalike.judging.similarity import Doubles, Ints
 from lookalike.records import RankedAnswer
-from lookalike.similarity import Doubles, Ints
+from lookalike.tables.attribute_values import Values, agree, undecided
 
 ROWS, ANSWERS = 6, 8  # of each kind of query
 MOST_NAMED = 4  # attributes that are listed; more are counted

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lookalike.attributes import AttributeBranch, in_words
-from lookalike.embedding import Chunk, Memory, embed_chunks
-from lookalike.images import Box
-from lookalike.index import Index
+from lookalike.indexing.index import Index
+from lookalike.indexing.selection import ALL, Selection
+from lookalike.models.attributes import AttributeBranch, in_words
+from lookalike.models.embedding import Chunk, Memory, embed_chunks
+from lookalike.pictures.images import Box
 from lookalike.records import Floats, Hits, Skipped
 from lookalike.search import search_images
-from lookalike.selection import ALL, Selection
 
 STRENGTH = 2.0  # of attributes against the picture; chosen on validation pictures of the sample
 

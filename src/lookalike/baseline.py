@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lookalike.errors import ModelError
-from lookalike.model import Model, Output
+from lookalike.models.model import Model, Output
 from lookalike.records import Floats, Pixels
 
 

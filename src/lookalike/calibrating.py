@@ -9,24 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from lookalike.bands import bands_of
-from lookalike.calibrated import Calibration
-from lookalike.calibration import Measured, measure, threshold_of
-from lookalike.card import refresh_threshold
-from lookalike.copies import Copies, embed_copies
-from lookalike.curves import threshold_curve
-from lookalike.embedding import embed_table
 from lookalike.errors import CalibrationError, ModelError, TableError
 from lookalike.evaluation import left_out, part_of
-from lookalike.model import DEFAULT, Model
-from lookalike.probability import fit_probability
+from lookalike.judging.calibrated import Calibration
+from lookalike.judging.calibration import Measured, measure, threshold_of
+from lookalike.judging.curves import threshold_curve
+from lookalike.judging.probability import fit_probability
+from lookalike.judging.similarity import Doubles, Ints
+from lookalike.judging.target import Target, check_confidence
+from lookalike.models.bands import bands_of
+from lookalike.models.card import refresh_threshold
+from lookalike.models.copies import Copies, embed_copies
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import DEFAULT, Model
+from lookalike.models.verdicts import calibration_of, keep_calibration
 from lookalike.records import Floats, Labels, Progress, Skipped, Threshold
-from lookalike.roles import check_answers, pair_exclusions, roles_of
-from lookalike.similarity import Doubles, Ints
-from lookalike.table import ImageTable
-from lookalike.target import Target, check_confidence
+from lookalike.tables.roles import check_answers, pair_exclusions, roles_of
+from lookalike.tables.table import ImageTable
 from lookalike.threshold import COPIES
-from lookalike.verdicts import calibration_of, keep_calibration
 
 POINTS = 300  # thresholds of the curve that is kept
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from lookalike import (
+from lookalike.doors import (
     cli_calibrate,
     cli_compare,
     cli_identify,
@@ -27,7 +27,7 @@ from lookalike import (
     cli_search,
     cli_tune,
 )
-from lookalike.cli_search import ERROR
+from lookalike.doors.cli_search import ERROR
 from lookalike.errors import LookalikeError
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -150,7 +150,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
 ) -> None:
     """Train, calibrate on val, evaluate on test, and write a report."""
-    from lookalike.console import Talk, put, run_lines, tell_skipped
+    from lookalike.doors.console import Talk, put, run_lines, tell_skipped
     from lookalike.training.processes import is_first
     from lookalike.training.run import train as run_training
 
@@ -168,8 +168,8 @@ def demo(
     ] = None,
 ) -> None:
     """Go the whole way on the sample."""
-    from lookalike.console import Talk
-    from lookalike.demo import plan
+    from lookalike.doors.console import Talk
+    from lookalike.doors.demo import plan
 
     steps = plan(out)
     talk = Talk()

@@ -14,14 +14,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.embedding import Embedded, embed_table
 from lookalike.evaluation import left_out, part_of, report_on
 from lookalike.judgement import Judgement, judge
-from lookalike.model import Model
+from lookalike.models.embedding import Embedded, embed_table
+from lookalike.models.model import Model
 from lookalike.ranked import ranked_row
 from lookalike.records import Progress, RankedRow, Report, Skipped
-from lookalike.roles import check_answers, roles_of
-from lookalike.table import ImageTable
+from lookalike.tables.roles import check_answers, roles_of
+from lookalike.tables.table import ImageTable
 
 ROWS = 6  # queries that are shown of each kind
 

@@ -16,20 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike import ranked
-from lookalike.averages import class_averages
 from lookalike.baseline import baseline_folder as baseline_folder
-from lookalike.calibration import metrics_at
-from lookalike.embedding import Embedded, embed_table
 from lookalike.errors import TableError
 from lookalike.judgement import Judgement, judge
-from lookalike.metrics import Retrieval
-from lookalike.model import Model
+from lookalike.judging.averages import class_averages
+from lookalike.judging.calibration import metrics_at
+from lookalike.judging.metrics import Retrieval
+from lookalike.judging.similarity import Ints
+from lookalike.models.embedding import Embedded, embed_table
+from lookalike.models.model import Model
 from lookalike.ranked import ranked_row
 from lookalike.records import Figure, Floats, PairHistogram, Progress, RankedRow, Report, Skipped
-from lookalike.roles import Roles, check_answers, roles_of
 from lookalike.showing import Shown
-from lookalike.similarity import Ints
-from lookalike.table import ImageTable
+from lookalike.tables.roles import Roles, check_answers, roles_of
+from lookalike.tables.table import ImageTable
 
 SPLITS = ("train", "val", "test", "all")
 ROWS = 12

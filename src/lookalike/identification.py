@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.decisions import Decisions
 from lookalike.errors import EvaluationError
+from lookalike.judging.decisions import Decisions
 from lookalike.records import Floats, Hits, PairHistogram, RankedAnswer, RankedRow, Skipped
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 
 Ints = NDArray[np.int64]
 Answers = Iterable[Hits | Skipped]

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lookalike.index import Index
+from lookalike.indexing.index import Index
+from lookalike.indexing.selection import Selection
+from lookalike.indexing.upkeep import Embed
 from lookalike.open_calibrating import IDENTIFY, require_open_threshold
 from lookalike.open_threshold import OpenThreshold
 from lookalike.records import Hit, Hits, Skipped
 from lookalike.search import search_images
-from lookalike.selection import Selection
-from lookalike.upkeep import Embed
 
 LABELLED = Selection(where="label != ''")  # what has no label is no known thing
 

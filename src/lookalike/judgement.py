@@ -13,13 +13,13 @@ from functools import cached_property
 
 import numpy as np
 
-from lookalike.intervals import ClassSums, check_classes, percentile_interval
-from lookalike.metrics import Retrieval, retrieval
-from lookalike.pair_intervals import pair_draws, pair_figures
-from lookalike.pairs import pair_histogram
+from lookalike.judging.intervals import ClassSums, check_classes, percentile_interval
+from lookalike.judging.metrics import Retrieval, retrieval
+from lookalike.judging.pair_intervals import pair_draws, pair_figures
+from lookalike.judging.pairs import pair_histogram
+from lookalike.judging.similarity import Doubles, Ints, class_codes
 from lookalike.records import Figure, Floats, Labels, PairHistogram
-from lookalike.roles import Roles
-from lookalike.similarity import Doubles, Ints, class_codes
+from lookalike.tables.roles import Roles
 
 ANSWERS = 8
 KS = (1, 2, 4, 8)

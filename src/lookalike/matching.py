@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lookalike.embedding import embed_chunks
 from lookalike.errors import ImageError
-from lookalike.model import DEFAULT, Model
+from lookalike.judging.similarity import cosine
+from lookalike.models.embedding import embed_chunks
+from lookalike.models.model import DEFAULT, Model
+from lookalike.models.verdicts import judge_of
 from lookalike.records import Match
-from lookalike.similarity import cosine
-from lookalike.verdicts import judge_of
 
 
 def match(

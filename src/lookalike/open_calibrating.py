@@ -10,23 +10,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lookalike.decisions import decide
-from lookalike.embedding import embed_table
 from lookalike.errors import ModelError
 from lookalike.evaluation import left_out, part_of
-from lookalike.model import DEFAULT, Model
-from lookalike.open_calibration import OpenTarget, choose_open_threshold
-from lookalike.open_kept import (
+from lookalike.judging.decisions import decide
+from lookalike.judging.open_calibration import OpenTarget, choose_open_threshold
+from lookalike.judging.open_kept import (
     check_made_for,
     open_thresholds_file,
     read_open_thresholds,
     write_open_thresholds,
 )
+from lookalike.judging.strangers import ask_twice
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import DEFAULT, Model
 from lookalike.open_threshold import OpenThreshold
 from lookalike.records import Progress, Skipped
-from lookalike.roles import check_answers, roles_of
-from lookalike.strangers import ask_twice
-from lookalike.table import ImageTable
+from lookalike.tables.roles import check_answers, roles_of
+from lookalike.tables.table import ImageTable
 
 IDENTIFY = "identify"
 

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lookalike.decisions import Decisions, OpenCounts, count_at, decide, open_curve
-from lookalike.embedding import embed_table
 from lookalike.evaluation import left_out, part_of
-from lookalike.intervals import check_classes, draw_weights, percentile_interval
-from lookalike.model import Model
+from lookalike.judging.decisions import Decisions, OpenCounts, count_at, decide, open_curve
+from lookalike.judging.intervals import check_classes, draw_weights, percentile_interval
+from lookalike.judging.strangers import ask_twice
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import Model
 from lookalike.open_calibrating import IDENTIFY, require_open_threshold
 from lookalike.open_threshold import OpenThreshold
 from lookalike.records import Figure, Floats, Labels, Progress, Skipped
-from lookalike.roles import Roles, check_answers, roles_of
-from lookalike.strangers import ask_twice
-from lookalike.table import ImageTable
+from lookalike.tables.roles import Roles, check_answers, roles_of
+from lookalike.tables.table import ImageTable
 
 FIGURES = (
     "true_identification_rate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from lookalike.figure_wording import percent, plain, span
+from lookalike.judging.figure_wording import percent, plain, span
 from lookalike.open_evaluation import OpenEvaluation
 from lookalike.open_threshold import OpenThreshold
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.metrics import Retrieval
+from lookalike.judging.metrics import Retrieval
+from lookalike.judging.similarity import Ints
 from lookalike.records import RankedAnswer, RankedRow
-from lookalike.similarity import Ints
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 
 
 def sample(found: Retrieval, *, count: int, seed: int, among: Ints | None = None) -> Ints:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lookalike.embedding import Chunk, embed_chunks, without_bad_names
-from lookalike.index import Index
-from lookalike.model import DEFAULT
+from lookalike.indexing.index import Index
+from lookalike.indexing.selection import ALL, Selection
+from lookalike.indexing.upkeep import Embed
+from lookalike.models.embedding import Chunk, embed_chunks, without_bad_names
+from lookalike.models.model import DEFAULT
 from lookalike.records import Hits, Skipped
-from lookalike.selection import ALL, Selection
-from lookalike.upkeep import Embed
 
 BATCH = 256  # queries searched at once
 

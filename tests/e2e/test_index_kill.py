@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from fake_embedder import FakeEmbedder, fake_model, vector_of
-from lookalike.embedding import content_hash
-from lookalike.index import Index
-from lookalike.schema import Item
-from lookalike.store import Store
-from lookalike.table import ImageTable
+from lookalike.indexing.index import Index
+from lookalike.indexing.schema import Item
+from lookalike.indexing.store import Store
+from lookalike.models.embedding import content_hash
+from lookalike.tables.table import ImageTable
 
 TESTS = Path(__file__).parent.parent
 KILLS = 20
@@ -32,9 +32,9 @@ SERVER = """
 import json, os, sys
 from pathlib import Path
 from fake_embedder import FakeEmbedder
-from lookalike.index import Index
-from lookalike.schema import Writer
-from lookalike.table import ImageTable
+from lookalike.indexing.index import Index
+from lookalike.indexing.schema import Writer
+from lookalike.tables.table import ImageTable
 
 index, album, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 store = Writer.apply

@@ -14,9 +14,9 @@ from PIL import Image
 from test_commands import lookalike
 
 from lookalike.errors import SkipReason
-from lookalike.images import open_image
-from lookalike.model import Model
-from lookalike.preprocess import prepare
+from lookalike.models.model import Model
+from lookalike.pictures.images import open_image
+from lookalike.pictures.preprocess import prepare
 
 EXPECTED = {
     "cut.jpg": SkipReason.TRUNCATED,

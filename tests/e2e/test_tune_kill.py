@@ -15,7 +15,7 @@ import optuna
 import pytest
 
 import postgres
-from lookalike.model import Model
+from lookalike.models.model import Model
 from lookalike.training.tuning_store import MESSAGE, WORKER, count_done, hushed
 from small_study import STUDY, write_study
 

@@ -16,7 +16,7 @@ from PIL import Image
 from lookalike.errors import TableError
 from lookalike.layouts.cifar import CIFAR10, CIFAR100
 from lookalike.layouts.layout import Contents, Layout
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from packed_sets import (
     HUNDRED,
     TEN,

@@ -13,7 +13,7 @@ from lookalike.errors import SkipReason, TableError
 from lookalike.layouts import shards
 from lookalike.layouts.hugging_face import HUGGING_FACE, read_hugging_face
 from lookalike.layouts.shards import find_shards
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from packed_sets import IMAGE, classes, small_png, table, write_parquet, write_saved
 
 DESCRIPTION = {

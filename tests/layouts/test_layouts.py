@@ -10,10 +10,10 @@ import pytest
 from fake_embedder import FakeEmbedder, fake_model
 from lookalike.config import SplitConfig
 from lookalike.errors import TableError
-from lookalike.index import Index
+from lookalike.indexing.index import Index
 from lookalike.layouts import LAYOUTS, parse, placed, read_recognised
-from lookalike.splits import split_table
-from lookalike.table import ImageTable
+from lookalike.tables.splits import split_table
+from lookalike.tables.table import ImageTable
 from packed_sets import write_parquet
 from published import (
     drawn,

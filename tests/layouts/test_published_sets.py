@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lookalike.attribute_values import attribute_values, binary_columns
-from lookalike.table import ImageTable
+from lookalike.tables.attribute_values import attribute_values, binary_columns
+from lookalike.tables.table import ImageTable
 from published import (
     ATTRIBUTES,
     CORNERS,

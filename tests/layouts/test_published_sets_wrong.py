@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lookalike.errors import LookalikeError, TableError
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from published import (
     CORNERS,
     LABELLED,

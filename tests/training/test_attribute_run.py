@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from html_page import Page
 from lookalike import train
-from lookalike.attributes import AttributeBranch
 from lookalike.cli import app
-from lookalike.console import run_lines
+from lookalike.doors.console import run_lines
 from lookalike.errors import TableError
-from lookalike.index import Index
+from lookalike.indexing.index import Index
+from lookalike.models.attributes import AttributeBranch
 from lookalike.runfile import parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.run import Run
 from tiny_attributes import COLOURS, colour_values, paint
 from tiny_attributes import NAMES as CHANNELS

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from lookalike.attribute_values import Values
 from lookalike.records import Floats
+from lookalike.tables.attribute_values import Values
 from lookalike.training.attribute_solve import (
     SharedSpace,
     choose_attributes,

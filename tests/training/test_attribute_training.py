@@ -12,13 +12,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from attribute_sides import NAMES, config, side
-from lookalike.attributes import BASELINE, BRANCH
 from lookalike.config import AttributeConfig
 from lookalike.errors import ConfigError, ModelError, TableError
-from lookalike.model import open_session
+from lookalike.models.attributes import BASELINE, BRANCH
+from lookalike.models.model import open_session
 from lookalike.records import Progress
 from lookalike.runfile import parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.attribute_data import AttributeSide, learnable, left_out_in_words
 from lookalike.training.attribute_export import check_branch
 from lookalike.training.attribute_solve import indicators

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookalike.attribute_values import Values
+from lookalike.tables.attribute_values import Values
 from lookalike.training.attribute_triplets import draw_negatives, flip, mask_some
 
 

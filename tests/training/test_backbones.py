@@ -11,8 +11,8 @@ from sklearn.datasets import load_sample_image
 
 from lookalike.config import NetworkConfig, PreprocessConfig
 from lookalike.errors import ConfigError, ModelError
-from lookalike.model import Model
-from lookalike.preprocess import normalise, prepare
+from lookalike.models.model import Model
+from lookalike.pictures.preprocess import normalise, prepare
 from lookalike.training.backbones import Features, wheel_weights
 from lookalike.training.export import export_features, make_untrained, sample_pixels
 from lookalike.training.pooling import quarters
@@ -202,7 +202,7 @@ def test_export_agrees_with_torch_on_photographs(tmp_path: Path) -> None:
     export_features(features, tmp_path / "a.onnx", pixels=pixels)
     with torch.inference_mode():
         torch_rows = features(torch.from_numpy(pixels)).numpy()
-    from lookalike.model import open_session
+    from lookalike.models.model import open_session
 
     rows = open_session(tmp_path / "a.onnx").run(None, {"images": pixels[:3]})[0]
     assert np.allclose(rows, torch_rows[:3], atol=1e-5)

@@ -16,7 +16,7 @@ import pytest
 from lookalike import Model, calibrate, train
 from lookalike.errors import ConfigError, LookalikeError, TableError, TrainingError
 from lookalike.runfile import parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.claim import LOCK, claimed, held
 
 SETTINGS: dict[str, Any] = {

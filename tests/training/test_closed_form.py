@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lookalike.errors import EvaluationError, TableError
-from lookalike.metrics import retrieval
+from lookalike.judging.metrics import retrieval
 from lookalike.records import Floats
 from lookalike.training import closed_form, scatter
 from lookalike.training.closed_form import FILLS, LinearHead, apply, choose, solve

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from lookalike.config import CONVNET, NetworkConfig, PreprocessConfig
 from lookalike.errors import ConfigError
-from lookalike.model import Model
+from lookalike.models.model import Model
 from lookalike.runfile import load_config, parse_config
 from lookalike.training.backbones import Features
 from lookalike.training.convnet import SimilarityConvnet

@@ -16,11 +16,11 @@ from tensorboard.backend.event_processing import event_accumulator
 from lookalike import train as train_run
 from lookalike.config import BatchConfig, RunConfig
 from lookalike.errors import BatchError, TrainingError
-from lookalike.model import Model
+from lookalike.models.model import Model
 from lookalike.records import AlarmKind, Progress
 from lookalike.runfile import parse_config
-from lookalike.splits import split_table
-from lookalike.table import ImageTable
+from lookalike.tables.splits import split_table
+from lookalike.tables.table import ImageTable
 from lookalike.training.features import table_features
 from lookalike.training.learner import Learner
 from lookalike.training.network import Head

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from lookalike.config import NetworkConfig, PreprocessConfig
-from lookalike.explanation import explain
-from lookalike.maps import FEATURES, Composition, MapGraph
+from lookalike.models.explanation import explain
+from lookalike.models.maps import FEATURES, Composition, MapGraph
 from lookalike.training.backbones import Features
 from lookalike.training.export import composition_of, export_features, sample_pixels
 from lookalike.training.graph import AnyGraph

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lookalike.errors import LookalikeError
-from lookalike.model import Model, Output
+from lookalike.models.model import Model, Output
 from lookalike.records import Floats, Pixels
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.features import FeatureCache, table_features
 
 

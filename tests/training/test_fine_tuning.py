@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lookalike.config import NetworkConfig, PreprocessConfig, RunConfig
 from lookalike.errors import ConfigError
 from lookalike.runfile import parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training import optimisers
 from lookalike.training.backbones import Features
 from lookalike.training.gradient import check_sizes

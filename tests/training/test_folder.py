@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-from lookalike.model import FACTS
+from lookalike.models.model import FACTS
 from lookalike.training.folder import making
 
 LONG_AGO = (1e9, 1e9)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lookalike.errors import ModelError
-from lookalike.model import GRAPH, Model, open_session
+from lookalike.models.model import GRAPH, Model, open_session
 from lookalike.training.folder import check_parity, making
 from lookalike.training.graph import AnyGraph, CombinedGraph, HeadGraph, grow_head, load_graph
 from lookalike.training.network import CombinedHead, Head

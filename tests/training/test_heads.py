@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 
 from lookalike import evaluate, train
 from lookalike.config import RunConfig
-from lookalike.model import WEIGHTS, Model
+from lookalike.models.model import WEIGHTS, Model
+from lookalike.models.shortening import cut, shorten
 from lookalike.runfile import parse_config
-from lookalike.shortening import cut, shorten
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.backbones import Features
 from lookalike.training.build import _plain_spec, feature_spec
 from lookalike.training.closed_form import apply, solve
@@ -63,7 +63,7 @@ def assert_folder_computes(run: Run, network: Network) -> None:
 def exports_in_this_process() -> Iterator[None]:
     """Spare a new process that loads torch for every backbone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lookalike.model._make_untrained", make_untrained)
+        patch.setattr("lookalike.models.model._make_untrained", make_untrained)
         yield
 
 
@@ -112,7 +112,7 @@ def test_closed_form_takes_the_feature_s_length(closed: Run) -> None:
 
 
 def test_run_is_compared_with_the_plain_backbone(closed: Run) -> None:
-    from lookalike.model import untrained
+    from lookalike.models.model import untrained
 
     plain = untrained(_plain_spec(settings()))
     rich = untrained(feature_spec(settings()))

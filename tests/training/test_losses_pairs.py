@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
 from lookalike.errors import BatchError, ConfigError
-from lookalike.metrics import retrieval
+from lookalike.judging.metrics import retrieval
 from lookalike.training.losses import (
     circle,
     contrast,

@@ -11,7 +11,7 @@ import pytest
 from lookalike.config import BatchConfig
 from lookalike.errors import ConfigError
 from lookalike.runfile import parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.material import limited
 from lookalike.training.run import Run, train
 from lookalike.training.side import Side

@@ -11,7 +11,7 @@ import torch
 
 from lookalike import ImageTable, train
 from lookalike.errors import ConfigError, LookalikeError, MissingExtraError, TableError
-from lookalike.model import Model
+from lookalike.models.model import Model
 from lookalike.records import Progress
 from lookalike.runfile import parse_config
 from lookalike.training import distributed

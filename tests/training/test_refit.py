@@ -12,9 +12,9 @@ from safetensors.numpy import load_file
 
 from lookalike import ImageTable, train
 from lookalike.config import RunConfig
-from lookalike.embedding import embed_table
 from lookalike.errors import ConfigError
-from lookalike.metrics import retrieval
+from lookalike.judging.metrics import retrieval
+from lookalike.models.embedding import embed_table
 from lookalike.runfile import parse_config
 from lookalike.training import gradient
 from lookalike.training.backbones import Features

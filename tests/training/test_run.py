@@ -13,12 +13,12 @@ from safetensors.numpy import load_file
 
 from lookalike import evaluate, train
 from lookalike.config import RunConfig
-from lookalike.embedding import embed_table
 from lookalike.errors import ConfigError, TableError
-from lookalike.model import Model
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import Model
 from lookalike.records import Progress
 from lookalike.runfile import load_config, parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.run import Run
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 from lookalike.config import RunConfig
 from lookalike.errors import EvaluationError, TableError
 from lookalike.records import Progress
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.run import prepared_table, train
 
 

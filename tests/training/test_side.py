@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from lookalike.metrics import retrieval
-from lookalike.table import ImageTable
+from lookalike.judging.metrics import retrieval
+from lookalike.tables.table import ImageTable
 from lookalike.training.side import Side
 from vectors_for_judging import unit
 

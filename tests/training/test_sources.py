@@ -10,9 +10,9 @@ import torch
 
 from lookalike.config import AugmentConfig, BatchConfig
 from lookalike.errors import TrainingError
-from lookalike.images import open_image
-from lookalike.preprocess import prepare
-from lookalike.table import ImageTable
+from lookalike.pictures.images import open_image
+from lookalike.pictures.preprocess import prepare
+from lookalike.tables.table import ImageTable
 from lookalike.training.sources import FeatureSource, Part, PictureSource, label_codes, seed_of
 from tiny_model import TINY
 

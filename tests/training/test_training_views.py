@@ -13,14 +13,14 @@ import torch
 from PIL import Image
 
 from lookalike.config import AugmentConfig, BatchConfig
-from lookalike.embedding import embed_table
 from lookalike.errors import ConfigError, LookalikeError
-from lookalike.images import open_image
-from lookalike.model import Model
-from lookalike.preprocess import prepare
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import Model
+from lookalike.pictures.images import open_image
+from lookalike.pictures.preprocess import prepare
 from lookalike.records import Progress
 from lookalike.runfile import parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training import material
 from lookalike.training.material import all_samples, with_categories, with_views
 from lookalike.training.samples import GAP, write_samples

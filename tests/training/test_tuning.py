@@ -15,9 +15,9 @@ from html_page import Page
 from lookalike import evaluate, train
 from lookalike.cli import app
 from lookalike.errors import ConfigError, TableError, TrainingError
-from lookalike.model import Model
+from lookalike.models.model import Model
 from lookalike.records import Progress
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training import tuning_material, tuning_search
 from lookalike.training.build import side_of
 from lookalike.training.keeping import EpochEnd

@@ -12,6 +12,7 @@ import pytest
 from optuna.trial import TrialState
 
 from lookalike.errors import ConfigError
+from lookalike.presenting.trials import Objective
 from lookalike.training.tuning_space import StudyFile, load_study
 from lookalike.training.tuning_store import (
     MESSAGE,
@@ -25,7 +26,6 @@ from lookalike.training.tuning_store import (
     trials_of,
 )
 from lookalike.training.tuning_workers import Workers, end_trials_of, end_trials_of_dead
-from lookalike.trials import Objective
 from small_study import STUDY, write_study
 
 MAP = (Objective("map@r"),)

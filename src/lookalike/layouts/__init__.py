@@ -18,8 +18,6 @@ from pathlib import Path
 import polars as pl
 
 from lookalike.errors import TableError
-from lookalike.finding import is_there
-from lookalike.formats import EXTENSIONS
 from lookalike.layouts.cars196 import CARS196
 from lookalike.layouts.celeba import CELEBA
 from lookalike.layouts.cifar import CIFAR10, CIFAR100
@@ -31,6 +29,8 @@ from lookalike.layouts.omniglot import OMNIGLOT
 from lookalike.layouts.places import names_in
 from lookalike.layouts.sop import SOP
 from lookalike.layouts.tiny_imagenet import TINY_IMAGENET
+from lookalike.pictures.finding import is_there
+from lookalike.pictures.formats import EXTENSIONS
 
 __all__ = ["LAYOUTS", "Asked", "Contents", "Layout", "parse", "placed", "read", "read_recognised"]
 

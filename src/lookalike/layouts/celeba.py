@@ -16,11 +16,11 @@ from pathlib import Path
 
 import polars as pl
 
-from lookalike.columns import COLUMNS
 from lookalike.errors import TableError
 from lookalike.layouts.layout import Contents, Layout
 from lookalike.layouts.listing import AGAIN, Kinds, Listing, read_heading, read_listing
 from lookalike.layouts.places import first_there
+from lookalike.tables.columns import COLUMNS
 
 _PICTURES = "img_align_celeba"
 _NAMELESS = "there is no identity_CelebA.txt, so the pictures have attributes, but no labels"

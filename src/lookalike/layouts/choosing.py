@@ -14,11 +14,11 @@ from typing import Any
 
 import polars as pl
 
-from lookalike.columns import COLUMNS
 from lookalike.errors import SkipReason, TableError
 from lookalike.layouts.listing import AGAIN
 from lookalike.layouts.protocol import PUBLISHED
 from lookalike.layouts.unpacking import Absent, Encoded, File, Picture
+from lookalike.tables.columns import COLUMNS
 
 Description = Mapping[str, Any]  # a column's name to its description, as the library writes it
 

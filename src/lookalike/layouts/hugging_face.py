@@ -16,7 +16,6 @@ from typing import Any
 
 import polars as pl
 
-from lookalike.columns import SPLITS
 from lookalike.errors import TableError
 from lookalike.layouts.choosing import (
     Choice,
@@ -33,6 +32,7 @@ from lookalike.layouts.listing import AGAIN
 from lookalike.layouts.protocol import PUBLISHED
 from lookalike.layouts.shards import Shard, find_shards, first_shard, has_shards
 from lookalike.layouts.unpacking import Packed, Portion, unpack
+from lookalike.tables.columns import SPLITS
 
 _FILES = "data/<split>-00000-of-00001.parquet, dataset_dict.json, or metadata.csv with a column file_name"
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import polars as pl
 
-from lookalike.columns import SPLITS, tidy
-from lookalike.csv_file import read_csv
 from lookalike.errors import TableError
-from lookalike.finding import find_images
 from lookalike.layouts.choosing import NO_LABEL_COLUMN, PREFIX, left_out_note
 from lookalike.layouts.layout import Contents
 from lookalike.layouts.listing import AGAIN, missing
+from lookalike.pictures.finding import find_images
+from lookalike.tables.columns import SPLITS, tidy
+from lookalike.tables.csv_file import read_csv
 
 _NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _FILE_NAME = "file_name"

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import polars as pl
 
 from lookalike.errors import TableError
-from lookalike.formats import EXTENSIONS
+from lookalike.pictures.formats import EXTENSIONS
 
 Kinds = Mapping[str, type[pl.DataType]]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lookalike.formats import EXTENSIONS
 from lookalike.layouts.listing import missing
+from lookalike.pictures.formats import EXTENSIONS
 
 
 def pictures_in(folder: Path) -> list[str]:

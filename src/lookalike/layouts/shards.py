@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lookalike.columns import SPLITS
 from lookalike.errors import TableError
 from lookalike.layouts.choosing import Description
 from lookalike.layouts.listing import AGAIN, missing
+from lookalike.tables.columns import SPLITS
 
 _SHARD = re.compile(r"(?P<split>.+?)-\d{5}-of-\d{5}(?:-[0-9a-f]+)?\.parquet")
 _CONVERTED = re.compile(r"\d{4}\.parquet")  # of the branch refs/convert/parquet: <split>/0000.parquet

@@ -26,9 +26,9 @@ from PIL import Image
 from lookalike.cache import UNPACKED, cache_folder, make_once
 from lookalike.errors import LookalikeError, SkipReason, TableError
 from lookalike.files import write_atomically
-from lookalike.formats import EXTENSIONS
 from lookalike.layouts.layout import Contents
 from lookalike.layouts.listing import AGAIN, missing
+from lookalike.pictures.formats import EXTENSIONS
 from lookalike.records import Pixels, Skipped
 
 _VERSION = 1  # of what is written: another one unpacks again

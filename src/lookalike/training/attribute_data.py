@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.attribute_values import Values, attribute_values, binary_columns
 from lookalike.config import AttributeConfig
 from lookalike.errors import TableError
 from lookalike.records import Floats
-from lookalike.table import ImageTable
+from lookalike.tables.attribute_values import Values, attribute_values, binary_columns
+from lookalike.tables.table import ImageTable
 from lookalike.training.graph import HeadGraph
 from lookalike.training.side import Side, Trained
 

@@ -13,11 +13,11 @@ import onnx
 from onnx import TensorProto, helper
 from safetensors.numpy import save
 
-from lookalike.attribute_values import Values
-from lookalike.attributes import BASELINE, BRANCH, ENCODING
 from lookalike.errors import ModelError
-from lookalike.model import open_session
+from lookalike.models.attributes import BASELINE, BRANCH, ENCODING
+from lookalike.models.model import open_session
 from lookalike.records import Floats
+from lookalike.tables.attribute_values import Values
 from lookalike.training.folder import MINIMUM_COSINE
 from lookalike.training.graph import HeadGraph, grow_head
 

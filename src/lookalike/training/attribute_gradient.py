@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from lookalike.config import RunConfig
-from lookalike.model import GRAPH
+from lookalike.models.model import GRAPH
 from lookalike.records import Floats, Pixels, Watcher
 from lookalike.training.attribute_data import AttributeSide, Pair
 from lookalike.training.attribute_learner import MONITOR, AttributeLearner, RowSource

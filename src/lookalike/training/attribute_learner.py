@@ -15,10 +15,10 @@ import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
-from lookalike.attribute_values import Values
 from lookalike.config import AttributeConfig, RunConfig
 from lookalike.errors import TrainingError
 from lookalike.records import Floats
+from lookalike.tables.attribute_values import Values
 from lookalike.training.attribute_solve import indicators, mean_of_kinds, score
 from lookalike.training.attribute_triplets import draw_negatives, mask_some
 from lookalike.training.losses import triplet_loss

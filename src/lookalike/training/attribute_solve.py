@@ -14,9 +14,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.attribute_metrics import Similarities, judge, make_queries
-from lookalike.attribute_values import Values
+from lookalike.judging.attribute_metrics import Similarities, judge, make_queries
 from lookalike.records import Floats
+from lookalike.tables.attribute_values import Values
 from lookalike.training.closed_form import LinearHead, apply
 from lookalike.training.graph import HeadGraph
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.attribute_values import Values
+from lookalike.tables.attribute_values import Values
 
 TRIES = 16  # draws of a random negative before some attributes are flipped instead
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lookalike.attribute_metrics import make_queries
-from lookalike.attribute_values import Values
 from lookalike.config import AttributeConfig, RunConfig
 from lookalike.errors import MissingExtraError
+from lookalike.judging.attribute_metrics import make_queries
 from lookalike.records import Floats, Watcher
+from lookalike.tables.attribute_values import Values
 from lookalike.training.attribute_data import AttributeSide, Pair, learnable, left_out_in_words
 from lookalike.training.attribute_export import TrainedBranch
 from lookalike.training.attribute_solve import (

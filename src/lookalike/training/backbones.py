@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from lookalike.config import CONVNET, NetworkConfig, PreprocessConfig
 from lookalike.errors import ConfigError, MissingExtraError, ModelError
-from lookalike.model import DEFAULT_BACKBONE
-from lookalike.preprocess import Preprocess
+from lookalike.models.model import DEFAULT_BACKBONE
+from lookalike.pictures.preprocess import Preprocess
 from lookalike.training.convnet import SimilarityConvnet
 from lookalike.training.pooling import Descriptors
 from lookalike.training.sizing import fitting, made_for

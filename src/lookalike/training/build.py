@@ -19,11 +19,11 @@ from safetensors.numpy import load_file, save
 from lookalike.cache import cache_folder
 from lookalike.config import RunConfig
 from lookalike.errors import MissingExtraError
-from lookalike.images import open_image
-from lookalike.model import GRAPH, WEIGHTS, Model, untrained, write_facts, write_seen
-from lookalike.preprocess import prepare
+from lookalike.models.model import GRAPH, WEIGHTS, Model, untrained, write_facts, write_seen
+from lookalike.pictures.images import open_image
+from lookalike.pictures.preprocess import prepare
 from lookalike.records import Alarm, Floats, PairHistogram, Pixels, Skipped, Watcher
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.alarms import MONITOR
 from lookalike.training.attributes import train_attributes
 from lookalike.training.closed_form import Candidate, LinearHead, choose

@@ -16,9 +16,9 @@ import filelock
 from lookalike.config import RunConfig
 from lookalike.errors import ConfigError, TrainingError
 from lookalike.files import write_atomically
-from lookalike.pages import installed
+from lookalike.presenting.pages import installed
 from lookalike.runfile import dump_config, load_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.processes import is_first
 
 CONFIG, SPLIT, VERSIONS = "config.yaml", "split.parquet", "versions.json"

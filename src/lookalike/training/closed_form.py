@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.metrics import retrieval
+from lookalike.judging.metrics import retrieval
 from lookalike.records import Floats, Labels
 from lookalike.training.scatter import Doubles, Scatter, chunks, powered, scatter_of, unit
 

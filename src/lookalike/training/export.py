@@ -24,10 +24,10 @@ from torch.nn import functional
 
 from lookalike.config import NetworkConfig, PreprocessConfig
 from lookalike.errors import LookalikeError
-from lookalike.images import open_image
-from lookalike.maps import FEATURES, Composition
-from lookalike.model import GRAPH, WEIGHTS, write_facts
-from lookalike.preprocess import Preprocess, prepare
+from lookalike.models.maps import FEATURES, Composition
+from lookalike.models.model import GRAPH, WEIGHTS, write_facts
+from lookalike.pictures.images import open_image
+from lookalike.pictures.preprocess import Preprocess, prepare
 from lookalike.records import Floats, Pixels
 from lookalike.training.backbones import Features
 from lookalike.training.folder import check_parity, making, model_facts

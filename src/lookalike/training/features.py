@@ -15,11 +15,11 @@ from types import TracebackType
 
 import numpy as np
 
-from lookalike.embedding import Embedded, embed_table
 from lookalike.errors import LookalikeError
-from lookalike.model import Model
+from lookalike.models.embedding import Embedded, embed_table
+from lookalike.models.model import Model
 from lookalike.records import Floats, Progress
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 
 
 class FeatureCache:

@@ -15,8 +15,8 @@ import numpy as np
 
 from lookalike.config import NetworkConfig
 from lookalike.errors import ModelError
-from lookalike.model import FACTS, FORMAT, Output, fingerprint_of, open_session
-from lookalike.preprocess import Preprocess
+from lookalike.models.model import FACTS, FORMAT, Output, fingerprint_of, open_session
+from lookalike.pictures.preprocess import Preprocess
 from lookalike.records import Floats, Pixels
 
 MINIMUM_COSINE = 0.9999

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from lookalike.config import RunConfig
-from lookalike.model import GRAPH
+from lookalike.models.model import GRAPH
 from lookalike.records import Floats, Watcher
 from lookalike.training.alarms import MONITOR
 from lookalike.training.backbones import Features

@@ -10,9 +10,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from lookalike.head import BranchedHead, LayeredHead
-from lookalike.head import Layer as Layer
-from lookalike.maps import HEAD
+from lookalike.models.head import BranchedHead, LayeredHead
+from lookalike.models.head import Layer as Layer
+from lookalike.models.maps import HEAD
 
 
 class HeadGraph(LayeredHead):

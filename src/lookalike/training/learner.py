@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lookalike.config import RunConfig
 from lookalike.errors import TrainingError
-from lookalike.metrics import retrieval
+from lookalike.judging.metrics import retrieval
 from lookalike.records import UNIT_TOLERANCE
 from lookalike.training.alarms import MONITOR as MONITOR
 from lookalike.training.alarms import Case

@@ -15,9 +15,9 @@ import numpy as np
 from lookalike.cache import cache_folder
 from lookalike.config import BatchConfig, RunConfig
 from lookalike.errors import ConfigError, MissingExtraError
-from lookalike.model import Model
+from lookalike.models.model import Model
 from lookalike.records import Floats, Labels, Watcher
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.batches import chosen_rows
 from lookalike.training.processes import is_first
 from lookalike.training.side import Side

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lookalike.config import Pooling
-from lookalike.contributions import GEM_FLOOR as GEM_FLOOR
 from lookalike.errors import ConfigError
+from lookalike.models.contributions import GEM_FLOOR as GEM_FLOOR
 
 GEM_POWER = 3.0
 GEM_POWERS = 1.0, 100.0  # what is learned stays within: the mean, and nearly the maximum

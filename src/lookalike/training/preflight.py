@@ -9,7 +9,7 @@ from __future__ import annotations
 from lookalike.config import RunConfig
 from lookalike.config_loss import DottedLossConfig
 from lookalike.errors import ConfigError, MissingExtraError
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.attribute_data import learnable
 from lookalike.training.batches import chosen_rows
 from lookalike.training.material import check_category

@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 
 from lookalike.config import RunConfig
-from lookalike.embedding import embed_table
-from lookalike.model import GRAPH, Model, write_facts
-from lookalike.preprocess import Preprocess
+from lookalike.models.embedding import embed_table
+from lookalike.models.model import GRAPH, Model, write_facts
+from lookalike.pictures.preprocess import Preprocess
 from lookalike.records import Watcher
 from lookalike.training.closed_form import LinearHead, choose
 from lookalike.training.folder import model_facts

@@ -13,23 +13,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lookalike.attribute_evaluation import AttributeReport, evaluate_attributes
-from lookalike.attribute_page import attribute_page, write_attributes
-from lookalike.attribute_wording import attribute_json, attribute_lines
 from lookalike.calibrating import calibrate
-from lookalike.calibration import Target
-from lookalike.card import write_card
 from lookalike.config import RunConfig
 from lookalike.errors import CalibrationError, EvaluationError, MissingExtraError, TableError
 from lookalike.evaluation import Evaluation, evaluate
 from lookalike.files import write_atomically
-from lookalike.model import Model
-from lookalike.pages import report_page
+from lookalike.judging.calibration import Target
+from lookalike.models.card import write_card
+from lookalike.models.model import Model
+from lookalike.presenting.attribute_page import attribute_page, write_attributes
+from lookalike.presenting.attribute_wording import attribute_json, attribute_lines
+from lookalike.presenting.pages import report_page
+from lookalike.presenting.report import write_report
+from lookalike.presenting.results import results, write_results
 from lookalike.records import SILENT, Alarm, Skipped, Threshold, Watcher
-from lookalike.report import write_report
-from lookalike.results import results, write_results
 from lookalike.runfile import apply_overrides, dump_config, load_config, parse_config
-from lookalike.splits import check_judgeable, check_trainable, split_table, split_unlabelled
-from lookalike.table import ImageTable
+from lookalike.tables.splits import check_judgeable, check_trainable, split_table, split_unlabelled
+from lookalike.tables.table import ImageTable
 from lookalike.training.claim import check_free, claim, claimed, held
 from lookalike.training.closed_form import Candidate
 from lookalike.training.processes import is_first

@@ -15,10 +15,10 @@ from PIL import Image
 
 from lookalike.config import AugmentConfig
 from lookalike.files import write_atomically
-from lookalike.images import open_image
-from lookalike.preprocess import Preprocess, prepare
+from lookalike.pictures.images import open_image
+from lookalike.pictures.preprocess import Preprocess, prepare
 from lookalike.records import Pixels
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.augment import Augment, make_augment
 from lookalike.training.sources import seed_of
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.records import Alarm, Floats, Labels, PairHistogram, Pixels, Skipped
-from lookalike.roles import pair_exclusions
-from lookalike.table import ImageTable
+from lookalike.tables.roles import pair_exclusions
+from lookalike.tables.table import ImageTable
 from lookalike.training.attribute_export import TrainedBranch
 from lookalike.training.graph import AnyGraph
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lookalike.config import AugmentConfig, BatchConfig
-from lookalike.images import Box, open_image
-from lookalike.preprocess import Preprocess, prepare
+from lookalike.pictures.images import Box, open_image
+from lookalike.pictures.preprocess import Preprocess, prepare
 from lookalike.records import Floats, Labels
 from lookalike.training.augment import make_augment
 from lookalike.training.batches import ClassBatches

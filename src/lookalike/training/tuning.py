@@ -21,10 +21,12 @@ import yaml
 from lookalike.errors import ConfigError
 from lookalike.evaluation import Evaluation
 from lookalike.files import write_atomically
-from lookalike.model import Model
+from lookalike.models.model import Model
+from lookalike.presenting.trials import COSTS, Objective, Trial, best_trial, finished, trials_csv
+from lookalike.presenting.tuning_page import StudyPage, best_in_words, tried_in_words, write_study
 from lookalike.records import SILENT, Watcher
 from lookalike.runfile import parse_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.claim import SPLIT
 from lookalike.training.preflight import check_settings
 from lookalike.training.run import prepared_table
@@ -34,8 +36,6 @@ from lookalike.training.tuning_search import Search
 from lookalike.training.tuning_space import StudyFile, load_study
 from lookalike.training.tuning_store import hushed, open_study, trials_of
 from lookalike.training.tuning_trial import known_figures, objectives_of, on_features
-from lookalike.trials import COSTS, Objective, Trial, best_trial, finished, trials_csv
-from lookalike.tuning_page import StudyPage, best_in_words, tried_in_words, write_study
 
 DATABASE, TABLE, BEST, PAGE, LOCK = "study.db", "trials.csv", "best.yaml", "report.html", ".end.lock"
 

@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.card import write_card
 from lookalike.config import RunConfig
 from lookalike.errors import EvaluationError, TableError
 from lookalike.evaluation import Evaluation, evaluate
-from lookalike.model import Model
-from lookalike.pages import report_page
+from lookalike.models.card import write_card
+from lookalike.models.model import Model
+from lookalike.presenting.pages import report_page
+from lookalike.presenting.report import write_report
 from lookalike.records import Watcher
-from lookalike.report import write_report
 from lookalike.runfile import dump_config
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.build import MODEL, closed_form_weights, export_model
 from lookalike.training.claim import claim, held
 from lookalike.training.closed_form import Candidate, LinearHead

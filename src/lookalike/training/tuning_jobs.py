@@ -18,14 +18,14 @@ from typing import NoReturn
 import optuna
 
 from lookalike.errors import LookalikeError
+from lookalike.presenting.trials import Objective
 from lookalike.records import SILENT, Watcher
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.claim import SPLIT
 from lookalike.training.tuning_material import Material
 from lookalike.training.tuning_search import Search
 from lookalike.training.tuning_space import StudyFile
 from lookalike.training.tuning_store import open_study
-from lookalike.trials import Objective
 
 _PATIENCE_SECONDS = 10.0  # for a process that was asked to end
 

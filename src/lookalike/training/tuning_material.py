@@ -18,9 +18,9 @@ import numpy as np
 
 from lookalike.cache import cache_folder
 from lookalike.config import RunConfig
-from lookalike.model import Model, untrained
+from lookalike.models.model import Model, untrained
 from lookalike.records import SILENT, Watcher
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.build import feature_spec, side_of
 from lookalike.training.features import cache_path
 from lookalike.training.material import limited, with_categories, with_views

@@ -20,6 +20,14 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from lookalike.errors import LookalikeError, TrainingError
+from lookalike.presenting.trials import (
+    COSTS,
+    Objective,
+    Trial,
+    best_trial,
+    duration_shown,
+    figure_shown,
+)
 from lookalike.records import SILENT, Watcher
 from lookalike.training.learner import MONITOR
 from lookalike.training.tuning_material import Material
@@ -38,14 +46,6 @@ from lookalike.training.tuning_store import (
 )
 from lookalike.training.tuning_trial import attempt, on_features
 from lookalike.training.tuning_workers import Workers, beating, end_trials_of, end_trials_of_dead
-from lookalike.trials import (
-    COSTS,
-    Objective,
-    Trial,
-    best_trial,
-    duration_shown,
-    figure_shown,
-)
 
 ALIKE = 3  # so many failures in a row with one message end a search
 _LOCK, _WORKERS = ".claim.lock", ".workers"

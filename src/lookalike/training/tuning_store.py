@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from lookalike.errors import ConfigError, MissingExtraError
+from lookalike.presenting.trials import Objective, State, Trial
 from lookalike.training.spaces import Space
 from lookalike.training.tuning_space import StudyFile
-from lookalike.trials import Objective, State, Trial
 
 try:
     import optuna

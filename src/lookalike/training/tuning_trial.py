@@ -16,11 +16,12 @@ import numpy as np
 import torch
 
 from lookalike.config import RunConfig
-from lookalike.embedding import embed_table
 from lookalike.judgement import LOWER_IS_BETTER, MACRO, judge
-from lookalike.pair_intervals import pair_figures
+from lookalike.judging.pair_intervals import pair_figures
+from lookalike.models.embedding import embed_table
+from lookalike.presenting.trials import COSTS, Objective
 from lookalike.records import Floats, Labels, Progress
-from lookalike.roles import Roles, roles_of
+from lookalike.tables.roles import Roles, roles_of
 from lookalike.training.build import build, closed_form_start
 from lookalike.training.closed_form import Candidate, LinearHead, apply, solve
 from lookalike.training.in_memory import fit_in_memory
@@ -32,7 +33,6 @@ from lookalike.training.preflight import check_lengths
 from lookalike.training.side import Side
 from lookalike.training.sources import FeatureSource
 from lookalike.training.tuning_material import Material, Prepared, embedding_milliseconds, milliseconds_of
-from lookalike.trials import COSTS, Objective
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from lookalike.config import AugmentConfig
-from lookalike.embedding import HASH_BYTES, map_in_order
-from lookalike.images import Box, open_image
-from lookalike.model import Model
-from lookalike.preprocess import prepare
+from lookalike.models.embedding import HASH_BYTES, map_in_order
+from lookalike.models.model import Model
+from lookalike.pictures.images import Box, open_image
+from lookalike.pictures.preprocess import prepare
 from lookalike.records import Floats, Pixels, Progress
-from lookalike.table import ImageTable
+from lookalike.tables.table import ImageTable
 from lookalike.training.augment import make_augment
 from lookalike.training.features import FeatureCache, cache_path, unusable
 

@@ -1,0 +1,1 @@
+"""What an index keeps, brought up to date and searched."""

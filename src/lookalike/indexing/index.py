@@ -1,0 +1,286 @@
+"""An index: pictures brought up to date by difference, and searched exactly.
+
+A path and a model make it; tables of pictures bring it up to date; unit vectors are answered with hits. What
+is stored and how is the store's business, decoding and embedding the embedder's. Nothing approximate is done
+here, and no file but the index is ever changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lookalike.errors import StoreError
+from lookalike.indexing.index_model import absolute_path, check_model, find_model, note_folder
+from lookalike.indexing.neighbours import Neighbours, nearest, rows_of
+from lookalike.indexing.schema import Root, Writer
+from lookalike.indexing.selection import ALL, Selection, selected
+from lookalike.indexing.store import Facts, IndexInfo, Snapshot, Store
+from lookalike.indexing.upkeep import (
+    COMMIT_SECONDS,
+    Embed,
+    Recent,
+    Update,
+    bring_up_to_date,
+    called,
+    drop_source,
+)
+from lookalike.models.embedding import Memory, embed_chunks
+from lookalike.models.model import DEFAULT, Model
+from lookalike.models.verdicts import Judge, judge_of
+from lookalike.records import Embeddings, Floats, Hit, Hits, Progress
+
+if TYPE_CHECKING:
+    from lookalike.tables.table import ImageTable
+
+
+class Index:
+    """An open index; a context manager that closes it."""
+
+    def __init__(self, store: Store, model: Model | None = None) -> None:
+        self._store = store
+        self._model = model
+        self._held: Snapshot | None = None
+        self._selected: tuple[tuple[int, str, Path | None], Snapshot] | None = None
+        if model is not None:
+            check_model(store, model)
+
+    @classmethod
+    def open(cls, path: str | Path, *, model: Model | None = None) -> Index:
+        """Open an index; its own model is loaded when it is needed, unless one is given.
+
+        Raises:
+            StoreError: there is no index, it is of another format version, or another model made it.
+        """
+        store = Store(Path(path))
+        try:
+            return cls(store, model)
+        except StoreError:
+            store.close()
+            raise
+
+    @classmethod
+    def create(cls, path: str | Path, model: Model, *, created: datetime | None = None) -> Index:
+        """Make an empty index for a model's embeddings; `created` None is now.
+
+        Raises:
+            StoreError: something lies at the path, or nothing can be written there.
+        """
+        facts = {
+            "fingerprint": model.fingerprint,
+            "dim": str(model.dim),
+            "model": absolute_path(model.folder),
+            "model_name": model.name,
+            "created": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
+        }
+        return cls(Store.create(Path(path), facts), model)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._store.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self._store.info().items
+
+    @property
+    def path(self) -> Path:
+        """The index file."""
+        return self._store.path
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The folders and manifests that the index was made from, in the order in which they were added."""
+        return tuple(root.source for root in self._store.roots())
+
+    @property
+    def model(self) -> Model:
+        """The model whose embeddings the index holds.
+
+        Raises:
+            StoreError: it is not where it was, or was trained again since.
+        """
+        if self._model is None:
+            self._model = find_model(self._store)
+        return self._model
+
+    def update(
+        self,
+        table: ImageTable,
+        *,
+        source: str | Path | None = None,
+        embed: Embed | None = None,
+        prune: bool = False,
+        progress: Progress | None = None,
+        commit_seconds: float = COMMIT_SECONDS,
+    ) -> Update:
+        """Bring the index up to date with a table: only new and changed pictures are embedded.
+
+        A file counts as changed when its size or time did, and is embedded when its content is new too.
+
+        Args:
+            table: the pictures that the index should hold of this source.
+            source: what the table was read from, as `ImageTable.read` takes it; None is the table's root.
+            embed: the embedder; None is the index's model.
+            prune: remove items whose file is gone or that the manifest dropped; without it they are only
+                counted. Files that may be there but cannot be looked at are never removed.
+            progress: called with (done, total) pictures; begins with those that were up to date.
+            commit_seconds: what is done is stored this often; a crash loses no more than that.
+
+        Raises:
+            StoreError: another process writes, the disk is full, read-only or fails, the model gave vectors
+                that are not of unit length, or prune found not one of the pictures (an unmounted disk).
+        """
+        embed = embed if embed is not None else partial(embed_chunks, self.model)
+        with self._store.writing() as writer:
+            if self._model is not None:
+                note_folder(self._store, writer, self._model)
+            return bring_up_to_date(
+                self._store,
+                writer,
+                _root(writer, table.root, source),
+                table,
+                embed=embed,
+                prune=prune,
+                progress=progress,
+                commit_seconds=commit_seconds,
+            )
+
+    def drop(self, source: str | Path) -> int:
+        """Forget a source with its pictures; those that lie in another source's folder stay, as that one's.
+
+        Returns:
+            The number of pictures that were removed; 0 where the index has no such source.
+        """
+        with self._store.writing() as writer:
+            roots = [root for root in self._store.roots() if root.source == called(source)]
+            return sum(drop_source(self._store, writer, root) for root in roots)
+
+    def search(
+        self,
+        vectors: Floats,
+        *,
+        k: int = 10,
+        names: Sequence[str] | None = None,
+        leave_out: Sequence[Collection[int]] | None = None,
+        threshold: str = DEFAULT,
+        selection: Selection = ALL,
+    ) -> list[Hits]:
+        """Find the k most alike items of each query, exactly, among all that is stored at this moment.
+
+        Args:
+            vectors: [q, d] float32, rows of unit length.
+            k: answers wanted, >= 1; an index with fewer items gives fewer.
+            names: [q] what each query is called in its Hits; None: empty.
+            leave_out: per query the ids that may not be answered: the query itself, where it is an item.
+            threshold: the name of one of the model's thresholds.
+            selection: what an answer has to be; where nothing is, the answer is empty, not filled up.
+
+        Returns:
+            q Hits, equal similarities by ascending id; `match` is None where there is no threshold.
+
+        Raises:
+            StoreError: the index is damaged, its model is not to be found, or the selection's filter is not
+                understood.
+            ModelError: the model has no threshold of another name than the default, or its thresholds were
+                made for another model.
+        """
+        Embeddings(np.arange(len(vectors)), vectors)
+        if vectors.shape[1] != self._store.dim:
+            raise ValueError(f"queries have {vectors.shape[1]} dimensions, the index {self._store.dim}")
+        judge = judge_of(self.model, threshold=threshold)
+        with self._store.reading():
+            held = self._among(selection)
+            left_out = rows_of(held.ids, leave_out) if leave_out is not None else None
+            found = nearest(
+                vectors,
+                held.vectors,
+                k=k,
+                left_out=left_out,
+                lowest=selection.lowest,
+                highest=selection.highest,
+            )
+            answers = [held.ids[entry.rows].tolist() for entry in found]
+            facts = self._store.facts({item for ids in answers for item in ids})
+        return [
+            Hits(name, _hits(ids, entry, facts, judge), judge.limit)
+            for name, ids, entry in zip(names or [""] * len(vectors), answers, found, strict=True)
+        ]
+
+    def memory(self) -> Memory:
+        """The stored vectors by content hash, so that a picture the index knows need not be decoded."""
+        return Recent(self._store)
+
+    def same_content(self, content: bytes | None, file: Path | None = None) -> list[int]:
+        """The items with a content hash, and those of a file: what a query may not be answered with."""
+        copies = self._store.ids_of(content) if content is not None else ()
+        return sorted({*copies, *(self._store.ids_at(file) if file is not None else ())})
+
+    def item(self, number: int) -> tuple[Facts, Floats]:
+        """An item's facts and its vector [d].
+
+        Raises:
+            StoreError: there is no such item.
+        """
+        with self._store.reading():
+            facts = self._store.facts([number]).get(number)
+            vector = self._store.vector(number)
+        if facts is None or vector is None:
+            raise StoreError(
+                "there is no such item",
+                where=self.path,
+                saw=f"id {number}",
+                wanted="an id that a search of this index gave",
+                do="search again: ids of removed items are never given twice",
+            )
+        return facts, vector
+
+    def info(self) -> IndexInfo:
+        """Count what the index holds, and say what made it."""
+        return self._store.info()
+
+    def _among(self, selection: Selection) -> Snapshot:
+        """The vectors of the items that fit; those of the last selection are kept while nothing changes."""
+        held = self._snapshot()
+        if selection.is_all:
+            return held
+        asked = held.generation, selection.where, selection.folder
+        if self._selected is None or self._selected[0] != asked:
+            rows = np.flatnonzero(np.isin(held.ids, selected(self._store, selection), assume_unique=True))
+            self._selected = asked, Snapshot(held.generation, held.ids[rows], held.vectors[rows])
+        return self._selected[1]
+
+    def _snapshot(self) -> Snapshot:
+        """The vectors of this moment, read again only when something was stored since."""
+        if self._held is None or self._held.generation != self._store.generation():
+            self._held = None  # let go before reading: one matrix in memory, not two
+            self._held = self._store.snapshot()
+        return self._held
+
+
+def _root(writer: Writer, place: Path, source: str | Path | None) -> Root:
+    path = absolute_path(place)
+    origin = called(source) if source is not None else path
+    return Root(writer.add_root(path, origin), path, origin)
+
+
+def _hits(ids: Sequence[int], found: Neighbours, facts: Mapping[int, Facts], judge: Judge) -> tuple[Hit, ...]:
+    similarities = found.similarities.tolist()
+    judged = zip(ids, similarities, judge.verdicts(similarities), strict=True)
+    return tuple(
+        Hit(rank, item, facts[item].path, facts[item].label, similarity, *verdict)
+        for rank, (item, similarity, verdict) in enumerate(judged, start=1)
+    )

@@ -1,0 +1,1 @@
+"""Numbers: figures over queries and pairs, their intervals, thresholds with a promise."""

@@ -1,0 +1,118 @@
+"""What is said of a similarity: whether it matches, how likely the two are the same, and its band.
+
+A model with what its calibration left enters; verdicts on similarities leave. Nothing is measured here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lookalike.errors import ModelError
+from lookalike.judging.calibrated import Calibration, calibration_file, read_calibration, write_calibration
+from lookalike.judging.probability import check_prior
+from lookalike.models.model import DEFAULT, Model
+
+
+class Verdict(NamedTuple):
+    """What is said of one similarity; None where the model has nothing to say it by."""
+
+    match: bool | None
+    probability: float | None
+    band: str | None
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Says what similarities mean.
+
+    Attributes:
+        limit: from which on a pair matches; None: no threshold.
+        calibration: where probabilities and bands come from; None: neither is said.
+        prior: share of same pairs among those that are asked about; None: as among the calibration's.
+    """
+
+    limit: float | None
+    calibration: Calibration | None
+    prior: float | None = None
+
+    @property
+    def share(self) -> float | None:
+        """The share of same pairs that probabilities are taken at; None where none are said."""
+        if self.calibration is None:
+            return None
+        return self.calibration.probability.prior if self.prior is None else self.prior
+
+    def verdicts(self, similarities: Sequence[float]) -> list[Verdict]:
+        """One verdict for each similarity."""
+        matches = [None if self.limit is None else similarity >= self.limit for similarity in similarities]
+        if self.calibration is None:
+            return [Verdict(match, None, None) for match in matches]
+        likely = self.calibration.probability.at(similarities, prior=self.prior).tolist()
+        bands = map(self.calibration.band, similarities)
+        return list(map(Verdict, matches, likely, bands))
+
+
+def judge_of(model: Model, *, threshold: str = DEFAULT, prior: float | None = None) -> Judge:
+    """The judge of a model's similarities.
+
+    Args:
+        threshold: the name of one of the model's thresholds.
+        prior: as of a Judge.
+
+    Raises:
+        ModelError: the model has no threshold of another name than the default, threshold or calibration are
+            damaged or were made for another model, or there is a prior and nothing that it is for.
+        CalibrationError: the prior is not between 0 and 1.
+    """
+    limit, kept = model.limit(threshold), calibration_of(model)
+    chosen = model.thresholds.get(threshold)
+    if kept is not None and chosen is not None and chosen.basis != kept.basis:
+        kept = None  # copies of a picture are another question than labels
+    if prior is not None:
+        check_prior(prior)
+        if kept is None:
+            raise _no_probabilities(model, threshold)
+    return Judge(limit, kept, prior)
+
+
+def calibration_of(model: Model) -> Calibration | None:
+    """What the model's last calibration measured; None before one.
+
+    Raises:
+        ModelError: it is damaged, or was made for another model.
+    """
+    return read_calibration(_place(model), fingerprint=model.fingerprint)
+
+
+def keep_calibration(model: Model, calibration: Calibration) -> None:
+    """Store a calibration in the model's folder, in place of an earlier one."""
+    write_calibration(_place(model), calibration)
+
+
+def in_percent(probability: float) -> str:
+    """A probability in (0, 1) as text; never 0 or 100 percent, because none is sure.
+
+    >>> in_percent(0.5), in_percent(0.00001), in_percent(0.99999)
+    ('50.0%', '<0.1%', '>99.9%')
+    """
+    if probability < 0.001:
+        return "<0.1%"
+    return f"{100 * probability:.1f}%" if probability <= 0.999 else ">99.9%"
+
+
+def _no_probabilities(model: Model, threshold: str) -> ModelError:
+    return ModelError(
+        "the model has no probabilities of a match",
+        where=model.folder,
+        saw=f"none for the threshold {threshold}",
+        wanted="those of a calibration, which a prior can shift",
+        do=f"make them: lookalike calibrate {model.folder} DATA; or leave out --prior",
+    )
+
+
+def _place(model: Model) -> Path:
+    shortened = model.dim != model.facts["dim"]
+    return calibration_file(model.folder, dimensions=model.dim if shortened else None)

@@ -1,0 +1,1 @@
+"""Pictures: found, opened, their colours put right, made a network's pixels."""

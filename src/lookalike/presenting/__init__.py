@@ -1,0 +1,1 @@
+"""Plots, rows of pictures and pages: what people look at."""

@@ -1,0 +1,1 @@
+"""Tables of pictures: read, checked, split."""
