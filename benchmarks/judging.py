@@ -1,4 +1,4 @@
-"""Judging: all-pairs ROC AUC and exact retrieval, their time, memory and exactness; whether promises hold.
+"""Judging: time and memory of a calibration on all pairs; whether promises hold.
 
     python -m benchmarks.judging [--quick]
 
@@ -18,20 +18,15 @@ from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from lookalike.errors import CalibrationError
 from lookalike.judging.calibration import Target, choose_threshold, measure, threshold_of
 from lookalike.judging.curves import threshold_curve
-from lookalike.judging.intervals import bootstrap_figures
-from lookalike.judging.metrics import retrieval
-from lookalike.judging.pair_intervals import bootstrap_pairs
-from lookalike.judging.pairs import pair_histogram, roc_auc, roc_auc_error
+from lookalike.judging.pairs import pair_histogram
 from lookalike.judging.probability import fit_probability
 from lookalike.records import Floats, Labels, PairHistogram
 
 DIMS = 128
-BY_SORTING = ("recall@1", "recall@8", "map", "map@r")
 CLASSES, IMAGES = 60, 5  # of a simulated calibration set
 POPULATION = 1500  # classes
 KINDS = {"even": (0.7, 0.0), "uneven": (0.35, 0.8)}  # spread, and how unevenly it is spread
@@ -49,64 +44,6 @@ def embeddings(count: int, classes: int) -> tuple[Floats, Labels]:
 def peak_mb() -> float:
     """Peak resident memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def all_pairs(count: int) -> None:
-    """ROC AUC over all pairs, against scikit-learn on all pairs of a part; then its interval."""
-    vectors, labels = embeddings(count, count // 20)
-    start = time.perf_counter()
-    histogram = pair_histogram(vectors, labels)
-    area = roc_auc(histogram)
-    seconds, peak = time.perf_counter() - start, peak_mb()
-    start = time.perf_counter()
-    low, high = bootstrap_pairs(vectors, labels, histogram=histogram)["roc_auc"]
-    drawing = time.perf_counter() - start
-    part, own = vectors[:2000], labels[:2000]
-    upper = np.triu_indices(len(part), k=1)
-    exact = roc_auc_score((own[:, None] == own)[upper], (part.astype(float) @ part.astype(float).T)[upper])
-    gap = abs(roc_auc(pair_histogram(part, own)) - exact)
-    print(
-        f"all-pairs ROC AUC, {count} x {DIMS}, {count * (count - 1) // 2:,} pairs: {area:.6f} "
-        f"in {seconds:.1f} s, peak {peak:.0f} MB; stated error {roc_auc_error(histogram):.1e}, "
-        f"gap to scikit-learn on 2000: {gap:.1e}; 95 % interval {low:.4f} to {high:.4f} "
-        f"(1000 draws) in {drawing:.1f} s",
-        flush=True,
-    )
-
-
-def all_queries(count: int) -> None:
-    """Every figure of retrieval over all pictures, against a plain sort for some queries; then intervals."""
-    vectors, labels = embeddings(count, count // 20)
-    start = time.perf_counter()
-    found = retrieval(vectors, labels)
-    seconds, peak = time.perf_counter() - start, peak_mb()
-    start = time.perf_counter()
-    bootstrap_figures(found.values, labels)
-    drawing = time.perf_counter() - start
-    rows = np.random.default_rng(1).choice(count, size=min(300, count), replace=False)
-    gaps = [
-        np.abs(_by_sorting(vectors, labels, row) - [found.values[name][row] for name in BY_SORTING]).max()
-        for row in rows
-    ]
-    print(
-        f"retrieval, {count} x {count} x {DIMS}: {seconds:.1f} s, peak {peak:.0f} MB; "
-        f"{len(rows)} queries by plain sorting: largest gap {max(gaps):.1e}; intervals of "
-        f"{len(found.values)} figures (1000 draws) in {drawing:.1f} s",
-        flush=True,
-    )
-
-
-def _by_sorting(vectors: Floats, labels: Labels, row: int) -> NDArray[np.float64]:
-    rounded = np.rint(vectors.astype(np.float64) * 2**25) / 2**25  # as documented, and so are the steps
-    similarity = np.floor(rounded @ rounded[row] * 2**20 + 0.5)
-    similarity[row] = -np.inf
-    same = labels == labels[row]
-    right = same[np.lexsort((same, -similarity))][:-1]  # of equals the wrong ones first
-    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
-    wanted = int(right.sum())
-    return np.array(
-        [right[0], right[:8].any(), precision[right].mean(), (precision * right)[:wanted].sum() / wanted]
-    )
 
 
 def calibration(count: int) -> None:
@@ -203,8 +140,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows and of the trials")
     quick = parser.parse_args().quick
-    _alone(all_pairs, 2000 if quick else 10_000)
-    _alone(all_queries, 6000 if quick else 60_000)
     _alone(calibration, 1000 if quick else 10_000)
     _alone(promises, 100 if quick else 1000)
 
