@@ -198,7 +198,7 @@ def test_where_results_go_is_looked_at_before_the_work(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for work in ("table.ImageTable.read", "evaluation.evaluate", "embedding.embed_chunks"):
+    for work in ("tables.table.ImageTable.read", "evaluation.evaluate", "models.embedding.embed_chunks"):
         monkeypatch.setattr(f"lookalike.{work}", worked)
     nowhere = tmp_path / "nowhere"
     fails(run("index", index, "--skipped", nowhere / "a.jsonl"), "nowhere", "make the folder")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,7 @@ def cifar10_in_small(place: Path, sample: Path) -> None:
     recipe.write_text(yaml.safe_dump(apply_overrides(values, shorter)), encoding="utf-8")
 
 
+TRAIN = "lookalike train recipes/emoji.yaml --data examples/emoji --out runs/emoji\n"
 MATERIAL = {"from_cifar10.md": cifar10_in_small}  # what a page needs beside examples and recipes
 
 
@@ -48,29 +51,56 @@ def check_yaml(text: str, place: Path) -> None:
     load_study(place / "study.yaml")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_blocks_run_as_they_stand(page: Path, cache: Path, sample: Path, tmp_path: Path) -> None:
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    (tmp_path / "recipes").mkdir()
+def lay_out(place: Path) -> None:
+    """What a page finds in its folder: the examples and the recipes."""
+    (place / "examples").symlink_to(ROOT / "examples")
+    (place / "recipes").mkdir()
     for recipe in (ROOT / "recipes").iterdir():
-        (tmp_path / "recipes" / recipe.name).symlink_to(recipe)
+        (place / "recipes" / recipe.name).symlink_to(recipe)
+
+
+def run_block(language: str, text: str, place: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [*RUN[language], text],
+        cwd=place,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def trained(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """The run that most pages begin with, made once, when the first of them asks."""
+    place = tmp_path_factory.mktemp("trained")
+
+    def run() -> Path:
+        if not (place / "runs").exists():
+            lay_out(place)
+            run_block("shell", TRAIN, place)
+        return place / "runs" / "emoji"
+
+    return run
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_run_as_they_stand(
+    page: Path, trained: Callable[[], Path], sample: Path, tmp_path: Path
+) -> None:
+    lay_out(tmp_path)
     if page.name in MATERIAL:
         MATERIAL[page.name](tmp_path, sample)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for language, text in blocks(page):
         if language == "yaml":
             check_yaml(text, tmp_path)
-            continue
-        command = [*RUN[language], text]
-        done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout}\n{done.stderr}"
+        elif TRAIN in text and page.name != "README.md":
+            shutil.copytree(trained(), tmp_path / "runs" / "emoji")
+            run_block(language, text.replace(TRAIN, ""), tmp_path)
+        else:
+            run_block(language, text, tmp_path)
 
 
 @pytest.mark.parametrize("page", [*PAGES, *ROOT.glob("*.md"), *ROOT.glob("examples/*/*.md")], ids=str)
