@@ -13,6 +13,7 @@ from lookalike.config_loss import COMMON, LOSSES
 from lookalike.errors import ConfigError
 from lookalike.keys import field_at, known_keys
 from lookalike.runfile import dump_config, load_config, parse_config
+from lookalike.training.tuning_space import load_study
 
 ROOT = Path(__file__).parent.parent
 # keys of some losses only, with one that has them
@@ -41,9 +42,15 @@ def test_dump_reads_back(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, dump_config(config))) == config
 
 
-@pytest.mark.parametrize("recipe", sorted(ROOT.glob("recipes/*.yaml")), ids=lambda path: path.stem)
+RECIPES = sorted(ROOT.glob("recipes/*.yaml"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_recipes_are_valid(recipe: Path) -> None:
-    assert load_config(recipe).name == recipe.stem
+    if recipe.stem.endswith("_study"):
+        assert load_study(recipe).base.name == recipe.stem
+    else:
+        assert load_config(recipe).name == recipe.stem
 
 
 def test_overrides_win_and_nest(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ from lookalike.doors.cli_search import ERROR
 from lookalike.errors import LookalikeError
 
 INTERRUPTED, TERMINATED = 130, 143
+_KEPT = {  # what is left of a command that was stopped
+    "train": "; the epochs that were finished are kept: run the same command with --resume to go on",
+    "index": "; what was finished is kept: run the same command to go on",
+    "tune": "; the trials that were finished are kept: run the same command to go on",
+}
 
 
 class Terminated(KeyboardInterrupt):
@@ -81,10 +86,7 @@ class Commands(TyperGroup):
         except LookalikeError as error:
             typer.echo(f"error: {error}", err=True)
         except KeyboardInterrupt as stop:
-            typer.echo(
-                "stopped; what was finished is kept: run the same command to go on (train: add --resume)",
-                err=True,
-            )
+            typer.echo(f"stopped{_KEPT.get(ctx.invoked_subcommand, '')}", err=True)
             raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED) from None
         except BrokenPipeError:
             sys.stderr.close()  # whoever read our output went away: nobody is left to tell

@@ -48,11 +48,12 @@ def check_writable(path: Path) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> LookalikeError:
+    folder = error.errno == errno.EISDIR
     return LookalikeError(
         "a file cannot be written",
         where=path,
         saw=error.strerror or str(error),
-        do="make the folder, free some space, or name another place",
+        do="name a file in it" if folder else "make the folder, free some space, or name another place",
     )
 
 

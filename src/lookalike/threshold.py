@@ -5,7 +5,11 @@ Choosing one is calibration's business; this only keeps and words what was chose
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from lookalike.errors import ModelError
 
 # of 95% promises from 60 classes that come in families (flags, skin tones) 11% were broken, from 120 4%
 FEW_CLASSES = 200
@@ -128,3 +132,18 @@ def read_target(text: str) -> tuple[str, float | None] | None:
     except ValueError:
         return None
     return (name, value) if 0.0 < value < 1.0 else None
+
+
+def no_threshold(name: str, *, model: object, names: Iterable[str]) -> ModelError:
+    """The error of a model that has no threshold of a name; a name that is nearly right is told."""
+    known = list(names)
+    near = difflib.get_close_matches(name, known, n=1) or known[:1]
+    default = name == "default"
+    make = f"lookalike calibrate {model} DATA" + ("" if default else f" --name {name}")
+    return ModelError(
+        "the model has no match threshold" + ("" if default else " of that name"),
+        where=model,
+        saw=f"thresholds named {', '.join(known)}" if known else "no calibration",
+        wanted="a similarity that means the same" if default else name,
+        do=f"take the one there is by --threshold {near[0]}, or make one: {make}" if near else make,
+    )

@@ -45,11 +45,11 @@ def test_threshold_bands_and_curve(run: Run, tiny: Model, hard: ImageTable, tmp_
     assert len(curve.read_text().splitlines()) > 10
     assert "No band" not in err
     _, _, err = run("calibrate", tiny.folder, hard.root, "--name", "strict", "--target", "recall=0.1")
-    assert "This replaces" not in err
+    assert "This replaced" not in err
     code, _, err = run("calibrate", tiny.folder, hard.root, "--name", "strict", "--bands")
     assert (code, "bands begin at the threshold default" in err) == (2, True)
     _, _, err = run("calibrate", tiny.folder, hard.root, "--bands")
-    assert "This replaces default: similarity >= " in err
+    assert "This replaced default: similarity >= " in err
     assert "No band for same picture and near copy" in err
     _, out, _ = run("info", tiny.folder)
     assert "threshold strict: similarity >= " in out

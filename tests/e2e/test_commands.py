@@ -63,7 +63,14 @@ def test_run_folder_is_complete(run: Path) -> None:
     names = {path.name for path in run.iterdir()}
     assert {"config.yaml", "split.parquet", "versions.json", "model", "report.html", "report.json"} <= names
     model = {path.name for path in (run / "model").iterdir()}
-    assert model == {"model.onnx", "model.json", "weights.safetensors", "README.md", "seen.npy"}
+    assert model == {
+        "model.onnx",
+        "model.json",
+        "weights.safetensors",
+        "README.md",
+        "seen.npy",
+        "calibration.json",
+    }
     assert (run / "report.html").read_text().count("<svg") >= 3
     assert "untrained" in (run / "model" / "README.md").read_text()
 

@@ -111,7 +111,7 @@ def test_a_stopped_study_keeps_what_it_has_and_says_how_to_go_on(
     wait_for(in_the_middle_of(tmp_path, 1), process)
     process.send_signal(number)
     said = process.communicate()[1].decode()
-    assert process.returncode == code
+    assert process.returncode == code, said
     assert "run the same command to go on" in said
     assert "Traceback" not in said
     assert states(tmp_path) == ["COMPLETE", "FAIL"]

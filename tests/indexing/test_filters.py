@@ -63,6 +63,8 @@ def kept(text: str) -> list[int]:
         ("not (label = 'dog' or not year > 2019)", [2]),
         ("not not label = 'dog'", [1]),
         ("year = -1", []),
+        ("year > 2.019e3 and year < +2020.5", [1]),
+        ("year > .5 and year < 2020", [0]),
     ],
 )
 def test_a_filter_keeps_what_it_says(text: str, wanted: list[int]) -> None:
@@ -81,6 +83,9 @@ def test_a_value_is_never_a_part_of_the_statement() -> None:
     [
         ("", "the end"),
         ("label = cat", "saw cat"),
+        ("label = 1f420", "saw 1f420"),
+        ('label = "cat"', "single quotes"),
+        ("year = 1.2.3", "saw 1.2.3"),
         ("label =", "the end"),
         ("label", "saw label"),
         ("a = 1 b", "saw b"),
@@ -94,7 +99,7 @@ def test_a_value_is_never_a_part_of_the_statement() -> None:
         ("x" * (MOST_LETTERS + 1), "letters"),
         ("(a=1or " * 1240 + "b=2" + ")" * 1240, "(a=1or"),
     ],
-    ids=range(14),
+    ids=range(17),
 )
 def test_what_is_not_understood_is_said_with_its_place(text: str, saw: str) -> None:
     with pytest.raises(StoreError, match="the filter is not understood") as error:

@@ -48,20 +48,29 @@ def store(tmp_path: Path) -> Iterator[Store]:
     [
         ("photos/cats", [1, 2, 3]),
         ("photos/cats/old", [2]),
-        ("photos/cats/ol", []),
         ("photos", [1, 2, 3, 4, 5, 7]),
         (".", [1, 2, 3, 4, 5, 7]),
         ("..", [1, 2, 3, 4, 5, 6, 7]),
         ("photos/dogs", [4, 7]),
         ("photos/birds", [5]),
-        ("lists", []),
-        ("nowhere", []),
     ],
 )
 def test_a_folder_has_all_that_lies_below_it(
     store: Store, tmp_path: Path, folder: str, wanted: list[int]
 ) -> None:
     assert selected(store, Selection(folder=tmp_path / folder)).tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("folder", "saw"),
+    [("nowhere", "no such"), ("photos/cats/ol", "no such"), ("lists", "no picture")],
+)
+def test_a_folder_of_which_nothing_is_indexed_is_refused(
+    store: Store, tmp_path: Path, folder: str, saw: str
+) -> None:
+    with pytest.raises(StoreError) as error:
+        selected(store, Selection(folder=tmp_path / folder))
+    four_beats(error, "nothing of the index lies in this folder", folder, saw, str(tmp_path / "photos/cats"))
 
 
 def test_a_folder_may_be_named_from_where_one_stands(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +13,7 @@ from lookalike.doors.cli_look import Data
 from lookalike.doors.cli_search import AsJson, ModelName
 
 if TYPE_CHECKING:
-    from lookalike.judging.calibrated import Calibration
-    from lookalike.models.model import Model
+    from lookalike.judging.calibrated import Band, Calibration
     from lookalike.records import Skipped, Threshold
 
 Wanted = Annotated[
@@ -29,6 +27,10 @@ OfCopies = Annotated[
 WithBands = Annotated[
     bool, typer.Option("--bands", help="Tell same picture and near copy from same thing, by edited copies.")
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(help="Under which the model keeps it; else default, or identify for identification."),
+]
 Curve = Annotated[Path | None, typer.Option(help="Write what every threshold gives to this CSV file.")]
 
 
@@ -40,7 +42,7 @@ def calibrate(
     root: Root = None,
     target: Wanted = "f1",
     confidence: Annotated[float, typer.Option(help="With which the promise holds.")] = 0.95,
-    name: Annotated[str, typer.Option(help="Under which the model keeps the threshold.")] = "default",
+    name: Name = None,
     copies: OfCopies = False,
     bands: WithBands = False,
     curve: Curve = None,
@@ -64,67 +66,64 @@ def calibrate(
 
 
 def _calibrate_pairs(
-    model: str, data: str, *, root: Path | None, curve: Path | None, as_json: bool, name: str, **options: Any
+    model: str, data: str, *, root: Path | None, curve: Path | None, as_json: bool, name: str | None, **options: Any
 ) -> None:
+    from dataclasses import replace
+
     from lookalike.calibrating import calibrate as choose
     from lookalike.doors.console import Talk, put, put_json, tell_notes, tell_skipped
     from lookalike.files import check_writable, write_atomically
     from lookalike.judging.calibrated import curve_csv
     from lookalike.models.bands import left_out
     from lookalike.models.model import DEFAULT, Model
-    from lookalike.models.verdicts import calibration_of
     from lookalike.tables.table import ImageTable
 
+    name = DEFAULT if name is None else name
     if curve is not None:
         check_writable(curve)
     table = ImageTable.read(data, root=root)
     skipped: list[Skipped] = []
+    measured: list[Calibration] = []
     with Talk() as talk:
         tell_notes(talk, table)
         opened = Model.load(model, say=talk.say)
-        for caution in _cautions(opened, name=name, split=options["split"], untrained=model == DEFAULT):
-            talk.say(caution)
+        before = opened.thresholds.get(name)
+        if model == DEFAULT:
+            talk.say(f"The threshold of the untrained model is kept in {opened.folder}, for all that use it")
         try:
             threshold = choose(
-                opened, table, name=name, progress=talk.stage("embed"), skipped=skipped.extend, **options
-            )
+                opened, table, name=name, progress=talk.stage("embed"),
+                skipped=skipped.extend, measured=measured.append, **options,
+            )  # fmt: skip
         finally:
             tell_skipped(talk, skipped)
-        kept = calibration_of(opened)
-        if options["bands"] and kept is not None and (missing := left_out(kept.bands)):
+        if before is not None:
+            talk.say(f"This replaced {name}: similarity >= {before.similarity:.4f}, {before.promise}")
+        if options["bands"] and (missing := left_out(measured[0].bands)):
             talk.say(missing)
+    bands = measured[0].bands if name == DEFAULT else ()  # no other threshold names similarities
     if as_json:
-        put_json(_values(threshold, kept, skipped))
+        put_json(_values(threshold, replace(measured[0], bands=bands), skipped))
     else:
-        put("\n".join(_lines(threshold, kept if name == DEFAULT else None)))
-    if curve is not None and kept is not None:
-        write_atomically(curve, curve_csv(kept).encode())
+        put("\n".join(_lines(threshold, bands)))
+    if curve is not None:
+        write_atomically(curve, curve_csv(measured[0]).encode())
 
 
-def _cautions(model: Model, *, name: str, split: str, untrained: bool) -> Iterator[str]:
-    """What a new threshold replaces, and what to know of it."""
-    if before := model.thresholds.get(name):
-        yield f"This replaces {name}: similarity >= {before.similarity:.4f}, {before.promise}"
-    if split == "test":
-        yield "Figures of the split test flatter a threshold that was chosen on it: choose on val"
-    if untrained:
-        yield f"The threshold of the untrained model is kept in {model.folder}, for all that use it"
-
-
-def _lines(threshold: Threshold, kept: Calibration | None) -> list[str]:
+def _lines(threshold: Threshold, bands: tuple[Band, ...]) -> list[str]:
     from lookalike.doors.console import band_lines
 
     said = f"similarity >= {threshold.similarity:.4f} means {threshold.meaning}: {threshold.promise}"
-    return [said, *(band_lines(kept) if kept is not None else [])]
+    return [said, *band_lines(bands)]
 
 
-def _values(threshold: Threshold, kept: Calibration | None, skipped: list[Skipped]) -> dict[str, Any]:
+def _values(threshold: Threshold, measured: Calibration, skipped: list[Skipped]) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
         **asdict(threshold),
         "promise": threshold.promise,
-        "bands": [asdict(band) for band in kept.bands] if kept is not None else [],
-        "prior": kept.probability.prior if kept is not None else None,
+        "bands": [asdict(band) for band in measured.bands],
+        "prior": measured.probability.prior,
         "skipped": [asdict(entry) for entry in skipped],
     }

@@ -255,9 +255,9 @@ def picture_paths(names: Sequence[str]) -> tuple[list[Path], tuple[Skipped, ...]
     if not paths:
         raise LookalikeError(
             "there are no pictures",
-            where=" ".join(names),
-            saw="nothing to open",
-            do="name pictures or folders",
+            where=" ".join(names) or "IMAGE",
+            saw="nothing to open" if names else "none named",
+            do="name pictures, or folders of them",
         )
     return paths, tuple(skipped)
 

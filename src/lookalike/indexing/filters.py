@@ -208,7 +208,8 @@ def _grammar() -> pp.ParserElement:
     column = pp.QuotedString('"') | (~reserved + pp.Regex(r"[^\W\d]\w*"))
     text = pp.QuotedString("'", esc_quote="''")
     truth = word("true").set_parse_action(lambda: [True]) | word("false").set_parse_action(lambda: [False])
-    value = text | pp.common.number | truth
+    number = pp.Regex(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?![\w.])").set_parse_action(_number)
+    value = text | number | truth
     sign = pp.one_of(list(COMPARISONS))
     compared = column + sign - value  # from the sign on nothing else can be meant: a fault is told there
     listed = pp.Suppress("(") + pp.Group(pp.DelimitedList(value)) + pp.Suppress(")")
@@ -227,6 +228,10 @@ def _grammar() -> pp.ParserElement:
 def _compared(found: Any) -> Condition:
     column, sign, value = found
     return Comparison(column, COMPARISONS[sign], value)
+
+
+def _number(found: Any) -> float | int:
+    return int(found[0]) if found[0].lstrip("+-").isdigit() else float(found[0])
 
 
 def _joined(sql_word: str) -> Callable[[Any], Joined]:
@@ -253,5 +258,5 @@ def _not_understood(text: str, saw: str) -> StoreError:
         where=text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…",
         saw=saw[:_SHOWN],
         wanted="column = 'text' or column >= number, joined by and, or, not",
-        do=_EXAMPLE,
+        do=f"texts stand in single quotes: {_EXAMPLE}" if saw[:1] not in ("", "'", ")") else _EXAMPLE,
     )

@@ -56,7 +56,8 @@ def selected(store: Store, selection: Selection) -> NDArray[np.int64]:
     """The ids of the items that fit, rising.
 
     Raises:
-        StoreError: the filter is not understood, or names a column that no item has.
+        StoreError: the filter is not understood, names a column that no item has, or no item
+            lies in the folder.
     """
     conditions: list[str] = []
     values: list[object] = []
@@ -68,8 +69,11 @@ def selected(store: Store, selection: Selection) -> NDArray[np.int64]:
         values += asked.condition.values()
     if selection.folder is not None:
         below = list(_below(store, selection.folder))
-        conditions.append(f"({' OR '.join(condition for condition, _ in below) or '0'})")
-        values += [value for _, own in below for value in own]
+        inside = f"({' OR '.join(condition for condition, _ in below) or '0'})"
+        own = [value for _, part in below for value in part]
+        _check_folder(store, selection.folder, inside, own)
+        conditions.append(inside)
+        values += own
     return store.ids_where(" AND ".join(conditions) or "1", values)
 
 
@@ -86,6 +90,18 @@ def _check_column(store: Store, column: str, text: str) -> None:
         wanted=", ".join(known[:12]) + (" …" if len(known) > 12 else ""),
         do=f"did you mean {near[0]}?" if near else "index a manifest that has it, or leave it out",
     )
+
+
+def _check_folder(store: Store, folder: Path, condition: str, values: list[object]) -> None:
+    """Refuse a folder of which the index has nothing: a misspelt one would make an answer that looks true."""
+    if not store.has_where(condition, values):
+        raise StoreError(
+            "nothing of the index lies in this folder",
+            where=folder,
+            saw="no picture" if folder.is_dir() else "no such folder",
+            wanted="a folder in " + ", ".join(root.path for root in store.roots()[:3]),
+            do="check its name, or index it: lookalike index INDEX FOLDER",
+        )
 
 
 def _below(store: Store, folder: Path) -> Iterator[tuple[str, list[object]]]:

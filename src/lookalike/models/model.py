@@ -35,6 +35,7 @@ from lookalike.models.facts import GRAPH as GRAPH
 from lookalike.models.facts import SEEN, check_outputs, own_threshold, read_facts, read_seen
 from lookalike.pictures.preprocess import Preprocess
 from lookalike.records import Floats, Pixels, Threshold
+from lookalike.threshold import no_threshold
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -115,13 +116,8 @@ class Model:
         """
         if name not in self.thresholds:
             check_question(self.folder, name)
-            raise ModelError(
-                "the model has no match threshold" + ("" if name == DEFAULT else " of that name"),
-                where=self.folder,
-                saw=", ".join(self.thresholds) or "no calibration",
-                wanted="a similarity that means the same" if name == DEFAULT else name,
-                do=f"lookalike calibrate {self.folder} DATA" + ("" if name == DEFAULT else f" --name {name}"),
-            )
+            called = DEFAULT if self.folder.is_relative_to(cache_folder()) else self.folder
+            raise no_threshold(name, model=called, names=self.thresholds)
         return own_threshold(self.thresholds[name], self.folder, self.fingerprint)
 
     def limit(self, name: str = DEFAULT) -> float | None:

@@ -104,12 +104,14 @@ def in_percent(probability: float) -> str:
 
 
 def _no_probabilities(model: Model, threshold: str) -> ModelError:
+    kept = model.thresholds.get(threshold)
+    same = f" --target {kept.target}" if kept else ""  # the promise that stands is not to be lost
     return ModelError(
         "the model has no probabilities of a match",
         where=model.folder,
         saw=f"none for the threshold {threshold}",
         wanted="those of a calibration, which a prior can shift",
-        do=f"make them: lookalike calibrate {model.folder} DATA; or leave out --prior",
+        do=f"make them: lookalike calibrate {model.folder} DATA{same}; or leave out --prior",
     )
 
 
