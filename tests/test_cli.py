@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lookalike.cli import app
+from lookalike.cli import Terminated, app
 from lookalike.errors import LookalikeError
 from lookalike.models.model import Model
 
@@ -231,3 +231,24 @@ def test_pictures_of_an_evaluation_lie_in_the_folder_that_was_named(
     code, out, _ = run("evaluate", tiny.folder, pictures, "--split", "all", "--pictures", tmp_path / "shown")
     assert (code, "recall@1" in out) == (0, True)
     assert {"rows.png", "roc.png", "triplets.png"} <= {path.name for path in (tmp_path / "shown").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"), [(KeyboardInterrupt(), 130), (Terminated(), 143)], ids=["int", "term"]
+)
+def test_a_stop_that_a_library_turned_into_an_error_is_still_a_stop(
+    run: Callable[..., Shown],
+    tiny_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop: KeyboardInterrupt,
+    code: int,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        try:
+            raise stop
+        except KeyboardInterrupt as error:
+            raise RuntimeError("the transaction is closed") from error
+
+    monkeypatch.setattr("lookalike.models.model.Model.load", interrupted)
+    found = run("info", tiny_folder)
+    assert (found[0], found[2]) == (code, "stopped\n")

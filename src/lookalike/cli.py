@@ -83,21 +83,31 @@ class Commands(TyperGroup):
         try:
             with _ending_well():
                 return super().invoke(ctx)
-        except LookalikeError as error:
-            typer.echo(f"error: {error}", err=True)
-        except KeyboardInterrupt as stop:
-            typer.echo(f"stopped{_KEPT.get(ctx.invoked_subcommand, '')}", err=True)
-            raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED) from None
         except BrokenPipeError:
             sys.stderr.close()  # whoever read our output went away: nobody is left to tell
-        except Exception as error:
+        except (KeyboardInterrupt, Exception) as error:
+            if stop := _stop_behind(error):
+                typer.echo(f"stopped{_KEPT.get(ctx.invoked_subcommand, '')}", err=True)
+                raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED) from None
             if hasattr(error, "exit_code"):  # typer's own: usage errors and exits
                 raise
-            traceback.print_exc()
-            typer.echo(
-                "error: this is a fault of lookalike, not yours; please report the lines above", err=True
-            )
+            _tell(error)
         raise typer.Exit(ERROR)
+
+
+def _stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The wish to stop that an error began with: a library that it meets in its middle makes another of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _tell(error: BaseException) -> None:
+    if isinstance(error, LookalikeError):
+        typer.echo(f"error: {error}", err=True)
+        return
+    traceback.print_exception(error)
+    typer.echo("error: this is a fault of lookalike, not yours; please report the lines above", err=True)
 
 
 def _misuse(error: Any) -> LookalikeError:
