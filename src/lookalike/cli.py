@@ -96,7 +96,7 @@ class Commands(TyperGroup):
 
 
 def _stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
-    """The wish to stop that an error began with: a library that it meets in its middle makes another of it."""
+    """The wish to stop that an error began with: a library that it meets makes another of it."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error
