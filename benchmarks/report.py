@@ -88,7 +88,7 @@ def measure(count: int) -> None:
             mock.patch("lookalike.evaluation.embed_both", return_value=known),
             mock.patch("lookalike.calibrating.embed_table", return_value=known[0]),
         ):
-            calibrate(model, table, split="test")
+            calibrate(model, table, split="all")
             start = time.perf_counter()
             found = evaluate(model, table)
         judged, busy = time.perf_counter(), time.process_time()

@@ -25,6 +25,7 @@ SOME = OpenThreshold(
     gallery=290,
     images=310,
     classes=250,
+    fingerprint=64 * "f",
 )
 
 

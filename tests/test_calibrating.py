@@ -10,13 +10,15 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from lookalike.calibrating import POINTS, calibrate
+from lookalike.calibrating import OF_IDENTIFYING, POINTS, calibrate
 from lookalike.errors import CalibrationError, ModelError, TableError
+from lookalike.judging.calibrated import Calibration
 from lookalike.judging.calibration import choose_threshold
 from lookalike.models.card import write_card
 from lookalike.models.embedding import embed_table
 from lookalike.models.model import CARD, GRAPH, Model, write_seen
 from lookalike.models.verdicts import calibration_of, keep_calibration
+from lookalike.open_calibrating import IDENTIFY
 from lookalike.tables.table import ImageTable
 from painted import much_alike
 from some_calibrations import calibration
@@ -210,6 +212,37 @@ def test_the_card_shows_thresholds_bands_and_the_prior(tiny: Model, hard: ImageT
     assert f"- threshold `strict`: {strict.similarity:.4f} or more: {strict.promise}" in card
     assert "- same thing: " in card
     assert ", where 3.8% of pairs are the same" in card
+
+
+def test_the_split_test_is_for_reporting(tiny: Model, hard: ImageTable) -> None:
+    table = hard.with_splits(np.where(np.arange(80) < 40, "val", "test"))
+    with pytest.raises(
+        CalibrationError,
+        match=r"chosen on val, never on the pictures it is judged by - .* - name --split val",
+    ):
+        calibrate(tiny, table, split="test")
+    assert tiny.thresholds == {}
+    assert calibrate(tiny, table).split == "val"
+    assert calibrate(tiny, hard, split="test").split == "all"  # it has no splits
+
+
+@pytest.mark.parametrize("name", ["", " a", "a/b", "a\\b", "..", "a\nb", "\x1b[1m", "identify"])
+def test_a_name_must_be_one(tiny: Model, hard: ImageTable, name: str) -> None:
+    with pytest.raises(CalibrationError, match=r"the name of the threshold does not fit - .*--name strict"):
+        calibrate(tiny, hard, name=name)
+    assert tiny.thresholds == {}
+    assert OF_IDENTIFYING == IDENTIFY
+
+
+def test_what_was_measured_is_told_where_it_is_not_kept(tiny: Model, hard: ImageTable) -> None:
+    told: list[Calibration] = []
+    calibrate(tiny, hard, measured=told.append)
+    half = hard.take(np.arange(40))
+    threshold = calibrate(tiny, half, target="recall=0.1", name="half", measured=told.append)
+    assert calibration_of(tiny) == told[0]
+    assert (told[0].images, told[1].images) == (80, 40)
+    assert told[1].probability.prior == pytest.approx(60 / (40 * 39 / 2))
+    assert threshold.similarity in {band.similarity for band in told[1].bands}
 
 
 def test_bands_belong_to_the_default_threshold(tiny: Model, hard: ImageTable) -> None:

@@ -207,6 +207,9 @@ def test_where_results_go_is_looked_at_before_the_work(
     fails(run("describe", pictures, "--plot", nowhere / "x.png"), "nowhere", "make the folder")
     fails(run("evaluate", tiny_folder, pictures, "--report", nowhere / "r.html"), "nowhere")
     fails(run("evaluate", tiny_folder, pictures, "--pictures", nowhere / "shown"), "nowhere")
+    (tmp_path / "taken.json").mkdir()
+    fails(run("evaluate", tiny_folder, pictures, "--report", tmp_path / "taken.html"), "taken.json")
+    fails(run("evaluate", tiny_folder, pictures, "--report", tmp_path / "r.json"), "a page", "r.html")
     fails(run("search", index, query, "--html", nowhere / "a.html"), "nowhere")
     assert not list(tmp_path.glob("x.*"))
 
@@ -223,6 +226,16 @@ def test_figures_are_printed_though_the_report_cannot_be_written(
     code, out, err = run("evaluate", tiny.folder, pictures, "--split", "all", "--json", "--report", report)
     assert (code, "a full disk" in err) == (2, True)
     assert json.loads(out)["split"] == "all"
+
+
+def test_the_figures_of_a_report_lie_beside_it(
+    run: Callable[..., Shown], pictures: Path, tiny: Model, tmp_path: Path
+) -> None:
+    page = tmp_path / "cats.html"
+    code, out, _ = run("evaluate", tiny.folder, pictures, "--split", "all", "--json", "--report", page)
+    told = json.loads((tmp_path / "cats.json").read_text(encoding="utf-8"))
+    assert (code, page.exists()) == (0, True)
+    assert {**told, "created": ""} == {**json.loads(out), "created": ""}
 
 
 def test_pictures_of_an_evaluation_lie_in_the_folder_that_was_named(

@@ -86,7 +86,7 @@ def test_what_reading_the_folder_left_out_is_reported_too(tiny: Model, painted: 
         (str(bad), SkipReason.NOT_AN_IMAGE),
     ]
     told: list[Skipped] = []
-    calibrate(tiny, table, split="test", skipped=told.extend)
+    calibrate(tiny, table, split="all", skipped=told.extend)
     assert tuple(told) == found.skipped
 
 

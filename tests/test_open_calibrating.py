@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,7 @@ from lookalike.judging.open_calibration import choose_open_threshold
 from lookalike.judging.strangers import ask_twice
 from lookalike.matching import match
 from lookalike.models.embedding import embed_table
-from lookalike.models.model import Model
+from lookalike.models.model import Model, write_seen
 from lookalike.models.shortening import Shortened
 from lookalike.open_calibrating import (
     calibrate_identification,
@@ -152,3 +153,41 @@ def test_a_wrong_target_is_said_before_any_picture_is_opened(tiny: Model, table:
     gone = ImageTable(Path("/nowhere"), table.frame)
     with pytest.raises(CalibrationError, match="the target is not understood"):
         calibrate_identification(tiny, gone, target="false-match-rate=0.1")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"vote": 0}, "the number of votes does not fit - --vote - saw 0, wanted between 1 and 1,000"),
+        ({"vote": -3}, "the number of votes does not fit - --vote - saw -3"),
+        ({"vote": 10**6}, "the number of votes does not fit - --vote - saw 1000000"),
+        ({"stranger_share": 0.0}, "the share of strangers does not fit - --strangers - saw 0"),
+        ({"stranger_share": float("nan")}, "the share of strangers does not fit - --strangers - saw nan"),
+        ({"confidence": 1.0}, "the confidence does not fit - --confidence - saw 1"),
+        ({"confidence": 0.2}, "the confidence does not fit - --confidence - saw 0.2, wanted between 0.5 and"),
+        ({"split": "test"}, "not chosen on the pictures it is judged by - --split - saw test, wanted val"),
+    ],
+)
+def test_options_are_checked_before_any_picture_is_opened(
+    tiny: Model, table: ImageTable, options: dict[str, Any], said: str
+) -> None:
+    split = table.frame.with_columns(split=pl.lit("test"))
+    with pytest.raises(CalibrationError) as caught:
+        calibrate_identification(tiny, ImageTable(Path("/nowhere"), split), **options)
+    assert said in str(caught.value)
+    assert open_thresholds(tiny) == {}
+
+
+@pytest.mark.parametrize("target", ["false-identification-rate=0.5", "precision=0.5"])
+def test_no_promise_from_pictures_that_were_trained_on(tiny: Model, table: ImageTable, target: str) -> None:
+    hashes = embed_table(tiny, table).hashes
+    seen = len(hashes) // 2 + 1
+    write_seen(tiny.folder, hashes[:seen])
+    with pytest.raises(CalibrationError) as caught:
+        calibrate_identification(tiny, table, target=target)
+    assert str(caught.value).startswith(
+        f"pictures that the model was trained on support no promise - {target} on val - saw {seen} of "
+        f"{len(hashes)} pictures trained on, wanted pictures that are new to the model - name others"
+    )
+    assert open_thresholds(tiny) == {}
+    assert calibrate_identification(tiny, table).seen == seen  # that promises nothing

@@ -178,7 +178,8 @@ def evaluate_attributes(
     embedded, features = embed_both(model, part, progress)
     values, gallery = values[embedded.rows], embedded.embeddings.vectors
     _check_differ(values, split)
-    pictures = Pictures([part.paths[row] for row in embedded.rows], values, branch.names)
+    judged = part.take(embedded.rows)
+    pictures = Pictures(judged.paths, values, branch.names, judged.boxes)
     untrained = _Untrained.of(model, features)
     kinds = [
         _judge_kind(name, _Judged(stated, pictures), branch, gallery, untrained, draws=draws, seed=seed)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.judging.similarity import Doubles, Ints
-from lookalike.records import RankedAnswer
+from lookalike.records import Box, RankedAnswer
 from lookalike.tables.attribute_values import Values, agree, undecided
 
 ROWS, ANSWERS = 6, 8  # of each kind of query
@@ -30,21 +30,28 @@ class AttributeRow:
         picture: that the changes are made to; None where attributes alone are asked for.
         answers: the label of a wrong one says what is wrong with it.
         average_precision: of the query.
+        box: the part of the picture that is meant; None: all of it.
     """
 
     asked: str
     picture: Path | None
     answers: tuple[RankedAnswer, ...]
     average_precision: float
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures that are ranked: their files, their values [n, a] and the names of these."""
+    """The pictures that are ranked: their files, values [n, a], the names of these, and the parts meant."""
 
     paths: Sequence[Path]
     values: Values
     names: Sequence[str]
+    boxes: Sequence[Box | None] = ()
+
+    def box(self, row: int) -> Box | None:
+        """The part of a picture that is meant; None: all of it."""
+        return self.boxes[row] if self.boxes else None
 
 
 def attribute_rows(
@@ -81,6 +88,7 @@ def attribute_rows(
                 None if itself is None else int(itself[query]),
             ),
             float(precision[query]),
+            None if itself is None else pictures.box(int(itself[query])),
         )
         for query in np.sort(chosen).tolist()
     )
@@ -110,6 +118,7 @@ def _answers(
             "" if right[place] else _fault(wanted, pictures.values[place], pictures.names),
             float(similar[place]),
             bool(right[place]),
+            pictures.box(place),
         )
         for place in first.tolist()
         if np.isfinite(ranked[place])

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 from lookalike.errors import CalibrationError, ModelError, TableError
 from lookalike.evaluation import left_out, part_of
-from lookalike.judging.calibrated import Calibration
+from lookalike.judging.calibrated import Band, Calibration
 from lookalike.judging.calibration import Measured, measure, threshold_of
 from lookalike.judging.curves import threshold_curve
 from lookalike.judging.probability import fit_probability
 from lookalike.judging.similarity import Doubles, Ints
-from lookalike.judging.target import Target, check_confidence
+from lookalike.judging.target import Target, check_confidence, check_name
 from lookalike.models.bands import bands_of
 from lookalike.models.card import refresh_threshold
 from lookalike.models.copies import Copies, embed_copies
@@ -29,8 +29,10 @@ from lookalike.tables.table import ImageTable
 from lookalike.threshold import COPIES
 
 POINTS = 300  # thresholds of the curve that is kept
+OF_IDENTIFYING = "identify"  # the usual name of a threshold for the other question
 
 Tell = Callable[[Sequence[Skipped]], object]
+TellMeasured = Callable[[Calibration], object]
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def calibrate(
     bands: bool = False,
     progress: Progress | None = None,
     skipped: Tell = lambda _: None,
+    measured: TellMeasured = lambda _: None,
 ) -> Threshold:
     """Choose the similarity that means "the same" on labelled pairs, and store it in the model.
 
@@ -65,34 +68,37 @@ def calibrate(
     The threshold "default" brings the model's calibration.json up to date; a further one leaves it as it is.
 
     Args:
-        split: where the pairs come from; never the one you report on. A table without splits is taken
-            whole.
+        split: where the pairs come from; never test, which is for reporting. A table without splits is
+            taken whole.
         target: "f1" or "accuracy" for the best of it, "precision=0.99" (of the matches), "recall=0.9" (of
             same pairs) or "false-match-rate=0.001" (of different pairs).
         confidence: with which the promise holds.
-        name: under which the model keeps it; "default" is the one that `match` and `search` use.
+        name: under which the model keeps it; "default" is the one that `match` and `search` use, and
+            "identify" is not for two pictures.
         copies: look at no label: same pairs are edited copies of one picture, against other pictures.
         bands: edit copies of the pictures too, to tell same picture and near copy from same thing.
         skipped: told which pictures could not be used, before the threshold is chosen.
+        measured: told what was measured on these pairs, also where the model does not keep it; its bands
+            begin at this threshold.
 
     Raises:
         CalibrationError: the target is not understood, or the pairs do not support it; a promise is asked of
-            pictures most of which the model was trained on; bands are asked of another name than the default.
+            pictures most of which the model was trained on; the split is test; bands are asked of another
+            name than the default; or the name is none.
         TableError, EvaluationError: as in `evaluate`.
     """
     wanted = Target.parse(target)
     check_confidence(confidence)
-    if bands and name != DEFAULT:
-        raise _not_of_default(name)
-    part = part_of(table, split)
+    _check_name(name, bands=bands)
+    part = _part_of(table, split)
     sample = (_copied if copies else _labelled)(model, part, progress, skipped)
     if bands and not copies:
         sample = replace(sample, copies=embed_copies(model, part, progress=progress))
     seen = model.count_seen(sample.hashes)
     if wanted.value is not None and 2 * seen > len(sample.hashes):
         raise _trained_on(wanted, seen, len(sample.hashes), split=split)
-    measured = measure(sample.vectors, sample.labels, identity=sample.identity)
-    threshold = threshold_of(measured, wanted, confidence=confidence, split=split)
+    pairs = measure(sample.vectors, sample.labels, identity=sample.identity)
+    threshold = threshold_of(pairs, wanted, confidence=confidence, split=split)
     threshold = replace(
         threshold,
         images=len(sample.hashes),
@@ -102,8 +108,20 @@ def calibrate(
         groups=sample.groups,
         fingerprint=model.fingerprint,
     )
-    _keep(model, threshold, measured, sample, name=name)
+    measured(_keep(model, threshold, pairs, sample, name=name))
     return threshold
+
+
+def _check_name(name: str, *, bands: bool) -> None:
+    check_name(name, but=OF_IDENTIFYING)
+    if bands and name != DEFAULT:
+        raise _not_of_default(name)
+
+
+def _part_of(table: ImageTable, split: str) -> ImageTable:
+    if split == "test" and table.has_splits:
+        raise _for_reporting()
+    return part_of(table, split)
 
 
 def _labelled(model: Model, part: ImageTable, progress: Progress | None, skipped: Tell) -> _Sample:
@@ -136,34 +154,41 @@ def _copied(model: Model, part: ImageTable, progress: Progress | None, skipped: 
     return _Sample(vectors, pictures, copies.hashes, copies=copies, basis=COPIES)
 
 
-def _keep(model: Model, threshold: Threshold, measured: Measured, sample: _Sample, *, name: str) -> None:
+def _keep(model: Model, threshold: Threshold, pairs: Measured, sample: _Sample, *, name: str) -> Calibration:
+    """Store the threshold, and what was measured with it where it is the one that `match` uses."""
     before = _before(model)
+    kept = before.bands if name == DEFAULT and before and before.basis == threshold.basis else ()
+    bands = bands_of(threshold, pairs.histogram, copies=sample.copies, kept=kept)
+    calibration = _calibration(threshold, pairs, bands=bands)
     if name == DEFAULT or before is None:
-        earlier = before.bands if before is not None and before.basis == threshold.basis else ()
-        curve = threshold_curve(measured.histogram, points=POINTS)
-        calibration = Calibration(
-            model.fingerprint,
-            threshold.basis,
-            threshold.split,
-            threshold.same_pairs,
-            threshold.different_pairs,
-            threshold.images,
-            threshold.classes,
-            threshold.groups,
-            threshold.seen,
-            probability=fit_probability(measured.by_class, images=threshold.images),
-            curve={
-                "similarity": _numbers(curve.similarity),
-                "precision": _numbers(curve.precision),
-                "recall": _numbers(curve.recall),
-                "f1": _numbers(curve.f1),
-                "false_match_rate": _numbers(curve.false_match_rate),
-            },
-            bands=bands_of(threshold, measured.histogram, copies=sample.copies, kept=earlier),
-        )
         keep_calibration(model, calibration)
     model.set_threshold(threshold, name=name)
     refresh_threshold(model)
+    return calibration
+
+
+def _calibration(threshold: Threshold, pairs: Measured, *, bands: tuple[Band, ...]) -> Calibration:
+    curve = threshold_curve(pairs.histogram, points=POINTS)
+    return Calibration(
+        threshold.fingerprint,
+        threshold.basis,
+        threshold.split,
+        threshold.same_pairs,
+        threshold.different_pairs,
+        threshold.images,
+        threshold.classes,
+        threshold.groups,
+        threshold.seen,
+        probability=fit_probability(pairs.by_class, images=threshold.images),
+        curve={
+            "similarity": _numbers(curve.similarity),
+            "precision": _numbers(curve.precision),
+            "recall": _numbers(curve.recall),
+            "f1": _numbers(curve.f1),
+            "false_match_rate": _numbers(curve.false_match_rate),
+        },
+        bands=bands,
+    )
 
 
 def _before(model: Model) -> Calibration | None:
@@ -176,6 +201,16 @@ def _before(model: Model) -> Calibration | None:
 
 def _numbers(column: Doubles) -> tuple[float, ...]:
     return tuple(column.tolist())
+
+
+def _for_reporting() -> CalibrationError:
+    return CalibrationError(
+        "a threshold is chosen on val, never on the pictures it is judged by",
+        where="--split",
+        saw="test",
+        wanted="val, whose pictures no figure is told of",
+        do="name --split val (a table without splits is taken whole)",
+    )
 
 
 def _not_of_default(name: str) -> CalibrationError:

@@ -34,7 +34,8 @@ class Confusion:
     Attributes:
         labels: the c labels of queries and of their nearest pictures, sorted.
         counts: [c, c + 1] int64; row: the query's label; column: that of the nearest picture, the last one
-            for queries whose nearest picture is less alike than the threshold.
+            for queries whose nearest picture is less alike than the threshold. Where the last label stands
+            for several, [c, c + 2]: the last column but one is for those taken for another one of these.
         threshold: a picture is taken for the nearest one's label when their similarity >= this.
         strangers: [c + 1] int64, what queries were taken for that are none of these; None: nobody asked so.
     """

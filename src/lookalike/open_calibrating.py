@@ -10,10 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lookalike.errors import ModelError
+from lookalike.errors import CalibrationError, ModelError
 from lookalike.evaluation import left_out, part_of
 from lookalike.judging.decisions import decide
-from lookalike.judging.open_calibration import OpenTarget, choose_open_threshold
+from lookalike.judging.open_calibration import (
+    OpenTarget,
+    check_open_options,
+    choose_open_threshold,
+)
 from lookalike.judging.open_kept import (
     check_made_for,
     open_thresholds_file,
@@ -51,34 +55,35 @@ def calibrate_identification(
     the gallery answers.
 
     Args:
-        split: where the pictures come from; never the one you report on. A table without splits is taken
-            whole.
+        split: where the pictures come from; never test, which is for reporting. A table without splits is
+            taken whole.
         target: "f1", "accuracy", "precision=0.95" (of what is named) or "false-identification-rate=0.01" (of
             the strangers).
-        vote: how many of the nearest pictures vote; 1: the nearest alone decides (see `decide`).
+        vote: how many of the nearest pictures vote, 1 to 1,000; 1: the nearest alone decides (see `decide`).
         stranger_share: of all who will ask, in (0, 1): precision, f1 and accuracy depend on it.
-        confidence: with which the promise holds.
+        confidence: with which the promise holds, in (0.5, 1).
         name: under which the model keeps it; "identify" is the one that `identify` uses.
         skipped: told which pictures could not be used, before the threshold is chosen.
 
     Raises:
-        CalibrationError: the target is not understood, or the pictures do not support it.
+        CalibrationError: the target or an option is not understood, or the pictures do not support it; a
+            promise is asked of pictures most of which the model was trained on; the split is test.
         TableError, EvaluationError: as in `evaluate`, or all pictures are of one label.
     """
-    OpenTarget.parse(target)
+    wanted = OpenTarget.parse(target)
+    check_open_options(vote=vote, stranger_share=stranger_share, confidence=confidence)
+    _check_split(split)
     part = part_of(table, split)
     check_answers(part)
     embedded = embed_table(model, part, progress=progress)
     skipped(left_out(part, embedded))
+    seen, vectors = model.count_seen(embedded.hashes), embedded.embeddings.vectors
+    if wanted.value is not None:
+        _check_new(target, seen, len(embedded.hashes), split=split)
     usable = part.take(embedded.rows)
     roles = roles_of(usable, identity=embedded.identity)
     asked = ask_twice(
-        embedded.embeddings.vectors,
-        usable.labels,
-        queries=roles.queries,
-        gallery=roles.gallery,
-        excluded=roles.excluded,
-        k=vote,
+        vectors, usable.labels, queries=roles.queries, gallery=roles.gallery, excluded=roles.excluded, k=vote
     )
     threshold = choose_open_threshold(
         decide(asked, vote=vote),
@@ -87,7 +92,6 @@ def calibrate_identification(
         confidence=confidence,
         split=split if table.has_splits else "all",
     )
-    seen = model.count_seen(embedded.hashes)
     return keep_open_threshold(model, replace(threshold, seen=seen), name=name)
 
 
@@ -130,3 +134,26 @@ def keep_open_threshold(model: Model, threshold: OpenThreshold, *, name: str = I
 def _file(model: Model) -> Path:
     whole = model.dim == model.facts["dim"]
     return open_thresholds_file(model.folder, dimensions=None if whole else model.dim)
+
+
+def _check_split(split: str) -> None:
+    if split == "test":
+        raise CalibrationError(
+            "a threshold is not chosen on the pictures it is judged by",
+            where="--split",
+            saw="test",
+            wanted="val, whose pictures no figure is told of",
+            do="name --split val; for a table without one, lookalike calibrate MODEL OTHER_DATA",
+        )
+
+
+def _check_new(target: str, seen: int, images: int, *, split: str) -> None:
+    if 2 * seen > images:
+        raise CalibrationError(
+            "pictures that the model was trained on support no promise",
+            where=f"{target.strip()} on {split}",
+            saw=f"{seen:,} of {images:,} pictures trained on",
+            wanted="pictures that are new to the model",
+            do="name others, for example --split val of the run's split.parquet; or --target f1, which "
+            "promises nothing",
+        )

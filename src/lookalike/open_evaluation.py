@@ -13,8 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lookalike.evaluation import left_out, part_of
+from lookalike.judging.bounds import ErrorShare
 from lookalike.judging.decisions import Decisions, OpenCounts, count_at, decide, open_curve
 from lookalike.judging.intervals import check_classes, draw_weights, percentile_interval
+from lookalike.judging.open_errors import Errors, candidates, of_known, of_strangers
+from lookalike.judging.similarity import Doubles
 from lookalike.judging.strangers import ask_twice
 from lookalike.models.embedding import embed_table
 from lookalike.models.model import Model
@@ -32,6 +35,7 @@ FIGURES = (
     "f1",
     "accuracy",
 )
+_SURE = 0.975  # of one end of a 95 % interval
 LOWER_IS_BETTER = ("wrong_identification_rate", "false_identification_rate")
 
 
@@ -135,27 +139,54 @@ def judge_open(
 
 
 def _figure(name: str, counts: OpenCounts, drawn: OpenCounts) -> Figure:
+    value = float(getattr(counts, name))
     low, high = percentile_interval(getattr(drawn, name))
     return Figure(
-        float(getattr(counts, name)), low, high, better="lower" if name in LOWER_IS_BETTER else "higher"
+        value, min(low, value), max(high, value), better="lower" if name in LOWER_IS_BETTER else "higher"
     )
 
 
 def drawn_counts(
     decisions: Decisions, similarity: float, *, stranger_share: float, draws: int, seed: int
 ) -> OpenCounts:
-    """The outcomes at a threshold when the classes that ask are drawn again, each [draws] float64.
+    """The outcomes at a threshold when the classes are drawn again, each [draws] float64.
+
+    A class drawn m times asks m times, and a wrong answer counts m_a + m_b - 1 times, for the class that
+    asked and the class it was taken for. That says which draws are better and which worse; how far apart they
+    lie is taken from how many independent errors the errors are worth (see `open_errors`), so that a few
+    errors, or none, leave room for more. NaN for draws without a stranger or without a known thing.
 
     Raises:
         EvaluationError: pictures of fewer than two classes ask.
     """
-    _, classes = np.unique(decisions.classes, return_inverse=True)
-    count = check_classes(classes)
-    known, accepted = decisions.known, decisions.known & (decisions.similarity >= similarity)
-    right = accepted & (decisions.taken == decisions.classes)
-    false = decisions.stranger_similarity >= similarity
-    outcomes = (right, accepted & ~right, known & ~accepted, false, ~false)
-    sums = np.stack([np.bincount(classes, part, minlength=count) for part in outcomes], axis=1)
+    check_classes(decisions.classes)
+    count, classes, known = len(decisions.names), decisions.classes, decisions.known
+    missed = known & (decisions.similarity < similarity)
+    wrong = (Errors.of_strangers(decisions, 1.0), Errors.of_known(decisions, 1.0))
+    by_class = [
+        np.bincount(classes, minlength=count),
+        *(np.bincount(classes[part], minlength=count) for part in (known, missed)),
+        *(errors.by_class(np.array([similarity]), count)[:, 0] for errors in wrong),
+    ]
+    sums = np.stack(by_class, axis=1)
     parts = [weights @ sums for weights in draw_weights(count, draws=draws, seed=seed)]
-    named, mistaken, missed, intruded, turned_away = np.concatenate(parts).T
-    return OpenCounts(similarity, named, mistaken, missed, intruded, turned_away, stranger_share)
+    drawn = np.concatenate(parts) - [0, 0, 0, *sums[:, 3:].sum(axis=0) / 2]
+    asked, there = (np.where(column > 0, column, np.nan) for column in drawn.T[:2])
+    edges = np.union1d(candidates(open_curve(decisions), classes=count), similarity)
+    at = len(edges) - 1 - int(np.searchsorted(edges, similarity))
+    shares = (of_strangers(decisions, edges, _SURE).at(at), of_known(decisions, edges, _SURE).at(at))
+    rng = np.random.default_rng((seed, draws))
+    taken = asked * _spread(drawn[:, 3] / asked, shares[0], rng)
+    mistaken = np.minimum(there * _spread(drawn[:, 4] / there, shares[1], rng), there - drawn[:, 2])
+    right = there - drawn[:, 2] - mistaken
+    return OpenCounts(similarity, right, mistaken, drawn[:, 2], taken, asked - taken, stranger_share)
+
+
+def _spread(drawn: Doubles, share: ErrorShare, rng: np.random.Generator) -> Doubles:
+    """Draws of a share of errors, as far apart as its independent trials say (Jeffreys), in their order."""
+    rate, worth = float(share.share[0]), float(share.trials[0])
+    there = np.flatnonzero(~np.isnan(drawn))
+    values = rng.beta(rate * worth + 0.5, (1.0 - rate) * worth + 0.5, len(there))
+    found = np.full(len(drawn), np.nan)
+    found[there[np.argsort(drawn[there], kind="stable")]] = np.sort(values)
+    return found

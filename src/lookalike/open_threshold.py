@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from lookalike.threshold import FEW_CLASSES
 
+MOST_VOTES = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class OpenThreshold:
@@ -17,7 +19,7 @@ class OpenThreshold:
     Attributes:
         similarity: a picture is taken for a label when its similarity >= this; cosine, in [-1, 1].
         target: what was asked for: "f1", "accuracy", "precision=0.95", "false-identification-rate=0.01".
-        vote: how many of the nearest pictures vote; 1: the nearest alone decides.
+        vote: how many of the nearest pictures vote, 1 to MOST_VOTES; 1: the nearest alone decides.
         true_identification_rate: share of the known things that were named rightly.
         wrong_identification_rate: share of the known things that were taken for something else.
         false_identification_rate: share of the strangers that were taken for something.
@@ -68,15 +70,20 @@ class OpenThreshold:
             return f"best {self.target}, no promise beyond these pictures ({self._basis}); {self._measured}"
         return f"{what} ({self._sure}); {self._measured}"
 
-    def expected_rate(self, gallery: int) -> float:
+    def expected_rate(self, gallery: int) -> float | None:
         """A ceiling on the false-identification rate in a gallery of another size, in [0, 1].
 
-        A stranger finds nothing in a gallery only if it finds nothing in each of its parts, so the rate grows
-        at most in proportion: from the promised ceiling where there is one, else from what was measured.
+        Where the nearest picture decides, a stranger finds nothing in a gallery only if it finds nothing in
+        each of its parts, so the rate grows at most in proportion to the promised one.
+
+        Returns:
+            None where there is no ceiling: nothing is promised of the rate, or several vote. What loses the
+            vote in each part of a gallery can win it in the whole, so that the rate can grow faster.
         """
         name, _, value = self.target.partition("=")
-        promised = float(value) if name == "false-identification-rate" else self.false_identification_rate
-        return min(1.0, promised * max(1.0, gallery / max(self.gallery, 1)))
+        if name != "false-identification-rate" or self.confidence is None or self.vote > 1:
+            return None
+        return min(1.0, float(value) * max(1.0, gallery / max(self.gallery, 1)))
 
     @property
     def _measured(self) -> str:

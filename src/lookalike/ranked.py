@@ -46,14 +46,20 @@ def ranked_row(table: ImageTable, queries: Ints, found: Retrieval, query: int) -
     images, labels = table.frame["image"], table.frame["label"]
     row = int(queries[query])
     answers = tuple(
-        RankedAnswer(table.root / images[other], labels[other], similarity, labels[other] == labels[row])
+        RankedAnswer(
+            table.root / images[other],
+            labels[other],
+            similarity,
+            labels[other] == labels[row],
+            table.box_of(other),
+        )
         for other, similarity in zip(
             found.neighbours[query].tolist(), found.similarities[query].tolist(), strict=True
         )
         if other >= 0
     )
     precision = float(found.values["map"][query])
-    return RankedRow(table.root / images[row], labels[row], answers, precision)
+    return RankedRow(table.root / images[row], labels[row], answers, precision, table.box_of(row))
 
 
 def _judged(found: Retrieval, among: Ints | None) -> Ints:

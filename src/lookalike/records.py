@@ -18,6 +18,7 @@ from lookalike.threshold import Threshold as Threshold
 Floats = NDArray[np.float32]  # vectors and similarities
 Pixels = NDArray[np.uint8]  # [h, w, 3] or [n, h, w, 3], RGB
 Labels = NDArray[Any]  # [n] of any comparable type; lookalike's own tables give str
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the upright, full-size picture
 
 Progress = Callable[[int, int], None]  # (done, total); total 0 = not known
 
@@ -157,22 +158,24 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class RankedAnswer:
-    """One picture in a ranked row; `right` says whether it carries the query's label."""
+    """One picture, or the part in a box of it, in a ranked row; `right`: whether it has the query's label."""
 
     path: Path
     label: str
     similarity: float
     right: bool
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """A query with its answers, most alike first, and the query's own average precision."""
+    """A query with its answers, most alike first, and its own average precision; `box`: of the query."""
 
     query: Path
     label: str
     answers: tuple[RankedAnswer, ...]
     average_precision: float
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)

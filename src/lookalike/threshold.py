@@ -17,6 +17,7 @@ BEST = ("f1", "accuracy")  # targets that take the best of a figure, and promise
 PROMISED = ("precision", "recall", "false-match-rate")  # targets with a number, for which a bound stands
 TARGETS = "f1, accuracy, precision=x, recall=x or false-match-rate=x"
 COPIES = "copies"
+BASES = ("labels", COPIES)
 
 
 @dataclass(frozen=True, slots=True)

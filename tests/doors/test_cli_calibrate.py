@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lookalike.cli import app
@@ -63,6 +64,35 @@ def test_calibration_as_values(run: Run, tiny: Model, hard: ImageTable) -> None:
     assert found["prior"] == pytest.approx(12 * 6 / (48 * 47 / 2))
     assert {band["name"] for band in found["bands"]} >= {"same thing"}
     assert (found["basis"], found["groups"]) == ("labels", 0)
+
+
+def test_curve_and_values_are_those_just_measured(
+    run: Run, tiny: Model, hard: ImageTable, tmp_path: Path
+) -> None:
+    usual, further = tmp_path / "usual.csv", tmp_path / "further.csv"
+    run("calibrate", tiny.folder, hard.root, "--curve", usual)
+    named = ("--name", "copied", "--copies", "--curve", further, "--json")
+    found = json.loads(run("calibrate", tiny.folder, hard.root, *named)[1])
+    assert usual.read_text() != further.read_text()
+    assert found["prior"] == pytest.approx(
+        found["same_pairs"] / (found["same_pairs"] + found["different_pairs"])
+    )
+    assert found["bands"] == []
+
+
+def test_names_and_splits_that_are_refused(run: Run, tiny: Model, hard: ImageTable, tmp_path: Path) -> None:
+    for name in ("", "identify"):
+        code, out, err = run("calibrate", tiny.folder, hard.root, "--name", name)
+        assert (code, out, "the name of the threshold does not fit" in err) == (2, "", True)
+    asked = ("--question", "identification", "--name", "default")
+    code, out, err = run("calibrate", tiny.folder, hard.root, *asked)
+    assert (code, out) == (2, "")
+    assert "default, which is for the other question" in err
+    split = tmp_path / "split.parquet"
+    hard.with_splits(np.where(np.arange(48) < 24, "val", "test")).save(split)
+    code, out, err = run("calibrate", tiny.folder, split, "--split", "test")
+    assert (code, out) == (2, "")
+    assert "never on the pictures it is judged by" in err
 
 
 def test_copies(run: Run, tiny: Model, hard: ImageTable) -> None:

@@ -16,7 +16,8 @@ import pytest
 
 import postgres
 from lookalike.models.model import Model
-from lookalike.training.tuning_store import MESSAGE, WORKER, count_done, hushed
+from lookalike.training.tuning_storage import hushed
+from lookalike.training.tuning_store import MESSAGE, WORKER, count_done
 from small_study import STUDY, write_study
 
 PATIENCE_SECONDS = 240

@@ -22,6 +22,11 @@ Change = Callable[[dict[str, Any]], object]
 BANDS = (Band("same picture", 0.95, "why"), Band("same thing", 0.7, "why"), Band("related", 0.2, "why"))
 
 
+def cuts(*similarities: float) -> list[dict[str, Any]]:
+    """Bands as they lie in the file."""
+    return [{"name": "a", "similarity": similarity, "words": "why"} for similarity in similarities]
+
+
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path, kept = calibration_file(tmp_path), calibration(bands=BANDS)
     assert read_calibration(path, fingerprint="abc") is None
@@ -45,18 +50,33 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
     [
         (lambda values: values.pop("format"), "'format'"),
         (lambda values: values.pop("split"), "KeyError: 'split'"),
-        (lambda values: values.update(images="many"), "ValueError: invalid literal"),
+        (lambda values: values.update(images="many"), "images is 'many', no count"),
+        (lambda values: values.update(images=float("inf")), "images is inf, no count"),
+        (lambda values: values.update(seen=-1), "seen is -1, no count"),
+        (lambda values: values.update(classes=2.5), "classes is 2.5, no count"),
+        (lambda values: values.update(basis="guesses"), "basis is 'guesses'"),
         (lambda values: values["probability"].update(log_odds=[2.0, -2.0]), "do not rise"),
         (lambda values: values["probability"].update(log_odds=[0.0]), "do not rise"),
         (lambda values: values["probability"].update(similarities=[], log_odds=[]), "do not rise"),
         (lambda values: values["probability"].update(prior=1.0), "do not rise"),
         (lambda values: values["probability"].update(prior="no"), "could not convert"),
+        (lambda values: values["probability"].update(prior=10**400), "OverflowError"),
+        (lambda values: values["probability"].update(kind="other"), "do not rise"),
+        (lambda values: values["probability"].update(similarities=[0.0, 1.5]), "a column does not hold"),
         (lambda values: values["curve"].update(recall=[float("inf")]), "a column does not hold"),
-        (lambda values: values["curve"].update(similarity=[0.1, 0.2]), "a column does not hold"),
+        (lambda values: values["curve"].update(recall=[0.9, 0.5, 1.5]), "a column does not hold"),
+        (lambda values: values["curve"].update(precision=[-0.1, 0.5, 0.1]), "a column does not hold"),
+        (lambda values: values["curve"].update(similarity=[2.0, 0.5, 0.1]), "a column does not hold"),
+        (lambda values: values["curve"].update(similarity=[0.1, 0.2, 0.3]), "the curve does not hold"),
+        (lambda values: values["curve"].update(f1=[0.9, 0.5]), "the curve does not hold"),
+        (lambda values: values.update(curve={name: [] for name in CURVE}), "the curve does not hold"),
         (lambda values: values.update(bands=3), "TypeError"),
         (lambda values: values.update(bands=[{"name": "same thing"}]), "KeyError: 'similarity'"),
+        (lambda values: values.update(bands=cuts(0.5, 0.7)), "the bands do not fall"),
+        (lambda values: values.update(bands=cuts(float("nan"))), "a column does not hold"),
+        (lambda values: values.update(bands=cuts(1.5, 0.7)), "a column does not hold"),
     ],
-    ids=range(12),
+    ids=[str(number) for number in range(27)],
 )
 def test_a_damaged_file_is_named(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], saw: str
@@ -73,6 +93,9 @@ def test_a_damaged_file_is_named(
 def test_half_a_file_and_another_format_are_named(tmp_path: Path) -> None:
     path = calibration_file(tmp_path)
     path.write_text("{")
+    with pytest.raises(ModelError, match="the calibration is damaged"):
+        read_calibration(path, fingerprint="abc")
+    path.write_text("[" * 10**6)
     with pytest.raises(ModelError, match="the calibration is damaged"):
         read_calibration(path, fingerprint="abc")
     path.write_text('{"format": 2}')

@@ -148,6 +148,27 @@ def test_best_accuracy_is_best() -> None:
     assert f"{found.accuracy:.1%} of all pairs are told right (no promise" in found.promise
 
 
+@pytest.mark.parametrize("target", ["f1", "accuracy"])
+def test_the_best_threshold_lies_in_the_middle_of_its_gap(target: str) -> None:
+    angles = np.concatenate([np.arange(4) * np.pi / 2 + tilt for tilt in (0.0, 0.2)])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    labels = np.tile(np.arange(4), 2)
+    similar, same, _ = pairs_by_hand(vectors, labels)
+    most, least = similar[~same].max(), similar[same].min()
+    assert (most, least) == pytest.approx((np.sin(0.2), np.cos(0.2)))
+    found = choose_threshold(vectors, labels, target=target)
+    assert found.similarity == pytest.approx((most + least) / 2, abs=3 / calibration.BINS)
+    assert float(np.float32(found.similarity)) == found.similarity
+    assert (found.precision, found.recall, found.f1, found.false_match_rate) == (1, 1, 1, 0)
+
+
+def test_where_all_pairs_match_the_threshold_stays_below_them() -> None:
+    assert calibration._amid(np.array([0.5, 0.25]), 1) == 0.25
+    step = 2 / calibration.BINS
+    for gap, below in ((1, 0), (2, 0), (3, 1), (4, 1), (100, 49)):  # between edges, in bins
+        assert calibration._amid(np.array([0.5, 0.5 - gap * step]), 0) == 0.5 - below * step
+
+
 def test_recall_is_kept_by_the_highest_threshold_that_does() -> None:
     vectors, labels = even(1)
     found = choose_threshold(vectors, labels, target="recall=0.7")

@@ -69,6 +69,53 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     assert 0.90 <= inside / 300 <= 0.99
 
 
+def test_interval_covers_what_other_classes_would_find_in_the_same_gallery() -> None:
+    """Of 800 classes one half of the pictures is the gallery; 100 classes are drawn to ask for the others."""
+    vectors, labels = clusters(800, 4, noise=1.2, seed=0)
+    order = np.argsort(labels, kind="stable")
+    asking, gallery = order[0::4], np.concatenate([order[1::4], order[2::4]])
+    found = retrieval(
+        vectors[asking], labels[asking], gallery=vectors[gallery], gallery_labels=labels[gallery], ks=(8,)
+    )
+    rng = np.random.default_rng(0)
+    for name in ("recall@8", "map"):
+        values, inside = found.values[name], 0
+        for trial in range(300):
+            drawn = values[rng.integers(0, 800, 100)]
+            low, high = bootstrap_by_class(drawn, np.arange(100), draws=300, seed=trial)
+            inside += low <= values.mean() <= high
+        assert 0.90 <= inside / 300 <= 0.98
+
+
+def test_interval_is_too_short_where_hardly_any_query_fails() -> None:
+    """What docs/figures.md says of a true recall@1 of 98 %: the interval of many a set ends at 100 %."""
+    rng, values, ends = np.random.default_rng(0), [], []
+    labels = np.repeat(np.arange(60), 4)
+    for trial in range(200):
+        share = rng.beta(0.2, 9.8, 60)[labels]  # of failures, which come in few classes
+        values.append((rng.random(240) >= share).astype(float))
+        ends.append(bootstrap_by_class(values[-1], labels, draws=200, seed=trial))
+    assert np.mean([low <= 0.98 <= high for low, high in ends]) < 0.92
+    assert bootstrap_by_class(np.ones(240), labels) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("dims", "least", "most"), [(16, 0.82, 0.96), (64, 0.9, 0.98)])
+def test_interval_leaves_out_that_the_gallery_could_be_another(dims: int, least: float, most: float) -> None:
+    """Whole sets drawn anew, of 100 classes that lie close (16 dimensions) or apart; see docs/figures.md."""
+    judged, count = ("recall@1", "map@r"), 80
+    values, inside = np.zeros((count, 2)), np.zeros((count, 2, 2))
+    for trial in range(count):
+        vectors, labels = clusters(100, 4, noise=1.2, dims=dims, seed=trial)
+        found = retrieval(vectors, labels, ks=(1,), figures=judged, neighbours=0).values
+        values[trial] = [found[name].mean() for name in judged]
+        drawn = bootstrap_figures({name: found[name] for name in judged}, labels, draws=200, seed=trial)
+        inside[trial] = [drawn[name] for name in judged]
+    truth = values.mean(axis=0)
+    covered = ((inside[:, :, 0] <= truth) & (truth <= inside[:, :, 1])).mean(axis=0)
+    assert (least <= covered).all()
+    assert (covered <= most).all()
+
+
 def test_confidence_and_seed_decide() -> None:
     labels = np.repeat(np.arange(30), 4)
     values = np.random.default_rng(0).random(120)

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from lookalike.errors import CalibrationError, EvaluationError
-from lookalike.judging import open_calibration as room
 from lookalike.judging.decisions import Decisions, count_at, decide, open_curve
 from lookalike.judging.open_calibration import OpenTarget, choose_open_threshold
+from lookalike.judging.open_errors import Errors, candidates, of_strangers
 from lookalike.judging.strangers import ask_twice
 from lookalike.records import Floats
 from vectors_for_judging import clusters
@@ -118,7 +118,7 @@ def test_more_strangers_need_a_higher_threshold_for_one_precision() -> None:
 def test_errors_count_for_both_classes_and_twos_for_what_they_share() -> None:
     found = decisions(seed=4)
     edges = np.quantile(found.stranger_similarity, [0.2, 0.5, 0.8])
-    wrong = room._Errors.of_known(found, 0.5) + room._Errors.of_strangers(found, 1.0)
+    wrong = Errors.of_known(found, 0.5) + Errors.of_strangers(found, 1.0)
     by_class, shared = wrong.by_class(edges, 60), wrong.shared(edges, 60)
     for place, limit in enumerate(edges[::-1]):
         twos: Counter[frozenset[int]] = Counter()
@@ -145,7 +145,7 @@ def test_twins_are_one_error_however_many_pictures_they_have() -> None:
     vectors = (rows / np.linalg.norm(rows, axis=1)[:, None]).astype(np.float32)
     found = decide(ask_twice(vectors, labels))
     edges = np.array([0.9])
-    share = room._of_strangers(found, edges, open_curve(found), 0.975)
+    share = of_strangers(found, edges, 0.975)
     assert share.share[0] == pytest.approx(160 / 880)
     assert 10 < share.trials[0] < 880 / 8
 
@@ -205,7 +205,8 @@ def test_classes_that_only_answer_are_no_reason_to_be_sure() -> None:
 @pytest.mark.parametrize(
     "target",
     ["", "f2", "f1=0.9", "precision", "precision=", "precision=1", "precision=0", "accuracy=0.9",
-     "precision=x", "false-identification-rate=-1", "false-match-rate=0.1", "precision=nan"],
+     "precision=x", "false-identification-rate=-1", "false-match-rate=0.1", "precision=nan",
+     "precision=1e-300", "precision=0.9999999", "false-identification-rate=1e-7"],
 )  # fmt: skip
 def test_target_that_is_not_understood(target: str) -> None:
     with pytest.raises(CalibrationError) as caught:
@@ -219,6 +220,8 @@ def test_targets_are_read() -> None:
     assert OpenTarget.parse(" accuracy ") == OpenTarget("accuracy", None)
     assert OpenTarget.parse("precision=0.9").limit == pytest.approx(0.1)
     assert OpenTarget.parse("false-identification-rate=1e-2").limit == 0.01
+    assert OpenTarget.parse("false-identification-rate=1e-6").limit == 1e-6
+    assert 0 < OpenTarget.parse("precision=1e-6").limit < 1
 
 
 @pytest.mark.parametrize("value", [0.5, 1.0, 95.0, float("nan")])
@@ -236,9 +239,9 @@ def test_share_of_strangers_is_checked(value: float) -> None:
 def test_candidates_do_not_depend_on_what_is_right() -> None:
     one, other = (open_curve(decisions(kind, 1)) for kind in KINDS)
     for curve in (one, other):
-        edges = room._candidates(curve, classes=60)
+        edges = candidates(curve, classes=60)
         assert edges[0] == curve.similarity[-1]
         assert edges[-1] == curve.similarity[0]
         assert (np.diff(edges) > 0).all()
-    few, many = (len(room._candidates(one, classes=classes)) for classes in (2**20, 60))
+    few, many = (len(candidates(one, classes=classes)) for classes in (2**20, 60))
     assert few <= 50 < many <= 400

@@ -56,6 +56,23 @@ def change(path: Path, **changes: Any) -> None:
         ({"vote": 1.5}, "identify.vote = 1.5"),
         ({"vote": True}, "identify.vote = true"),
         ({"target": None}, "identify.target = null"),
+        ({"vote": 0}, "identify.vote = 0"),
+        ({"vote": -1}, "identify.vote = -1"),
+        ({"vote": 10**6}, "identify.vote = 1000000"),
+        ({"similarity": 5.0}, "identify.similarity = 5.0"),
+        ({"similarity": -1.5}, "identify.similarity = -1.5"),
+        ({"similarity": 10**400}, "identify.similarity = 1000"),
+        ({"stranger_share": 0}, "identify.stranger_share = 0"),
+        ({"stranger_share": 1.0}, "identify.stranger_share = 1.0"),
+        ({"stranger_share": 7.0}, "identify.stranger_share = 7.0"),
+        ({"confidence": 1.0}, "identify.confidence = 1.0"),
+        ({"bound": 1.5}, "identify.bound = 1.5"),
+        ({"precision": -0.1}, "identify.precision = -0.1"),
+        ({"gallery": -1}, "identify.gallery = -1"),
+        ({"target": "precision=abc"}, 'identify.target = "precision=abc"'),
+        ({"target": "recall"}, 'identify.target = "recall"'),
+        ({"fingerprint": ""}, "identify without the fingerprint of a model"),
+        ({"fingerprint": "gone"}, "identify without the fingerprint of a model"),
         ({"known": "gone"}, "identify without all of its facts"),
         ({"colour": 1}, "identify without all of its facts, or with others"),
     ],
@@ -68,7 +85,9 @@ def test_damaged_facts_are_named(path: Path, changes: dict[str, Any], saw: str) 
     assert "lookalike calibrate MODEL DATA --question identification" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "thresholds": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", "[" * 100_000, '{"format": 1}', '{"format": 1, "thresholds": 3}']
+)
 def test_a_file_of_something_else_is_damaged(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match="the thresholds for identification are damaged"):
@@ -76,7 +95,7 @@ def test_a_file_of_something_else_is_damaged(path: Path, text: str) -> None:
 
 
 def test_optional_facts_may_be_left_out(path: Path) -> None:
-    change(path, split="gone", seen="gone", fingerprint="gone")
+    change(path, split="gone", seen="gone")
     assert read_open_thresholds(path) == {"identify": some_open_threshold()}
 
 

@@ -96,6 +96,13 @@ def test_wrong_preprocessing_is_refused(tiny: Model, size: object) -> None:
     [
         ({"similarity": "0.7"}, r'default\.similarity - saw "0\.7", wanted a number'),
         ({"similarity": float("nan")}, r"default\.similarity - saw NaN"),
+        ({"similarity": 1.5}, r"default\.similarity - saw 1\.5, wanted between -1 and 1"),
+        ({"similarity": 10**400}, r"default\.similarity - saw 1000+, wanted a number"),
+        ({"recall": -0.1}, r"default\.recall - saw -0\.1, wanted between 0 and 1"),
+        ({"bound": 1.1}, r"default\.bound - saw 1\.1, wanted between 0 and 1"),
+        ({"images": float("inf")}, r"default\.images - saw Infinity, wanted a whole number"),
+        ({"same_pairs": -1}, r"default\.same_pairs - saw -1, wanted 0 or more"),
+        ({"basis": "guesses"}, r"default\.basis - saw guesses, wanted labels or copies"),
         ({"seen": 0.5}, r"default\.seen - saw 0\.5, wanted a whole number"),
         (
             {"target": "precision=high"},
@@ -109,6 +116,12 @@ def test_a_wrong_threshold_says_how_to_make_it_again(calibrated: Model, entry: F
     change(calibrated, lambda facts: facts["thresholds"]["default"].update(entry))
     with pytest.raises(ModelError, match=rf"thresholds\.{beats}.*lookalike calibrate .* DATA"):
         Model.load(calibrated.folder)
+
+
+def test_facts_without_a_bottom_are_refused(tiny: Model) -> None:
+    (tiny.folder / FACTS).write_text("[" * 10**6)
+    with pytest.raises(ModelError, match=r"model\.json that cannot be read"):
+        Model.load(tiny.folder)
 
 
 def test_what_older_and_newer_versions_write_is_read(calibrated: Model) -> None:

@@ -39,9 +39,7 @@ def test_threshold_is_stored_and_read_back(tiny: Model) -> None:
     again = Model.load(tiny.folder)
     assert tiny.require_threshold() == again.require_threshold() == wanted
     assert again.thresholds["strict"].similarity == 0.9
-    with pytest.raises(
-        ModelError, match=r"named default, strict.*--threshold strict, or make"
-    ):
+    with pytest.raises(ModelError, match=r"named default, strict.*--threshold strict, or make"):
         again.require_threshold("strikt")
     assert again.fingerprint == tiny.fingerprint
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,17 @@ def test_an_evaluation_shows_figures_and_some_rows(table: ImageTable, tiny: Mode
     assert report.words().startswith("tiny on all pictures For ")
     assert "recall@1" in report.words()
     assert report.all("img") == []
+    assert "more figures: report.figures" in report.words()
     assert len(shown(found).all("img")) == 4 * (1 + 8)
+
+
+def test_what_a_report_promises_wraps(table: ImageTable, tiny: Model) -> None:
+    report = replace(evaluate(tiny, table, draws=10).report, threshold=THRESHOLD)
+    html = report._repr_html_()
+    figures, _, after = html.partition("</pre>")
+    assert THRESHOLD.promise in unescape(after)
+    assert "more figures: report.figures" in figures
+    assert "similarity &gt;=" not in figures
 
 
 def test_names_are_text_and_a_picture_that_is_gone_leaves_a_tile(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from lookalike.presenting.drawings import ALTS, drawings
 from lookalike.presenting.highlights import confusion_table, highlights
 from lookalike.presenting.pages import report_page
 from lookalike.presenting.pictures import write_pictures
+from lookalike.presenting.plots_identification import confusion_matrix
 from lookalike.presenting.reasons import explained
 from lookalike.presenting.report import render_report
 from lookalike.records import PairHistogram, Threshold
@@ -89,10 +90,12 @@ def test_every_gallery_is_a_file(page: ReportPage, tmp_path: Path) -> None:
 
 def test_what_there_is_nothing_for_is_left_out(page: ReportPage, tmp_path: Path) -> None:
     bare = ReportPage(title="bare", report=replace(page.report, figures={}, threshold=None), pairs=page.pairs)
-    (tmp_path / "roc.png").write_text("old")
+    for name in ("roc", "unmatched", "explanation_4", "mine"):
+        (tmp_path / f"{name}.png").write_text("old")
     written = {path.stem for path in write_pictures(bare, tmp_path)}
     assert written == {"threshold", "similarity", "roc", "precision_recall"}
     assert (tmp_path / "roc.png").stat().st_size > 4000, "and replaced"
+    assert {path.stem for path in tmp_path.iterdir()} == written | {"mine"}, "and nothing old stays beside it"
 
 
 def test_a_folder_that_cannot_be_made_is_refused(page: ReportPage, tmp_path: Path) -> None:
@@ -133,6 +136,8 @@ def test_a_page_tells_all_thresholds_and_the_recipe_of_a_run(table: ImageTable, 
     assert "strict: similarity at least 0.7000. Best F1: 99.0% of matches are right" in words
     assert "identify: similarity at least 0.6000. At most 1% of strangers are taken for something" in words
     assert "the model was trained on another table, 0000000000000000" in shown.words("basis")
+    assert "The curves of its training are in its run’s own report.html." in shown.words("training")
+    assert not report_page(found, model, table=table, created="", recipe="name: here").beside
 
 
 def test_a_page_is_made_in_steps_that_are_told(model: Model, table: ImageTable) -> None:
@@ -182,7 +187,7 @@ def test_the_confusion_table_counts_every_query_once() -> None:
     found = with_threshold(judged(*clustered(30, 5, spread=1.4)), 0.5)
     table = confusion_table(found, classes=6)
     assert table.labels[-1] == "24 others"
-    assert table.counts.shape == (7, 8)
+    assert table.counts.shape == (7, 9)
     assert table.queries == 150
     labels, near = found.table.labels, found.found
     taken = labels[near.neighbours[:, 0]]
@@ -195,7 +200,25 @@ def test_the_confusion_table_counts_every_query_once() -> None:
         assert table.counts[row, -1] == wanted[is_, "none"]
         assert [table.counts[row, column] for column in range(6)] == [wanted[is_, as_] for as_ in names]
     assert names == sorted(names)
-    assert table.counts[:-1, :-2].sum() - np.trace(table.counts[:-1, :-2]) > 0, "the confused stand alone"
+    alone = table.counts[:6, :6]
+    assert alone.sum() - np.trace(alone) > 0, "the confused stand alone"
+    right = int(((labels[found.queries] == taken) & (near.similarities[:, 0] >= 0.5)).sum())
+    assert np.trace(table.counts) == right
+
+
+def test_others_that_are_taken_for_another_of_them_are_not_on_the_diagonal() -> None:
+    a, b, c, d = np.eye(4) * 5
+    near = [a, a, b, b, b, b, a, c, c, c, d + a / 3, d, d, d]
+    jitter = np.random.default_rng(0).normal(0, 0.02, (len(near), 4))
+    found = judged(unit(np.array(near) + jitter), list("aaaabbbcccc") + list("ddd"))
+    table = confusion_table(found, classes=2)
+    assert table.labels == ("a", "b", "2 others")
+    assert table.counts[2].tolist() == [0, 0, 6, 1, 0], "one c is taken for d"
+    assert (table.counts[:2, 3] == 0).all()
+    assert table.right == pytest.approx((np.trace(table.counts[:2, :2]) + 6) / table.queries)
+    [axes] = confusion_matrix(table).axes
+    columns = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert columns == ["a", "b", "2 others", "another of these", "no match"]
 
 
 def test_few_classes_all_have_a_row_of_their_own() -> None:

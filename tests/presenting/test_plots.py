@@ -189,6 +189,7 @@ def test_the_threshold_stands_where_it_is_and_only_where_there_is_one(draw: obje
     assert callable(draw)
     marked, plain = draw(PAIRS, THRESHOLD).axes[0], draw(PAIRS).axes[0]
     assert drawn(marked, "threshold 0.500")[:, 0].tolist() == [0.5, 0.5]
+    assert not any(line.get_linestyle() == "-" for line in marked.lines if "thr" in str(line.get_label()))
     assert not any(str(line.get_label()).startswith("threshold") for line in plain.lines)
 
 
@@ -199,9 +200,23 @@ def test_metrics_over_threshold_agree_with_counting_pairs() -> None:
         right, wrong = (same >= similarity).sum(), (different >= similarity).sum()
         recall = dict(drawn(axes, "recall").tolist())[similarity]
         f1 = dict(drawn(axes, "F1").tolist())[similarity]
-        assert precision == pytest.approx(right / (right + wrong))
+        exact = right / (right + wrong)
+        assert precision == pytest.approx(exact if right + wrong >= 10 else np.nan, nan_ok=True)
         assert recall == pytest.approx(right / len(same))
-        assert f1 == pytest.approx(2 * precision * recall / (precision + recall) if right else 0)
+        assert f1 == pytest.approx(2 * exact * recall / (exact + recall) if right else 0)
+
+
+def _is_drawn(axes: Axes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    nothing = np.isnan(drawn(axes, "precision")[:, 1])
+    return ~nothing, nothing
+
+
+def test_precision_ends_where_hardly_a_pair_matches() -> None:
+    same, different = np.linspace(0.0, 0.9, 31), np.linspace(-0.5, 0.3, 200)
+    [axes] = plots.metrics_over_threshold(pairs_of(same, different)).axes
+    left, ends = (drawn(axes, "precision")[kept, 0] for kept in _is_drawn(axes))
+    assert (same >= left.max()).sum() >= 10 > (same >= ends.min()).sum()
+    assert not np.isnan(drawn(axes, "recall")).any()
 
 
 @pytest.mark.parametrize("draw", [plots.roc, plots.similarity_histogram, plots.metrics_over_threshold])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,12 @@ def test_confusion_matrix_shows_counts_and_shares() -> None:
     }
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["cup", "hat", "no match"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["cup", "hat"]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("taken for", "is")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("taken for", "is (label)")
+
+
+def test_a_blank_label_is_named() -> None:
+    [axes] = confusion_matrix(replace(FOUND, labels=("", "hat"))).axes
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["(blank)", "hat"]
 
 
 def test_label_without_a_query_is_an_empty_row() -> None:
@@ -66,9 +72,9 @@ def test_of_very_many_labels_the_worst_are_drawn_and_the_others_as_one() -> None
     assert plot.get_suptitle() == "the 40 of 60 labels with the most errors"
     columns = [tick.get_text() for tick in axes.get_xticklabels()]
     rows = [tick.get_text() for tick in axes.get_yticklabels()]
-    assert (len(columns), columns[-2:], rows[-2:]) == (
-        42,
-        ["other labels", "no match"],
+    assert (len(columns), columns[-3:], rows[-2:]) == (
+        43,
+        ["other labels", "another of these", "no match"],
         ["other labels", "strangers"],
     )
     assert {"label 03", "label 07", "label 09", "label 50", "label 55"} <= set(columns)
@@ -76,9 +82,22 @@ def test_of_very_many_labels_the_worst_are_drawn_and_the_others_as_one() -> None
     place = {name: at for at, name in enumerate(columns)}
     assert shares[place["label 07"], place["label 09"]] == 3 / 11
     assert shares[place["label 50"], -1] == 5 / 13
-    assert shares[-2, -2] == 1.0  # all others are right
+    assert shares[-2, -3:].tolist() == [1.0, 0.0, 0.0]  # all others are right
     others = sum(n for n in range(60) if f"label {n:02}" not in columns)
-    assert np.allclose([shares[-1, -2], shares[-1, -1]], np.array([others, 60]) / np.arange(61).sum())
+    assert np.allclose([shares[-1, -3], shares[-1, -1]], np.array([others, 60]) / np.arange(61).sum())
+
+
+def test_of_the_others_those_taken_for_another_of_them_stand_apart() -> None:
+    counts = np.hstack([8 * np.eye(60, dtype=np.int64), np.zeros((60, 1), np.int64)])
+    counts[np.arange(40), -1] = 5  # the first 40 are the worst
+    counts[50, 51] = 2
+    labels = tuple(f"label {n:02}" for n in range(60))
+    [axes] = confusion_matrix(Confusion(labels, counts, 0.5)).axes
+    assert np.allclose(np.asarray(axes.images[0].get_array())[-1, -3:], [160 / 162, 2 / 162, 0])
+    several = np.insert(counts, 60, 0, axis=1)  # the last label stands for several already
+    several[-1, 60] = 3
+    [axes] = confusion_matrix(Confusion((*labels[:-1], "9 others"), several, 0.5)).axes
+    assert np.allclose(np.asarray(axes.images[0].get_array())[-1, -3:], [160 / 165, 5 / 165, 0])
 
 
 def test_strangers_stand_below_a_line() -> None:

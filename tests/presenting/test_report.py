@@ -68,7 +68,7 @@ def page(folder: Path) -> ReportPage:
         gallery=1734,
         classes=120,
         without_partner=22,
-        skipped=(Skipped("cats/cut.png", SkipReason.TRUNCATED, "12 bytes are missing"),),
+        skipped=(Skipped("/home/me/cats/cut.png", SkipReason.TRUNCATED, "12 bytes are missing"),),
         model="emoji",
         fingerprint="0123456789abcdef" * 4,
         baseline="efficientnet_lite0, untrained",
@@ -247,6 +247,7 @@ def test_a_shared_page_names_file_and_folder_only(html: str, folder: Path) -> No
 def test_skipped_recipe_versions_and_fingerprint_are_there(html: str) -> None:
     found = Page(html)
     assert "cats/cut.png truncated 12 bytes are missing" in found.words("skipped")
+    assert "/home/me" not in html
     assert "name: emoji-recipe" in found.words("recipe")
     assert "lookalike 0.1.0 numpy 2.4" in found.words("versions")
     assert "fingerprint 0123456789abcdef, report made 2031-01-02 03:04 UTC." in found.words()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +53,8 @@ def test_the_page_says_what_was_tried_and_what_it_is_worth() -> None:
     assert f"trial {best.number}, map@r {best.values[0]:.4f}" in shown.words()
     assert "19 settings were tried: 16 to the end, 2 pruned, 1 failed." in shown.words()
     assert "the best of many looks better there than it is" in shown.words()
+    assert "what it is worth was measured once, on test" in shown.words()
+    assert "Test has judged" not in shown.words()
     assert "map@r 0.410 0.350 to 0.470 0.300" in shown.words("test")
     assert "trained again on train and val" in shown.words("test")
     assert "no such column" in shown.words("trials")
@@ -76,10 +79,33 @@ def test_a_study_without_an_end_has_a_page_too(tmp_path: Path) -> None:
     assert "No trial came to its end." in shown.words()
     assert "Nothing to draw" in shown.words("history")
     assert "No figures on test." in shown.words("test")
+    assert "measured once, on test" not in shown.words()
     assert study_lines(trials, (MAP,), report=None, folder=tmp_path) == [
         "1 setting was tried: 1 failed.",
         "No trial came to its end.",
     ]
+
+
+def test_the_page_says_how_many_models_test_has_judged() -> None:
+    shown = Page(render_study(replace(page(made_up_trials(), MAP), judged=3, folder="trial_7_2")))
+    assert "Test has judged 3 models of this study" in shown.words()
+    assert "report.html in the folder trial_7_2." in shown.words("test")
+
+
+def test_importances_of_few_trials_are_called_hints() -> None:
+    few, many = (Page(render_study(page(made_up_trials(count), MAP))) for count in (20, 40))
+    assert "These are hints: 16 finished trials are few." in few.words("importances")
+    assert "hints" not in many.words("importances")
+    unknown = page(made_up_trials(), MAP)
+    shown = Page(render_study(replace(unknown, importances={"map@r": {}, "duration": {}})))
+    assert "no key that tells the best trials from the rest" in shown.words("importances")
+
+
+def test_lines_and_points_have_a_colour_that_a_dark_page_answers() -> None:
+    drawn = {drawing.name: str(drawing.svg) for drawing in drawings(page(made_up_trials(), MAP))}
+    for name in ("slices", "parallel"):
+        assert drawn[name].count("var(--plot-blue") >= 16
+        assert set(re.findall(r"#[0-9a-f]{6}", drawn[name])) <= {"#0a5fb4", "#8e8e93", "#ffffff"}
 
 
 @pytest.mark.parametrize("report", [REPORT, None], ids=["judged", "not judged"])

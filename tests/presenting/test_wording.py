@@ -127,6 +127,19 @@ def test_a_threshold_is_not_judged_on_the_pictures_it_was_chosen_on() -> None:
     assert wording.threshold_kept(replace(report, threshold=PRECISE)) is True
 
 
+def test_a_threshold_that_is_judged_by_what_it_was_chosen_on_flatters() -> None:
+    assert wording.threshold_caution(REPORT) == ""
+    assert wording.threshold_caution(replace(REPORT, threshold=PRECISE)) == ""
+    on_val = replace(REPORT, split="val", threshold=replace(PRECISE, split="val"))
+    assert wording.summary(on_val)[-1] == (
+        "The threshold was chosen on the split val too, so what it does here flatters it; judge it on test."
+    )
+    on_all = replace(REPORT, split="all", threshold=replace(PRECISE, split="all"))
+    assert wording.summary(on_all)[-1].startswith(
+        "The threshold was chosen on a whole data set: if on this one"
+    )
+
+
 def test_a_threshold_for_copies_is_not_judged_by_labels() -> None:
     of_copies = replace(PRECISE, basis="copies")
     report = replace(REPORT, threshold=of_copies, at_threshold={"precision": 1.0})

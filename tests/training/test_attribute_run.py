@@ -74,6 +74,7 @@ def test_the_command_writes_the_page_too(run: Run, tmp_path: Path) -> None:
     words = Page(page.read_text(encoding="utf-8"))
     assert "Asked by attributes, the first picture is right" in words.words()
     assert "No training is on record here" in words.words("training")
+    assert set(json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["kinds"]) >= {"one"}
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ def test_plain_choices_are_stored_as_they_are_and_others_as_text() -> None:
 def test_a_range_takes_the_kind_of_its_key() -> None:
     both = Range(0, 1)
     assert both.fitted({float}).draw(Fixed({"a": 0.25}), "a") == 0.25
-    whole = Range(2, 9, step=3).fitted({int})
-    assert whole.ends() == (2, 9)
+    whole = Range(2, 8, step=3).fitted({int})
+    assert whole.ends() == (2, 8)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     drawn = {whole.draw(study.ask(), "a") for _ in range(60)}
     assert drawn == {2, 5, 8}
@@ -59,6 +59,9 @@ def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
         ({"low": True, "high": 1}, r"a\.low.*saw True"),
         ({"low": [1], "high": 1}, r"a\.low.*saw \[1\]"),
         ({"low": 0, "high": float("inf")}, r"a\.high.*saw inf"),
+        ({"low": 0, "high": 10**400}, r"a\.high.*saw 1000+…, wanted a number"),
+        ({"low": 0, "high": 0.5, "step": 0.3}, r"do not meet its end.*high 0\.5.*wanted high 0\.3 or 0\.6"),
+        ({"low": 2, "high": 9, "step": 3}, r"do not meet its end.*wanted high 8 or 11"),
         ({"low": 0, "high": 1, "stp": 1}, "unknown key of a range.*saw stp"),
         ({"low": 0, "high": 1, "log": True}, "logarithmic range.*saw low 0"),
         ({"low": 1, "high": 2, "log": True, "step": 1}, "logarithmic range.*saw step 1"),

@@ -17,8 +17,9 @@ from lookalike.cli import app
 from lookalike.errors import ConfigError, TableError, TrainingError
 from lookalike.models.model import Model
 from lookalike.records import Progress
+from lookalike.runfile import load_config
 from lookalike.tables.table import ImageTable
-from lookalike.training import tuning_material, tuning_search
+from lookalike.training import tuning_final, tuning_material, tuning_search
 from lookalike.training.build import side_of
 from lookalike.training.keeping import EpochEnd
 from lookalike.training.tuning import Study, tune
@@ -68,6 +69,7 @@ def test_a_study_ends_with_trials_a_run_file_and_a_model(study: Study, place: Pa
     assert study.best.values[0] == max(trial.values[0] for trial in study.trials if trial.values)
     names = {
         "study.db",
+        "study.json",
         "split.parquet",
         "trials.csv",
         "best.yaml",
@@ -82,11 +84,11 @@ def test_a_study_ends_with_trials_a_run_file_and_a_model(study: Study, place: Pa
 def test_the_best_is_trained_on_train_and_val_and_judged_on_test(study: Study) -> None:
     assert study.model is not None
     assert study.best is not None
-    assert study.evaluation is not None
+    assert study.report is not None
     table = ImageTable.read(study.folder / "split.parquet")
     figures = evaluate(study.model, table, split="test").report
     assert figures.seen == 0
-    assert figures.figures["map@r"] == study.evaluation.figures["map@r"]
+    assert figures.figures["map@r"] == study.report.figures["map@r"]
     assert evaluate(study.model, table, split="val", draws=10).report.seen == len(table.select("val"))
     facts = study.model.facts["training"]
     assert (facts["images"], facts["epochs"]) == (
@@ -102,6 +104,8 @@ def test_train_takes_the_best_settings_as_they_are_and_reaches_the_same(
     assert study.best is not None
     values = yaml.safe_load(study.settings.read_text())
     assert values["name"] == "small_best"
+    assert values["data"] == str(few.absolute())
+    assert load_config(study.settings).data == str(few.absolute())  # so that no --data is needed
     assert "search" not in values
     run = train(study.settings, few, out=tmp_path, overrides=["training.loggers=[csv]"])
     found = evaluate(run.model, ImageTable.read(tmp_path / "split.parquet"), split="val", draws=10).figures
@@ -139,11 +143,11 @@ def test_a_study_that_is_finished_tries_nothing_more(
     study: Study, few: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tuning_search, "attempt", None)
+    monkeypatch.setattr(tuning_final, "evaluate", None)  # what test said is read, and not asked again
     again = tune(place / "small.yaml", few, out=study.folder)
     assert again.trials == study.trials
-    assert again.evaluation is not None
-    assert study.evaluation is not None
-    assert again.evaluation.figures == study.evaluation.figures
+    assert again.report is not None
+    assert again.report == study.report
 
 
 def test_the_dashboard_opens_the_study(study: Study) -> None:
@@ -212,7 +216,9 @@ def test_several_objectives_have_a_front(few: Path, backbone: Model, tmp_path: P
     for trial in found.trials:
         assert trial.values[1] == trial.params["network.embedding_dim"]
         assert trial.values[2] > 0
-    assert "Nothing to draw" not in Page((tmp_path / "o" / "report.html").read_text()).words("pareto")
+        assert list(trial.course) == [1, 2, 3]
+    for section in ("pareto", "intermediate"):
+        assert "Nothing to draw" not in Page((tmp_path / "o" / "report.html").read_text()).words(section)
 
 
 def test_a_solved_head_is_a_trial_too(few: Path, backbone: Model, tmp_path: Path) -> None:
@@ -225,7 +231,7 @@ def test_a_solved_head_is_a_trial_too(few: Path, backbone: Model, tmp_path: Path
     assert {trial.state for trial in found.trials} == {"complete"}
     assert found.best is not None
     assert found.best.solved["map_at_r"] > 0
-    assert found.evaluation is not None
+    assert found.report is not None
 
 
 def test_a_failed_trial_is_kept_with_its_message_and_the_study_goes_on(
@@ -293,6 +299,9 @@ def test_a_whole_network_is_trained_as_a_run_would(few: Path, backbone: Model, t
     assert found.trials[0].state == "complete", found.trials[0].message
     assert found.trials[0].values[1] == found.trials[0].params["network.embedding_dim"]
     assert (tmp_path / "o" / "trial_0" / "model").is_dir()
+    if found.report is not None:
+        note = "1 setting was tried: 1 to the end. Chosen as the best of them on validation"
+        assert note in Page((tmp_path / "o" / "trial_0" / "report.html").read_text()).words()
 
 
 @pytest.mark.parametrize(
@@ -324,6 +333,10 @@ def test_bad_arguments_are_refused(few: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="the study's folder cannot be made"):
         tune(path, few, out=tmp_path / "file" / "o")
+    with pytest.raises(
+        ConfigError, match=r"storage is no file - --storage - saw sqlite://, wanted sqlite:///FILE"
+    ):
+        tune(path, few, out=tmp_path / "o", storage="sqlite://")
 
 
 def test_a_trial_counts_what_evaluate_counts(study: Study) -> None:

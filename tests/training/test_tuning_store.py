@@ -14,15 +14,14 @@ from optuna.trial import TrialState
 from lookalike.errors import ConfigError
 from lookalike.presenting.trials import Objective
 from lookalike.training.tuning_space import StudyFile, load_study
+from lookalike.training.tuning_storage import hushed, shown_url
 from lookalike.training.tuning_store import (
     MESSAGE,
     WORKER,
     count_done,
-    hushed,
     new_pruner,
     new_sampler,
     open_study,
-    shown_url,
     trials_of,
 )
 from lookalike.training.tuning_workers import Workers, end_trials_of, end_trials_of_dead
@@ -115,6 +114,9 @@ def test_a_study_of_somebody_else_is_not_touched(file: StudyFile, url: str) -> N
     [
         ("nonsense", "cannot be opened - --storage"),
         ("sqlite:////no/such/folder/study.db", "cannot be opened"),
+        ("sqlite://", "is no file"),
+        ("sqlite:///", "is no file - --storage - saw sqlite:///"),
+        ("sqlite:///:memory:", "is no file"),
         ("nosuch://user:secret@host/name", r"nosuch://user:\*\*\*@host/name"),
         ("postgresql+pg8000://user:secret@host/name", "pip install"),
     ],
@@ -128,7 +130,7 @@ def test_a_storage_that_cannot_be_opened_is_explained(file: StudyFile, url: str,
 
 def test_a_file_that_is_no_database_is_explained(file: StudyFile, tmp_path: Path) -> None:
     (tmp_path / "study.db").write_text("no database, but long enough to be read as the head of one " * 4)
-    with pytest.raises(ConfigError, match="not a database"):
+    with pytest.raises(ConfigError, match=rf"not a database.*move {tmp_path / 'study.db'} away"):
         open_study(file, f"sqlite:///{tmp_path / 'study.db'}", objectives=MAP, data="d")
 
 

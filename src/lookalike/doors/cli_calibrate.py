@@ -13,7 +13,7 @@ from lookalike.doors.cli_look import Data
 from lookalike.doors.cli_search import AsJson, ModelName
 
 if TYPE_CHECKING:
-    from lookalike.judging.calibrated import Band, Calibration
+    from lookalike.judging.calibrated import Calibration
     from lookalike.records import Skipped, Threshold
 
 Wanted = Annotated[
@@ -66,14 +66,14 @@ def calibrate(
 
 
 def _calibrate_pairs(
-    model: str, data: str, *, root: Path | None, curve: Path | None, as_json: bool, name: str | None, **options: Any
-) -> None:
+    model: str, data: str, *, root: Path | None, curve: Path | None, as_json: bool, name: str | None,
+    **options: Any,
+) -> None:  # fmt: skip
     from dataclasses import replace
 
     from lookalike.calibrating import calibrate as choose
-    from lookalike.doors.console import Talk, put, put_json, tell_notes, tell_skipped
-    from lookalike.files import check_writable, write_atomically
-    from lookalike.judging.calibrated import curve_csv
+    from lookalike.doors.console import Talk, tell_notes, tell_skipped
+    from lookalike.files import check_writable
     from lookalike.models.bands import left_out
     from lookalike.models.model import DEFAULT, Model
     from lookalike.tables.table import ImageTable
@@ -101,20 +101,33 @@ def _calibrate_pairs(
             talk.say(f"This replaced {name}: similarity >= {before.similarity:.4f}, {before.promise}")
         if options["bands"] and (missing := left_out(measured[0].bands)):
             talk.say(missing)
-    bands = measured[0].bands if name == DEFAULT else ()  # no other threshold names similarities
-    if as_json:
-        put_json(_values(threshold, replace(measured[0], bands=bands), skipped))
-    else:
-        put("\n".join(_lines(threshold, bands)))
+    found = measured[0] if name == DEFAULT else replace(measured[0], bands=())  # no other names similarities
+    _put(threshold, found, skipped, as_json=as_json)
     if curve is not None:
-        write_atomically(curve, curve_csv(measured[0]).encode())
+        _write_curve(curve, found)
 
 
-def _lines(threshold: Threshold, bands: tuple[Band, ...]) -> list[str]:
+def _put(threshold: Threshold, measured: Calibration, skipped: list[Skipped], *, as_json: bool) -> None:
+    from lookalike.doors.console import put, put_json
+
+    if as_json:
+        put_json(_values(threshold, measured, skipped))
+    else:
+        put("\n".join(_lines(threshold, measured)))
+
+
+def _write_curve(path: Path, measured: Calibration) -> None:
+    from lookalike.files import write_atomically
+    from lookalike.judging.calibrated import curve_csv
+
+    write_atomically(path, curve_csv(measured).encode())
+
+
+def _lines(threshold: Threshold, measured: Calibration) -> list[str]:
     from lookalike.doors.console import band_lines
 
     said = f"similarity >= {threshold.similarity:.4f} means {threshold.meaning}: {threshold.promise}"
-    return [said, *band_lines(bands)]
+    return [said, *band_lines(measured)]
 
 
 def _values(threshold: Threshold, measured: Calibration, skipped: list[Skipped]) -> dict[str, Any]:

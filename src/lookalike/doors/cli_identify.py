@@ -78,7 +78,7 @@ def calibrate_open(
     data: str,
     *,
     root: Path | None,
-    name: str,
+    name: str | None,
     as_json: bool,
     refused: Mapping[str, object],
     **options: Any,
@@ -86,22 +86,25 @@ def calibrate_open(
     """Choose a threshold for identification and say what it promises.
 
     Args:
+        name: None: the one that `identify` uses.
         refused: options of the other question; one that is given is an error.
         options: of `calibrate_identification`; what is None is left to it.
     """
     from dataclasses import asdict
 
     from lookalike.doors.console import put, put_json, tell_skipped
+    from lookalike.judging.target import check_name
     from lookalike.models.model import DEFAULT
     from lookalike.open_calibrating import IDENTIFY, calibrate_identification
     from lookalike.open_wording import threshold_line
 
     _check_refused(refused)
-    name = IDENTIFY if name == DEFAULT else name  # that is the name of the one for two pictures
+    name = IDENTIFY if name is None else name
+    check_name(name, but=DEFAULT)
     given = {key: value for key, value in options.items() if value is not None}
     skipped: list[Skipped] = []
     with _opened(model, data, root) as (opened, table, talk):
-        for caution in _cautions(opened, name=name, split=given["split"], untrained=model == DEFAULT):
+        for caution in _cautions(opened, name=name, untrained=model == DEFAULT):
             talk.say(caution)
         try:
             threshold = calibrate_identification(
@@ -189,15 +192,13 @@ def _opened(model: str, data: str, root: Path | None) -> Iterator[tuple[Model, I
         yield Model.load(model, say=talk.say), table, talk
 
 
-def _cautions(model: Model, *, name: str, split: str, untrained: bool) -> Iterator[str]:
+def _cautions(model: Model, *, name: str, untrained: bool) -> Iterator[str]:
     """What a new threshold replaces, and what to know of it."""
     from lookalike.open_calibrating import open_thresholds
     from lookalike.open_wording import threshold_line
 
     if before := open_thresholds(model).get(name):
         yield f"This replaces {name}: {threshold_line(before)}"
-    if split == "test":
-        yield "Figures of the split test flatter a threshold that was chosen on it: choose on val"
     if untrained:
         yield f"The threshold of the untrained model is kept in {model.folder}, for all that use it"
 
@@ -222,9 +223,10 @@ def _tell_growth(talk: Talk, index: Index, threshold: OpenThreshold) -> None:
     """More pictures than the threshold was made with take more strangers for something."""
     if len(index) > threshold.gallery:
         rate = threshold.expected_rate(len(index))
+        more = "more strangers" if rate is None else f"up to {100 * rate:.2g}% of strangers"
         talk.say(
-            f"The index holds {len(index):,} pictures, the threshold was made with {threshold.gallery:,}: up "
-            f"to {100 * rate:.2g}% of strangers may be taken for something"
+            f"The index holds {len(index):,} pictures, the threshold was made with {threshold.gallery:,}: "
+            f"{more} may be taken for something"
         )
 
 

@@ -12,6 +12,7 @@ from lookalike.doors.cli_look import Data
 from lookalike.doors.cli_search import AsJson, ModelName
 
 if TYPE_CHECKING:
+    from lookalike.attribute_evaluation import AttributeReport
     from lookalike.doors.console import Talk
     from lookalike.evaluation import Evaluation
     from lookalike.models.model import Model
@@ -30,6 +31,22 @@ def _check_file(path: Path | None) -> Path | None:
     return path
 
 
+def _check_report(path: Path | None) -> Path | None:
+    if _check_file(path) is not None and path is not None:
+        from lookalike.errors import LookalikeError
+
+        if (values := _values_of(path)) == path:
+            do = f"name the page {path.stem}.html; its figures are then in {path.name}"
+            raise LookalikeError("a report is a page", where=path, saw="the name of a JSON file", do=do)
+        _check_file(values)
+    return path
+
+
+def _values_of(report: Path) -> Path:
+    """The file beside a report that has its figures."""
+    return report.with_suffix(".json")
+
+
 def _check_folder(path: Path | None) -> Path | None:
     if path is not None:
         _check_file(path / "rows.png" if path.is_dir() else path)
@@ -37,7 +54,12 @@ def _check_folder(path: Path | None) -> Path | None:
 
 
 ReportFile = Annotated[
-    Path | None, typer.Option(callback=_check_file, help="Write an HTML report to this file.")
+    Path | None,
+    typer.Option(
+        metavar="FILE.html",
+        callback=_check_report,
+        help="Write an HTML report to this file, and its figures to FILE.json beside it.",
+    ),
 ]
 PicturesFolder = Annotated[
     Path | None,
@@ -112,10 +134,12 @@ def _show(
     from lookalike.presenting.pages import report_page
     from lookalike.presenting.pictures import write_pictures
     from lookalike.presenting.report import write_report
+    from lookalike.presenting.results import results, write_values
 
     with Talk() as talk:
         page = report_page(found, model, table=table, created=created, progress=talk.stage("draw"))
         if report is not None:
+            write_values(results(found, model, table=table, created=created), _values_of(report))
             write_report(page, report)
         if pictures is not None:
             write_pictures(page, pictures)
@@ -132,23 +156,31 @@ def _judge_attributes(
     pictures: Path | None,
 ) -> None:
     """Judge a model of attributes, and print what was found."""
-    from datetime import UTC, datetime
-
     from lookalike.attribute_evaluation import evaluate_attributes
     from lookalike.doors.console import put, put_json, tell_skipped
-    from lookalike.presenting.attribute_page import attribute_page, write_attributes
     from lookalike.presenting.attribute_wording import attribute_json, attribute_lines
     from lookalike.presenting.pictures import write_attribute_pictures
 
     found = evaluate_attributes(model, table, split=split, progress=talk.stage("embed"))
     tell_skipped(talk, found.skipped)
     if as_json:
-        put_json(attribute_json(found))
+        put_json(attribute_json(found, root=table.root))
     else:
         put("\n".join(attribute_lines(found)))
     if report is not None:
-        write_attributes(
-            attribute_page(found, table, created=datetime.now(UTC).isoformat(timespec="seconds")), report
-        )
+        _report_attributes(found, table, report)
     if pictures is not None:
         write_attribute_pictures(found, pictures)
+
+
+def _report_attributes(found: AttributeReport, table: ImageTable, report: Path) -> None:
+    """Write the page, and its figures beside it."""
+    from datetime import UTC, datetime
+
+    from lookalike.presenting.attribute_page import attribute_page, write_attributes
+    from lookalike.presenting.attribute_wording import attribute_json
+    from lookalike.presenting.results import write_values
+
+    write_values(attribute_json(found, root=table.root), _values_of(report))
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    write_attributes(attribute_page(found, table, created=created), report)

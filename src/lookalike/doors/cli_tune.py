@@ -39,7 +39,6 @@ def tune(
             study, data, out=out, trials=trials, timeout=timeout, jobs=jobs, storage=storage,
             overrides=overrides or (), watcher=talk,
         )  # fmt: skip
-    report = found.evaluation.report if found.evaluation else None
-    put("\n".join(study_lines(found.trials, found.objectives, report=report, folder=found.folder)))
+    put("\n".join(study_lines(found.trials, found.objectives, report=found.report, folder=found.folder)))
     if found.best is None:
         raise typer.Exit(NOTHING)

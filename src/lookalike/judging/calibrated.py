@@ -8,18 +8,23 @@ here, nor is a match decided.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from lookalike.errors import ModelError
 from lookalike.files import write_atomically
-from lookalike.judging.probability import Probability
+from lookalike.judging.probability import Kind, Probability
+from lookalike.records import UNIT_TOLERANCE
+from lookalike.threshold import BASES
 
 FORMAT = 1
+COUNTS = ("same_pairs", "different_pairs", "images", "classes", "groups", "seen")
 CURVE = ("similarity", "precision", "recall", "f1", "false_match_rate")
 SAME_PICTURE, NEAR_COPY, SAME_THING, RELATED = "same picture", "near copy", "same thing", "related"
 DIFFERENT = "different"  # what lies below all bands
@@ -103,14 +108,14 @@ def read_calibration(path: Path, *, fingerprint: str) -> Calibration | None:
         version = values["format"]
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, str(error) or type(error).__name__) from error
     if version != FORMAT:
         what, do = "the calibration is of another format version", "update lookalike, or calibrate again"
         raise ModelError(what, where=path, saw=f"format {version}", wanted=f"format {FORMAT}", do=do)
     try:
         calibration = _calibration(values)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     if calibration.fingerprint != fingerprint:
         raise made_for_another(path, saw=calibration.fingerprint, wanted=fingerprint)
@@ -137,11 +142,12 @@ def made_for_another(where: object, *, saw: str, wanted: str) -> ModelError:
 
 
 def _calibration(values: Mapping[str, Any]) -> Calibration:
-    counts = ("same_pairs", "different_pairs", "images", "classes", "groups", "seen")
-    same, different, images, classes, groups, seen = (int(values[name]) for name in counts)
+    same, different, images, classes, groups, seen = (_count(values, name) for name in COUNTS)
+    if values["basis"] not in BASES:
+        raise ValueError(f"basis is {values['basis']!r}")
     return Calibration(
         str(values["fingerprint"]),
-        str(values["basis"]),
+        values["basis"],
         str(values["split"]),
         same,
         different,
@@ -150,28 +156,54 @@ def _calibration(values: Mapping[str, Any]) -> Calibration:
         groups,
         seen,
         probability=_probability(values["probability"]),
-        curve={name: _numbers(values["curve"][name], falling=name == "similarity") for name in CURVE},
-        bands=tuple(
-            Band(str(entry["name"]), float(entry["similarity"]), str(entry["words"]))
-            for entry in values["bands"]
-        ),
+        curve=_curve(values["curve"]),
+        bands=_bands(values["bands"]),
     )
 
 
+def _count(values: Mapping[str, Any], name: str) -> int:
+    count = values[name]
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise ValueError(f"{name} is {count!r}, no count")
+    return count
+
+
+def _curve(values: Mapping[str, Any]) -> Columns:
+    similarity = _numbers(values["similarity"], low=-1.0, high=1.0)
+    shares = {name: _numbers(values[name], low=0.0, high=1.0) for name in CURVE[1:]}
+    columns = {"similarity": similarity, **shares}
+    if not similarity or len({len(column) for column in columns.values()}) > 1 or not _falls(similarity):
+        raise ValueError("the curve does not hold what it should")
+    return columns
+
+
+def _bands(values: Any) -> tuple[Band, ...]:
+    bands = tuple(Band(str(each["name"]), float(each["similarity"]), str(each["words"])) for each in values)
+    reach = 1.0 + UNIT_TOLERANCE  # cuts of copies are similarities, which are rounded
+    if not _falls(_numbers([band.similarity for band in bands], low=-reach, high=reach)):
+        raise ValueError("the bands do not fall")
+    return bands
+
+
 def _probability(values: Mapping[str, Any]) -> Probability:
-    similarities, odds = (_numbers(values[name]) for name in ("similarities", "log_odds"))
+    similarities = _numbers(values["similarities"], low=-1.0, high=1.0)
+    odds = _numbers(values["log_odds"], low=-math.inf, high=math.inf)
     prior = float(values["prior"])
-    rises = np.all(np.diff(similarities) > 0) and np.all(np.diff(odds) >= 0)
+    rises = _falls(similarities[::-1]) and np.all(np.diff(odds) >= 0) and values["kind"] in get_args(Kind)
     if not similarities or len(similarities) != len(odds) or not rises or not 0.0 < prior < 1.0:
         raise ValueError("the probabilities do not rise with the similarity")
     return Probability(similarities, odds, prior, str(values["kind"]))
 
 
-def _numbers(values: Any, *, falling: bool = False) -> tuple[float, ...]:
+def _numbers(values: Any, *, low: float, high: float) -> tuple[float, ...]:
     numbers = tuple(float(value) for value in values)
-    if not np.all(np.isfinite(numbers)) or (falling and not np.all(np.diff(numbers) < 0)):
+    if not all(math.isfinite(value) and low <= value <= high for value in numbers):
         raise ValueError("a column does not hold what it should")
     return numbers
+
+
+def _falls(values: Sequence[float]) -> bool:
+    return all(first > second for first, second in pairwise(values))
 
 
 def _damaged(path: Path, saw: str) -> ModelError:

@@ -106,7 +106,7 @@ def threshold_of(
     if target.value is None:
         every = measured.curve
         best = every.f1 if target.name == "f1" else every.same + every.different[-1] - every.different
-        similarity = float(every.similarity[np.argmax(best)])
+        similarity = _amid(every.similarity, int(np.argmax(best)))
     else:
         kept = kept_threshold(measured.by_class, target, confidence=confidence)
         if kept is None:
@@ -192,6 +192,19 @@ def _count(vectors: Floats, labels: Labels, identity: Ints | None) -> tuple[Pair
             do="train again: this model gives every picture the same embedding",
         )
     return histogram, curve
+
+
+def _amid(edges: Doubles, chosen: int) -> float:
+    """The middle of the gap below the pairs that are let in: no pair lies there, so nothing else changes.
+
+    Args:
+        edges: lower edges of the bins that hold pairs, falling.
+        chosen: the last that is let in.
+    """
+    if chosen + 1 == len(edges):
+        return float(edges[chosen])
+    empty = round((edges[chosen] - edges[chosen + 1]) * BINS / 2) - 1  # bins between the two
+    return float(edges[chosen] - empty // 2 * (2.0 / BINS))
 
 
 def _shares_at(histogram: PairHistogram, similarity: float) -> dict[str, Any]:

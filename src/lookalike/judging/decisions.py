@@ -193,8 +193,8 @@ def open_curve(decisions: Decisions, *, stranger_share: float = 0.5) -> OpenCoun
         EvaluationError: no picture has another of its label, so that nothing can be known.
     """
     _check_known(decisions)
-    scores = np.concatenate([decisions.similarity[decisions.known], decisions.stranger_similarity])
-    edges = np.unique(np.floor(scores[np.isfinite(scores)] * GRID) / GRID)[::-1]
+    similar = np.concatenate([decisions.similarity[decisions.known], decisions.stranger_similarity])
+    edges = np.unique(np.floor(similar[np.isfinite(similar)] * GRID) / GRID)[::-1]
     return count_at(decisions, edges, stranger_share=stranger_share)
 
 

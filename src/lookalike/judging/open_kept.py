@@ -14,14 +14,23 @@ from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from lookalike.errors import ModelError
+from lookalike.errors import CalibrationError, ModelError
 from lookalike.files import write_atomically
 from lookalike.judging.calibrated import made_for_another
-from lookalike.open_threshold import OpenThreshold
+from lookalike.judging.open_calibration import OpenTarget
+from lookalike.judging.similarity import GAP
+from lookalike.open_threshold import MOST_VOTES, OpenThreshold
 
 FORMAT = 1
 _AGAIN = "make it again: lookalike calibrate MODEL DATA --question identification"
 _HINTS = get_type_hints(OpenThreshold)
+_MOST = 2**53  # of a count
+_RANGES = {  # of a number; counts are 0 or more, all others shares
+    "similarity": (-1.0 - GAP, 1.0 + GAP),
+    "vote": (1, MOST_VOTES),
+    "stranger_share": (math.ulp(0.0), math.nextafter(1.0, 0.0)),
+    "confidence": (0.5, math.nextafter(1.0, 0.0)),
+}
 
 
 def open_thresholds_file(folder: Path, *, dimensions: int | None = None) -> Path:
@@ -51,7 +60,7 @@ def read_open_thresholds(path: Path) -> dict[str, OpenThreshold]:
         version, kept = values["format"], values["thresholds"]
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, str(error) or type(error).__name__) from error
     if version != FORMAT:
         what, do = "the thresholds are of another format version", f"update lookalike, or {_AGAIN}"
@@ -67,7 +76,7 @@ def check_made_for(path: Path, threshold: OpenThreshold, *, fingerprint: str) ->
     Raises:
         ModelError: it was made for another one, for example before the graph was exchanged.
     """
-    if threshold.fingerprint not in ("", fingerprint):
+    if threshold.fingerprint != fingerprint:
         raise made_for_another(path, saw=threshold.fingerprint, wanted=fingerprint)
     return threshold
 
@@ -94,17 +103,27 @@ def _threshold(path: Path, name: str, value: Any) -> OpenThreshold:
     if not isinstance(value, dict) or not needed <= set(value) <= set(_HINTS):
         raise _damaged(path, f"{name} without all of its facts, or with others")
     for key, entry in value.items():
-        if not _fits(entry, get_args(_HINTS[key]) or (_HINTS[key],)):
+        if not _fits(key, entry, get_args(_HINTS[key]) or (_HINTS[key],)):
             raise _damaged(path, f"{name}.{key} = {json.dumps(entry)[:80]}")
+    if not value.get("fingerprint"):
+        raise _damaged(path, f"{name} without the fingerprint of a model")
     return OpenThreshold(**value)
 
 
-def _fits(value: Any, kinds: tuple[type, ...]) -> bool:
-    if isinstance(value, bool):
+def _fits(key: str, value: Any, kinds: tuple[type, ...]) -> bool:
+    if isinstance(value, (int, float)):
+        low, high = _RANGES.get(key, (0, 1 if float in kinds else _MOST))
+        fit = isinstance(value, kinds) or float in kinds
+        return fit and not isinstance(value, bool) and low <= value <= high
+    return isinstance(value, kinds) and (key != "target" or _is_target(str(value)))
+
+
+def _is_target(text: str) -> bool:
+    try:
+        OpenTarget.parse(text)
+    except CalibrationError:
         return False
-    if isinstance(value, (int, float)) and float in kinds:
-        return math.isfinite(value)
-    return isinstance(value, kinds)
+    return True
 
 
 def _damaged(path: Path, saw: str) -> ModelError:

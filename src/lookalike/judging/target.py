@@ -74,3 +74,23 @@ def check_confidence(confidence: float) -> None:
             wanted="between 0.5 and 1",
             do="for example --confidence 0.95",
         )
+
+
+def check_name(name: str, *, but: str) -> None:
+    """Refuse what is no name for a threshold: it stands in messages, in files and on command lines.
+
+    Args:
+        but: the name that is usual for the other question.
+
+    Raises:
+        CalibrationError: it is empty or a path, does not print, or is that name.
+    """
+    parts = set("/\\") & set(name)
+    if name.strip() != name or name in ("", ".", "..", but) or parts or not name.isprintable():
+        raise CalibrationError(
+            "the name of the threshold does not fit",
+            where="name",
+            saw=f"{name}, which is for the other question" if name == but else repr(name),
+            wanted="letters, digits and signs, but for a slash",
+            do="for example --name strict",
+        )

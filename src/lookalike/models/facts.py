@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -22,7 +23,7 @@ from lookalike.errors import ModelError
 from lookalike.judging.calibrated import made_for_another
 from lookalike.pictures.finding import is_there
 from lookalike.records import Threshold
-from lookalike.threshold import TARGETS, read_target
+from lookalike.threshold import BASES, TARGETS, read_target
 
 FORMAT = 1
 GRAPH, FACTS, SEEN = "model.onnx", "model.json", "seen.npy"
@@ -69,7 +70,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         version = facts["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _no_model(folder, error) from error
     if version != FORMAT:
         raise ModelError(
@@ -185,6 +186,17 @@ def _check_thresholds(folder: Path, thresholds: Mapping[str, Any], *, inside: st
         _check(folder, threshold, known, inside=f"{place}.", do=do)
         if read_target(threshold["target"]) is None:
             raise _damaged(folder, f"{place}.target", saw=threshold["target"], wanted=TARGETS, do=do)
+        _check_ranges(folder, threshold, inside=f"{place}.", do=do)
+
+
+def _check_ranges(folder: Path, threshold: Mapping[str, Any], *, inside: str, do: str) -> None:
+    for key, value in threshold.items():
+        if key == "basis" and value not in BASES:
+            raise _damaged(folder, inside + key, saw=value[:80], wanted=" or ".join(BASES), do=do)
+        low, high = (-1, 1) if key == "similarity" else (0, 1 if float in _THRESHOLD[key] else math.inf)
+        if isinstance(value, (int, float)) and not low <= value <= high:
+            wanted = f"{low} or more" if high == math.inf else f"between {low} and {high}"
+            raise _damaged(folder, inside + key, saw=str(value)[:80], wanted=wanted, do=do)
 
 
 def _check(
@@ -201,7 +213,7 @@ def _fits(value: Any, kinds: tuple[type, ...]) -> bool:
     if isinstance(value, bool):
         return bool in kinds
     if isinstance(value, (int, float)) and float in kinds:
-        return math.isfinite(value)
+        return -sys.float_info.max <= value <= sys.float_info.max  # also of a whole number that is no float
     return isinstance(value, kinds)
 
 

@@ -25,7 +25,7 @@ from lookalike.errors import ImageError, SkipReason
 from lookalike.pictures.colour import to_rgb, upright
 from lookalike.pictures.finding import find_images, printable, reason_of
 from lookalike.pictures.formats import HEIC, MAGIC, can_open_heic, hush_pillow, identify
-from lookalike.records import Pixels, Skipped
+from lookalike.records import Box, Pixels, Skipped
 
 __all__ = [
     "MAX_PIXELS",
@@ -41,8 +41,6 @@ __all__ = [
 MAX_PIXELS = 200_000_000  # the largest camera sensors; 0.6 GB as RGB
 MAX_BYTES = 1 << 30
 MIN_SIDE = 2
-
-Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the upright, full-size picture
 
 _ORIENTATION_TAG = 0x0112
 _DAMAGED_EXIF = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lookalike.judging.figure_wording import gain, plain, verdict
 from lookalike.judging.figure_wording import meaning as figure_meaning
+from lookalike.presenting.wording import skipped_json
 
 if TYPE_CHECKING:
     from lookalike.attribute_evaluation import AttributeReport, QueryKind
@@ -31,13 +33,13 @@ def attribute_lines(report: AttributeReport) -> list[str]:
     ]
 
 
-def attribute_json(report: AttributeReport) -> dict[str, Any]:
+def attribute_json(report: AttributeReport, *, root: Path | None = None) -> dict[str, Any]:
     """The report as plain values: kinds by name, every figure as {"value", "low", "high", "baseline"}.
 
-    What is not known is None, never NaN.
+    What is not known is None, never NaN. Skipped files below `root` are named from there.
     """
     facts = {name: value for name, value in asdict(report).items() if name != "kinds"}
-    facts["skipped"] = [{**asdict(entry), "reason": entry.reason.value} for entry in report.skipped]
+    facts["skipped"] = skipped_json(report.skipped, root=root)
     facts["names"] = list(report.names)
     return {**facts, "kinds": {kind.name: _kind_json(kind) for kind in report.kinds}}
 

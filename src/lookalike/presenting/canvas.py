@@ -102,6 +102,7 @@ LINES = (
     Line(GREEN, (0, (1, 1.3)), "^"),
     Line(PURPLE, (0, (6, 1.5, 1, 1.5)), "D"),
 )
+MARK: Any = {"color": INK, "linewidth": 1.0, "linestyle": (0, (8, 2, 1, 2, 1, 2))}  # of a threshold
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from lookalike.checkups.cleaning import beside
 from lookalike.checkups.findings import Verdict
 from lookalike.checkups.findings_copies import difference, pairs_of
 from lookalike.files import write_atomically
+from lookalike.pictures.images import Box
 from lookalike.presenting import plots
 from lookalike.presenting.description_page import class_plot
 from lookalike.presenting.report import render
@@ -31,12 +32,13 @@ HEADLINES = {
 
 
 class Tile(NamedTuple):
-    """A picture of a pair or group: its file, its name in the table, its label and its split."""
+    """A picture of a pair or group: its file, its name in the table, label, split and the part looked at."""
 
     path: Path
     name: str
     label: str
     split: str
+    box: Box | None
 
 
 class Group(NamedTuple):
@@ -139,8 +141,8 @@ def _pair(checkup: Checkup, place: int) -> Group:
 
 def _tiles(checkup: Checkup, rows: tuple[int, ...]) -> tuple[Tile, ...]:
     found = checkup.examination
-    paths = found.table.take(np.array(rows)).paths
+    part = found.table.take(np.array(rows))
     return tuple(
-        Tile(path, found.ids[row], found.labels[row] or "", found.splits[row])
-        for row, path in zip(rows, paths, strict=True)
+        Tile(path, found.ids[row], found.labels[row] or "", found.splits[row], box)
+        for row, path, box in zip(rows, part.paths, part.boxes, strict=True)
     )

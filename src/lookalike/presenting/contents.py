@@ -15,16 +15,17 @@ from lookalike.models.explanation import Explanation
 from lookalike.open_threshold import OpenThreshold
 from lookalike.presenting.highlights import Highlights
 from lookalike.presenting.projection import Projection
-from lookalike.records import Alarm, PairHistogram, RankedRow, Report, Threshold
+from lookalike.records import Alarm, Box, PairHistogram, RankedRow, Report, Threshold
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where pictures lie: their projection, labels and files."""
+    """Where pictures lie: their projection, labels and files; `boxes`: the parts to show, where not all."""
 
     projection: Projection
     labels: Sequence[str]
     paths: Sequence[Path]
+    boxes: Sequence[Box | None] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class ReportPage:
             known thing a picture shows, if any.
         class_pairs: of the judged pictures, to try the probabilities on.
         recipe: the resolved run file, YAML; empty where the model has none.
+        beside: whether the recipe was found in the run folder that the model lies in, with the run's report.
         versions: package to version.
         data: fingerprint of the table; trained_on: of the one that the model was trained on.
         split_counts: split to (images, classes); class_counts: class to judged pictures.
@@ -89,6 +91,7 @@ class ReportPage:
     identification: Mapping[str, OpenThreshold] = field(default_factory=dict)
     class_pairs: ClassPairs | None = None
     recipe: str = ""
+    beside: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
     data: str = ""
     trained_on: str = ""

@@ -46,7 +46,7 @@ def _of_pictures(page: ReportPage) -> dict[str, Callable[[], Plot]]:
         made["confusion"] = lambda: confusion_matrix(found.confusion)
     if (places := page.places) is not None:
         labels, paths = np.asarray(places.labels), places.paths
-        made["map"] = lambda: embedding_map(places.projection, labels, paths=paths)
+        made["map"] = lambda: embedding_map(places.projection, labels, paths=paths, boxes=places.boxes)
     return made
 
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from lookalike.errors import EvaluationError
 from lookalike.presenting.thumbnails import QUIET, fitted, font_of, small
-from lookalike.records import RankedRow
+from lookalike.records import Box, RankedRow
 
 QUERY, RIGHT, WRONG = "#0a5fb4", "#1a7f4b", "#c62f2f"
 INK, GROUND = "#1c1c1e", "#ffffff"
@@ -70,12 +70,14 @@ class Tile(NamedTuple):
         kind: says its frame and badge; "" is a plain one.
         lines: at most two below the picture, the first in ink, the second in grey.
         apart: whether it stands apart from the tile before it.
+        box: the part of the picture that is shown; None: all of it.
     """
 
     path: Path
     kind: Literal["query", "right", "wrong", ""] = ""
     lines: tuple[str, ...] = ()
     apart: bool = False
+    box: Box | None = None
 
 
 class Strip(NamedTuple):
@@ -114,10 +116,11 @@ def tiles_of(row: RankedRow) -> list[Tile]:
             "right" if answer.right else "wrong",
             (f"{answer.similarity:.3f}", *(() if answer.right else (answer.label,))),
             apart=place == 0,
+            box=answer.box,
         )
         for place, answer in enumerate(row.answers)
     ]
-    return [Tile(row.query, "query", (row.label,)), *answers]
+    return [Tile(row.query, "query", (row.label,), box=row.box), *answers]
 
 
 def draw_strips(strips: Sequence[Strip], *, head: tuple[str, ...] = (), tile: int = 96) -> Image.Image:
@@ -161,7 +164,12 @@ def draw_strips(strips: Sequence[Strip], *, head: tuple[str, ...] = (), tile: in
 
 
 def draw_pictures(
-    paths: Sequence[Path], *, captions: Sequence[str] = (), columns: int = 5, tile: int = 96
+    paths: Sequence[Path],
+    *,
+    captions: Sequence[str] = (),
+    columns: int = 5,
+    tile: int = 96,
+    boxes: Sequence[Box | None] = (),
 ) -> Image.Image:
     """Draw pictures side by side, row after row: a batch, with its K as columns, or any part of a table.
 
@@ -170,13 +178,14 @@ def draw_pictures(
         captions: one line under each; none: no line.
         columns: pictures in a row, >= 1.
         tile: side of a picture in pixels, >= 16.
+        boxes: for each picture the part to show, or None; none: the pictures whole.
 
     Returns:
         An RGB image on white.
 
     Raises:
         EvaluationError: there are no pictures.
-        ValueError: there are captions, but not one for each picture.
+        ValueError: there are captions or boxes, but not one for each picture.
     """
     if not paths:
         raise EvaluationError(
@@ -187,9 +196,10 @@ def draw_pictures(
     rows = -(-len(paths) // columns)
     size = min(columns, len(paths)) * step[0] + layout.gap, rows * step[1] + layout.gap
     image = Image.new("RGB", size, GROUND)
-    for place, (path, caption) in enumerate(zip(paths, captions or [""] * len(paths), strict=True)):
+    given = zip(paths, captions or [""] * len(paths), boxes or [None] * len(paths), strict=True)
+    for place, (path, caption, box) in enumerate(given):
         left, top = (layout.gap + step[0] * (place % columns), layout.gap + step[1] * (place // columns))
-        _picture(image, layout, path, left, top)
+        _picture(image, layout, small(path, layout.tile, box=box), left, top)
         under, width = (left + layout.cell / 2, top + layout.cell), layout.cell + layout.gap
         _text(ImageDraw.Draw(image), layout, caption, under, width=width, colour=INK, anchor="ma")
     return image
@@ -207,7 +217,7 @@ def _places(layout: Layout, tiles: Sequence[Tile]) -> list[int]:
 
 def _tile(image: Image.Image, layout: Layout, tile: Tile, left: int, top: int) -> None:
     draw = ImageDraw.Draw(image)
-    _picture(image, layout, tile.path, left, top)
+    _picture(image, layout, small(tile.path, layout.tile, box=tile.box), left, top)
     _frame(draw, layout, left, top, colour=FRAMES[tile.kind], dashed=tile.kind == "wrong")
     if tile.kind in {"right", "wrong"}:
         badge = _badge(max(12, layout.tile // 5), right=tile.kind == "right")
@@ -218,8 +228,7 @@ def _tile(image: Image.Image, layout: Layout, tile: Tile, left: int, top: int) -
         _text(draw, layout, text, under, width=layout.cell + layout.gap, colour=colour, anchor="ma")
 
 
-def _picture(image: Image.Image, layout: Layout, path: Path, left: int, top: int) -> None:
-    picture = small(path, layout.tile)
+def _picture(image: Image.Image, layout: Layout, picture: Image.Image, left: int, top: int) -> None:
     free = layout.cell - picture.width, layout.cell - picture.height
     image.paste(picture, (left + free[0] // 2, top + free[1] // 2))
 

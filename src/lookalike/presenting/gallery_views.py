@@ -36,8 +36,8 @@ def _examples(pair: ConfusedClasses) -> list[Tile]:
         tile
         for place, example in enumerate(pair.examples)
         for tile in (
-            Tile(example.first, lines=(pair.first,), apart=place > 0),
-            Tile(example.second, lines=(pair.second, f"{example.similarity:.3f}")),
+            Tile(example.first, lines=(pair.first,), apart=place > 0, box=example.first_box),
+            Tile(example.second, lines=(pair.second, f"{example.similarity:.3f}"), box=example.second_box),
         )
     ]
 
@@ -77,10 +77,12 @@ def draw_triplets(found: Triplets, *, tile: int = 96) -> Image.Image:
 
 
 def _three(entry: Triplet, *, apart: bool) -> list[Tile]:
+    anchor, positive, negative = entry.boxes
+    other = f"{entry.negative_similarity:.3f}", entry.negative_label
     return [
-        Tile(entry.anchor, "query", (entry.label,), apart),
-        Tile(entry.positive, "right", (f"{entry.positive_similarity:.3f}",)),
-        Tile(entry.negative, "wrong", (f"{entry.negative_similarity:.3f}", entry.negative_label)),
+        Tile(entry.anchor, "query", (entry.label,), apart, anchor),
+        Tile(entry.positive, "right", (f"{entry.positive_similarity:.3f}",), box=positive),
+        Tile(entry.negative, "wrong", other, box=negative),
     ]
 
 
@@ -94,13 +96,14 @@ def draw_attribute_rows(rows: Sequence[AttributeRow], *, tile: int = 96) -> Imag
 
 
 def _asked(row: AttributeRow) -> list[Tile]:
-    query = [Tile(row.picture, "query")] if row.picture else []
+    query = [Tile(row.picture, "query", box=row.box)] if row.picture else []
     return query + [
         Tile(
             answer.path,
             "right" if answer.right else "wrong",
             (f"{answer.similarity:.3f}", answer.label),
             apart=bool(query) and place == 0,
+            box=answer.box,
         )
         for place, answer in enumerate(row.answers)
     ]

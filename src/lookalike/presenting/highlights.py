@@ -64,8 +64,9 @@ def highlights(found: Evaluation, *, rows: Rows | None = None, seed: int = 0) ->
 def confusion_table(found: Evaluation, *, rows: Rows | None = None, classes: int = CLASSES) -> Confusion:
     """What the queries of each class are taken for by their nearest picture, or that nothing matches.
 
-    Only the most confused classes have a row and a column of their own; all others are one class. Without a
-    threshold every nearest picture matches.
+    Only the most confused classes have a row and a column of their own; all others share one of each, and a
+    further column has their queries that are taken for another class of these, so that the diagonal is what
+    is right. Without a threshold every nearest picture matches.
 
     Args:
         classes: at most so many stand alone, >= 2.
@@ -76,15 +77,17 @@ def confusion_table(found: Evaluation, *, rows: Rows | None = None, classes: int
     asking, labels = judged(found, rows), found.table.labels
     own, taken = labels[found.queries[asking]], labels[found.found.neighbours[asking, 0]]
     names = _alone(found, rows, own, classes)
-    others = f"{len(np.unique(labels)) - len(names):,} others"
-    shown = (*names, *((others,) if len(names) < len(np.unique(labels)) else ()))
+    rest = len(np.unique(labels)) - len(names)
+    shown = (*names, *((f"{rest:,} others",) if rest else ()))
     place = {name: number for number, name in enumerate(names)}
     threshold = found.report.threshold
     limit = -np.inf if threshold is None else threshold.similarity
-    counts = np.zeros((len(shown), len(shown) + 1), dtype=np.int64)
+    counts = np.zeros((len(shown), len(shown) + (2 if rest else 1)), dtype=np.int64)
     for is_, as_, similarity in zip(own, taken, found.found.similarities[asking, 0], strict=True):
-        column = place.get(as_, len(names)) if similarity >= limit else len(shown)
-        counts[place.get(is_, len(names)), column] += 1
+        row, column = place.get(is_, len(names)), place.get(as_, len(names))
+        if row == column == len(names) and is_ != as_:
+            column = len(shown)  # another one of the others
+        counts[row, column if similarity >= limit else -1] += 1
     return Confusion(shown, counts, limit)
 
 

@@ -49,8 +49,8 @@ def _(shown: ImageTable) -> str:
     rows = np.unique(np.linspace(0, max(count - 1, 0), min(MOST_PICTURES, count)).astype(np.int64))
     some = shown.take(rows)
     tiles = [
-        Tile(path, lines=(label if label is not None else "no label",))
-        for path, label in zip(some.paths, some.frame["label"], strict=True)
+        Tile(path, lines=(label if label is not None else "no label",), box=box)
+        for path, label, box in zip(some.paths, some.frame["label"], some.boxes, strict=True)
     ]
     return _html("; ".join(said), strips=[Strip(tiles)], note=_rest(len(tiles), count, "pictures"))
 
@@ -94,10 +94,12 @@ def _(shown: Evaluation) -> str:
 
 
 def _report(report: Report, *, strips: Sequence[Strip] = ()) -> str:
-    lines = summary(report)
-    end = lines.index("")
+    lines = summary(report, others="report.figures")
+    first = lines.index("")
+    second = lines.index("", first + 1)
     heading = f"{report.model} on {report.split if report.split != 'all' else 'all pictures'}"
-    return _html(heading, lines[:end], strips=strips, figures="\n".join(lines[end + 1 :]))
+    figures = "\n".join(lines[first + 1 : second])
+    return _html(heading, lines[:first], strips=strips, figures=figures, closing=lines[second + 1 :])
 
 
 def _answer(hit: Hit, *, apart: bool) -> Tile:
@@ -122,6 +124,7 @@ def _html(
     strips: Sequence[Strip] = (),
     figures: str = "",
     note: str = "",
+    closing: Sequence[str] = (),
 ) -> str:
     return render(
         "notebook.html.j2",
@@ -130,5 +133,6 @@ def _html(
         strips=strips,
         figures=figures,
         note=note,
+        closing=closing,
         frames=FRAMES,
     )

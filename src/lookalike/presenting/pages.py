@@ -70,7 +70,7 @@ def report_page(
     Raises:
         ModelError: the model's calibration is damaged.
     """
-    names, counts = np.unique(evaluation.table.labels, return_counts=True)
+    kept = "" if recipe else recipe_beside(model)
     return ReportPage(
         title=model.name,
         report=evaluation.report,
@@ -84,15 +84,21 @@ def report_page(
         candidates=candidates,
         rows=evaluation.rows,
         worst=evaluation.worst,
-        recipe=recipe or recipe_beside(model),
+        recipe=recipe or kept,
+        beside=bool(kept),
         versions=installed(),
         data=table.fingerprint(),
         trained_on=str((model.facts["training"] or {}).get("data", "")),
         split_counts=split_counts(table),
-        class_counts=dict(zip(names.tolist(), counts.tolist(), strict=True)),
+        class_counts=_class_counts(evaluation.table),
         created=created,
         **_looked_for(evaluation, model, seed=seed, progress=progress),
     )
+
+
+def _class_counts(table: ImageTable) -> dict[str, int]:
+    names, counts = np.unique(table.labels, return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
 
 def _looked_for(
@@ -128,7 +134,7 @@ def places(evaluation: Evaluation, *, seed: int) -> Places | None:
     except EvaluationError:
         return None
     part = table.take(rows)
-    return Places(projection, part.labels.tolist(), part.paths)
+    return Places(projection, part.labels.tolist(), part.paths, part.boxes)
 
 
 def pairs_by_class(evaluation: Evaluation) -> ClassPairs | None:

@@ -6,18 +6,19 @@ A ReportPage and a folder enter; files leave, each named for what it shows. Noth
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
-from lookalike.attribute_evaluation import AttributeReport
+from lookalike.attribute_evaluation import MEANINGS, AttributeReport
 from lookalike.errors import LookalikeError
 from lookalike.files import write_atomically
 from lookalike.presenting.canvas import to_png
 from lookalike.presenting.contents import ReportPage
-from lookalike.presenting.drawings import drawings
+from lookalike.presenting.drawings import ALTS, drawings
 from lookalike.presenting.gallery import draw_rows
 from lookalike.presenting.gallery_views import (
     draw_attribute_rows,
@@ -27,12 +28,16 @@ from lookalike.presenting.gallery_views import (
 )
 from lookalike.presenting.plots_explanation import draw_explanation
 
+GALLERIES = ("rows", "worst", "missed", "unmatched", "confused", "doubtful", "triplets")
+OWN = re.compile(rf"({'|'.join((*ALTS, *GALLERIES))}|explanation_[1-9]\d*)\.png")
+OWN_OF_ATTRIBUTES = re.compile(rf"({'|'.join(MEANINGS)})\.png")
+
 
 def write_pictures(page: ReportPage, folder: Path) -> tuple[Path, ...]:
     """Write every plot and gallery of a report into a folder, which is made where it is missing.
 
     What there is nothing for is left out: no "unmatched.png" where every query matches. Files of the same
-    names are replaced.
+    names are replaced, and those of an earlier report that this one has nothing for are removed.
 
     Returns:
         The files written.
@@ -41,7 +46,7 @@ def write_pictures(page: ReportPage, folder: Path) -> tuple[Path, ...]:
         LookalikeError: the folder cannot be made, is read-only or full.
     """
     drawn = {name: partial(to_png, plot) for name, plot in drawings(page).items()}
-    return _write(drawn | _galleries(page), folder)
+    return _write(drawn | _galleries(page), folder, OWN)
 
 
 def write_attribute_pictures(report: AttributeReport, folder: Path) -> tuple[Path, ...]:
@@ -51,10 +56,11 @@ def write_attribute_pictures(report: AttributeReport, folder: Path) -> tuple[Pat
         LookalikeError: the folder cannot be made, is read-only or full.
     """
     kinds = {kind.name: partial(draw_attribute_rows, kind.rows) for kind in report.kinds if kind.rows}
-    return _write({name: partial(_png, draw) for name, draw in kinds.items()}, folder)
+    return _write({name: partial(_png, draw) for name, draw in kinds.items()}, folder, OWN_OF_ATTRIBUTES)
 
 
-def _write(drawn: Mapping[str, Callable[[], bytes]], folder: Path) -> tuple[Path, ...]:
+def _write(drawn: Mapping[str, Callable[[], bytes]], folder: Path, own: re.Pattern[str]) -> tuple[Path, ...]:
+    """Write what is drawn, in place of all files there whose names are the report's own."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
@@ -66,7 +72,11 @@ def _write(drawn: Mapping[str, Callable[[], bytes]], folder: Path) -> tuple[Path
         ) from error
     for name, draw in drawn.items():
         write_atomically(folder / f"{name}.png", draw())
-    return tuple(folder / f"{name}.png" for name in drawn)
+    written = tuple(folder / f"{name}.png" for name in drawn)
+    for old in set(folder.iterdir()) - set(written):
+        if own.fullmatch(old.name) and old.is_file():
+            old.unlink(missing_ok=True)
+    return written
 
 
 def _galleries(page: ReportPage) -> dict[str, Callable[[], bytes]]:

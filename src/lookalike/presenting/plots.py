@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from lookalike.presenting.canvas import (
     BLUE,
     GRID,
-    INK,
     LINES,
+    MARK,
     drawable,
     in_percent,
     new_plot,
@@ -36,6 +36,7 @@ Doubles = NDArray[np.float64]
 
 MOST_BARS = 40  # classes that still get a bar with a name each
 MOST_LETTERS = 28  # of a class name
+FEWEST = 10  # pairs that match, for a precision to be drawn
 CURVE_STEPS = 400  # resolution of a drawn curve along either axis
 SHADE = 0.16  # opacity of a filled area
 MODEL, UNTRAINED, MARKED_MODEL, MARKED_UNTRAINED = LINES[0], LINES[1], LINES[4], LINES[5]
@@ -178,6 +179,8 @@ def recall_at_k(figures: Mapping[str, Figure]) -> Plot:
 def metrics_over_threshold(histogram: PairHistogram, threshold: Threshold | None = None) -> Plot:
     """Draw precision, recall and F1 of "match" over the similarity at which a match begins.
 
+    Precision ends where fewer than 10 pairs match: of so few it says nothing.
+
     Raises:
         EvaluationError: there are no same-label or no different-label pairs.
     """
@@ -185,7 +188,7 @@ def metrics_over_threshold(histogram: PairHistogram, threshold: Threshold | None
     edges, same, different = _display_bins(histogram, steps=CURVE_STEPS)
     right, wrong = _at_least(same)[:-1], _at_least(different)[:-1]  # the last edge lies past every pair
     curves = {
-        "precision": right / (right + wrong),
+        "precision": np.where(right + wrong < FEWEST, np.nan, right / (right + wrong)),
         "recall": right / right[0],
         "F1": 2 * right / (right + wrong + right[0]),
     }
@@ -211,7 +214,7 @@ def _named_minor(span: tuple[float, float]) -> FuncFormatter:
 def _mark(axes: Axes, threshold: Threshold | None) -> None:
     if threshold is not None:
         label = f"threshold {threshold.similarity:.3f}"
-        axes.axvline(threshold.similarity, color=INK, linewidth=1.0, label=label)
+        axes.axvline(threshold.similarity, label=label, **MARK)
 
 
 def _at_least(counts: NDArray[np.int64]) -> NDArray[np.int64]:

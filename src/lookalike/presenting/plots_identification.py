@@ -21,6 +21,7 @@ from lookalike.presenting.canvas import (
     GRID,
     INK,
     LINES,
+    MARK,
     drawable,
     in_percent,
     new_plot,
@@ -33,7 +34,7 @@ from lookalike.records import PairHistogram
 MOST_NUMBERS = 20  # labels whose counts are still written into their cells
 MOST_NAMES = 40  # labels that are still drawn; of more, those with the most errors
 MOST_LETTERS = 18  # of a label
-OTHERS, STRANGERS = "other labels", "strangers"
+OTHERS, ANOTHER, STRANGERS, BLANK = "other labels", "another of these", "strangers", "(blank)"
 SHADES = LinearSegmentedColormap.from_list("shades", [to_rgba(BLUE, 0.0), to_rgba(BLUE)])  # on any ground
 DARK = 0.6  # of a row: from here on its number is written in white
 MOST_POINTS = 1000  # of a line
@@ -45,26 +46,28 @@ def confusion_matrix(found: Confusion) -> Plot:
     """Draw what the queries of each label were taken for, a row each, and what had no match.
 
     A cell is as dark as its share of the row. Up to 20 labels the counts are written into the cells. Of more
-    than 40 labels those with the most errors are drawn, and the others as one. Strangers, where there are
-    any, have a row of their own below a line.
+    than 40 labels those with the most errors are drawn, and the others as one; "another of these" is then a
+    column of its own for queries of one of the others that were taken for another of them. Strangers, where
+    there are any, have a row of their own below a line.
     """
     labels, counts = _largest(found)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    columns = [drawable(label, most=MOST_LETTERS) for label in labels]
-    rows = [*columns, STRANGERS] if found.strangers is not None else columns
+    named = [drawable(label, most=MOST_LETTERS) if label.strip() else BLANK for label in labels]
+    columns = [*named, ANOTHER] if counts.shape[1] == len(labels) + 2 else named
+    rows = [*named, STRANGERS] if found.strangers is not None else named
     with styled():
         plot = new_plot(height=min(max(2.6, 1.4 + 0.3 * len(rows)), 7.0))
         axes = plot.add_subplot()
         axes.imshow(shares, cmap=SHADES, vmin=0.0, vmax=1.0, aspect="auto")
         axes.axvline(len(columns) - 0.5, color=INK, linewidth=1.0)
         if found.strangers is not None:
-            axes.axhline(len(columns) - 0.5, color=INK, linewidth=1.0)
+            axes.axhline(len(named) - 0.5, color=INK, linewidth=1.0)
         axes.grid(visible=False)
-        size = 8 if len(columns) > MOST_NUMBERS else 10
+        size = 8 if len(named) > MOST_NUMBERS else 10
         axes.set_xticks(range(len(columns) + 1), [*columns, NO_MATCH], rotation=90, fontsize=size)
         axes.set_yticks(range(len(rows)), rows, fontsize=size)
-        axes.set(xlabel="taken for", ylabel="is")
-        if len(columns) <= MOST_NUMBERS:
+        axes.set(xlabel="taken for", ylabel="is (label)")
+        if len(named) <= MOST_NUMBERS:
             _write_numbers(axes, counts, shares)
         if len(labels) < len(found.labels):
             shown = f"the {len(labels) - 1} of {len(found.labels):,} labels with the most errors"
@@ -99,7 +102,7 @@ def identification_over_threshold(curve: OpenCounts, threshold: OpenThreshold | 
         in_percent(axes.yaxis)
         if threshold is not None:
             label = f"threshold {threshold.similarity:.3f}"
-            axes.axvline(threshold.similarity, color=INK, linewidth=1.0, label=label)
+            axes.axvline(threshold.similarity, label=label, **MARK)
         plot.legend(loc="outside lower center", ncols=2)
     return plot
 
@@ -169,19 +172,28 @@ def precision_recall(histogram: PairHistogram, baseline: PairHistogram | None = 
 
 
 def _largest(found: Confusion) -> tuple[list[str], Ints]:
-    """Labels and counts, a row for strangers included; of many labels the worst, and one for all others."""
+    """Labels and counts, a row for strangers included; of many labels the worst, and one for all others.
+
+    Where one stands for several, the column before the last is for those taken for another one of these.
+    """
     counts = found.counts if found.strangers is None else np.vstack([found.counts, found.strangers])
     labels = list(found.labels)
     if len(labels) <= MOST_NAMES:
         return labels, counts
-    square = found.counts[:, :-1]
+    square = found.counts[:, : len(labels)]
     errors = found.counts.sum(axis=1) + square.sum(axis=0) - 2 * np.diagonal(square)
+    if several := counts.shape[1] == len(labels) + 2:
+        errors[-1] = -1  # it is one of those that share a row
     worst = np.sort(np.argsort(-errors, kind="stable")[:MOST_NAMES])
-    place = np.full(len(labels) + 1, MOST_NAMES)  # of a label among those shown; no match comes after them
-    place[worst], place[-1] = np.arange(MOST_NAMES), MOST_NAMES + 1
-    rows = place if found.strangers is not None else place[:-1]
-    joined = np.zeros((rows.max() + 1, MOST_NAMES + 2), np.int64)
-    np.add.at(joined, (rows[:, None], place[None]), counts)
+    place = np.full(len(labels), MOST_NAMES)  # of a label among those shown
+    place[worst] = np.arange(MOST_NAMES)
+    rows = [*place, *([MOST_NAMES + 1] if found.strangers is not None else [])]
+    columns = [*place, *([MOST_NAMES + 1] if several else []), MOST_NAMES + 2]
+    joined = np.zeros((max(rows) + 1, MOST_NAMES + 3), np.int64)
+    np.add.at(joined, (np.array(rows)[:, None], np.array(columns)[None]), counts)
+    right = int(np.diagonal(square)[place == MOST_NAMES].sum())
+    joined[MOST_NAMES, MOST_NAMES + 1] += joined[MOST_NAMES, MOST_NAMES] - right
+    joined[MOST_NAMES, MOST_NAMES] = right
     return [*(labels[code] for code in worst), OTHERS], joined
 
 

@@ -28,7 +28,7 @@ from lookalike.presenting.canvas import (
 )
 from lookalike.presenting.projection import Projection
 from lookalike.presenting.thumbnails import small
-from lookalike.records import Floats, Labels
+from lookalike.records import Box, Floats, Labels
 
 Look = tuple[str, str]
 
@@ -45,7 +45,9 @@ SHARPNESS = 96  # pixels of a picture's longer side
 ROOM = 1.1  # a picture takes this much of its own side, so that a line of the ground parts neighbours
 
 
-def embedding_map(projection: Projection, labels: Labels, *, paths: Sequence[Path] = ()) -> Plot:
+def embedding_map(
+    projection: Projection, labels: Labels, *, paths: Sequence[Path] = (), boxes: Sequence[Box | None] = ()
+) -> Plot:
     """Draw where embeddings lie, and a fair sample of their pictures.
 
     Up to 16 labels each has a look of its own; a map without pictures has, up to 40, their names in the
@@ -56,14 +58,16 @@ def embedding_map(projection: Projection, labels: Labels, *, paths: Sequence[Pat
         projection: of n vectors.
         labels: [n] of any type; "" and None are no label.
         paths: the n files; none: points only.
+        boxes: for each file the part to show, or None; none: the pictures whole.
 
     Raises:
         EvaluationError: there is no place.
-        ValueError: labels or paths are not n.
+        ValueError: labels, paths or boxes are not n.
     """
     places = projection.places
-    if len(labels) != len(places) or len(paths) not in (0, len(places)):
-        raise ValueError(f"{len(places)} places, {len(labels)} labels and {len(paths)} paths")
+    if len(labels) != len(places) or not {len(paths), len(boxes)} <= {0, len(places)}:
+        given = f"{len(labels)} labels and {len(paths)} paths, {len(boxes)} boxes"
+        raise ValueError(f"{len(places)} places, {given}")
     if not len(places):
         raise nothing_to_draw("an embedding map", saw="no place")
     names, codes = _named(labels)
@@ -76,7 +80,8 @@ def embedding_map(projection: Projection, labels: Labels, *, paths: Sequence[Pat
                 _points(axes, places[codes == code], looks[code], label=drawable(name, most=MOST_LETTERS))
         else:
             _points(axes, places, UNKNOWN)
-        _pictures(axes, places, codes, paths, [colour for colour, _ in looks])
+        pictures = list(zip(paths, boxes or [None] * len(paths), strict=True))
+        _pictures(axes, places, codes, pictures, [colour for colour, _ in looks])
         if len(LOOKS) < len(names) <= MOST_NAMES and not paths:
             for code, name in enumerate(names):
                 _name(axes, places[codes == code], name)
@@ -127,14 +132,19 @@ def _name(axes: Axes, places: Floats, name: str) -> None:
 
 
 def _pictures(
-    axes: Axes, places: Floats, codes: NDArray[np.int64], paths: Sequence[Path], colours: Sequence[str]
+    axes: Axes,
+    places: Floats,
+    codes: NDArray[np.int64],
+    pictures: Sequence[tuple[Path, Box | None]],
+    colours: Sequence[str],
 ) -> None:
     """Draw pictures over their points, with an edge in the colour of their label."""
-    if not paths:
+    if not pictures:
         return
     side = (float(np.ptp(places, axis=0).max()) or 1.0) / ACROSS
     for row in apart(places, fair_order(codes), side=ROOM * side, most=MOST_PICTURES):
-        picture = small(paths[row], SHARPNESS)
+        path, box = pictures[row]
+        picture = small(path, SHARPNESS, box=box)
         half = np.array(picture.size) * side / (2 * max(picture.size))
         (left, bottom), (right, top) = places[row] - half, places[row] + half
         extent = (float(left), float(right), float(bottom), float(top))

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure as Plot
 
 from lookalike.judging.calibrated import Calibration
-from lookalike.presenting.canvas import GRID, INK, in_percent, new_plot, repeated, styled
+from lookalike.presenting.canvas import GRID, MARK, in_percent, new_plot, repeated, styled
 from lookalike.records import Threshold
 
 DRAWN = {"precision": "precision", "recall": "recall", "false_match_rate": "false-match rate"}
@@ -35,7 +35,7 @@ def calibration_curves(calibration: Calibration, threshold: Threshold | None = N
             axes.axvline(band.similarity, color=GRID, linewidth=0.8)
         if threshold is not None:
             label = f"threshold {threshold.similarity:.3f}"
-            axes.axvline(threshold.similarity, color=INK, linewidth=1.0, label=label)
+            axes.axvline(threshold.similarity, label=label, **MARK)
         axes.set(xlabel="similarity (cosine)", ylabel="share (%)", ylim=(0, 1.01))
         axes.set_xlim(*_span(calibration))
         in_percent(axes.yaxis)

@@ -82,17 +82,17 @@ def intermediate_values(trials: Sequence[Trial], *, name: str, best: int | None 
 
 
 def importances(shares: Mapping[str, float], *, of: str) -> Plot:
-    """Draw which share of the differences between trials each key explains, the largest first.
+    """Draw how much each key tells of what sets the best trials apart from the rest, the largest first.
 
     Args:
         shares: key to share, in [0, 1].
-        of: what differs, for example "map@r" or "duration".
+        of: by what they are best, for example "map@r" or "duration".
 
     Raises:
         EvaluationError: there are none.
     """
     if not shares:
-        raise nothing_to_draw("importances", saw="no key")
+        raise nothing_to_draw("importances", saw="no key that tells the best trials from the rest")
     ranked = sorted(shares.items(), key=lambda entry: entry[1])
     with styled():
         plot = new_plot(height=0.9 + 0.36 * len(ranked))
@@ -101,7 +101,10 @@ def importances(shares: Mapping[str, float], *, of: str) -> Plot:
             [key for key, _ in ranked], [100 * share for _, share in ranked], color=BLUE, height=0.6
         )
         axes.bar_label(bars, fmt="%.0f", padding=4)
-        axes.set(xlabel=f"importance for {of} (% of what differs)", xlim=(0, 110 * max(shares.values()) or 1))
+        axes.set(
+            xlabel=f"importance for {of} (% of what sets the best trials apart)",
+            xlim=(0, 110 * max(shares.values()) or 1),
+        )
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
     return plot

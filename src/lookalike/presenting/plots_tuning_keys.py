@@ -17,7 +17,7 @@ from matplotlib.figure import Figure as Plot
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from lookalike.presenting.canvas import INK, drawable, new_plot, nothing_to_draw, styled
+from lookalike.presenting.canvas import BLUE, INK, drawable, new_plot, nothing_to_draw, styled
 from lookalike.presenting.plots_tuning import finished_ones
 from lookalike.presenting.trials import Objective, Trial, keys_of, shown
 
@@ -26,6 +26,7 @@ MOST_PAIRS, MOST_LABEL = 6, 22
 _LOG_FROM = 30.0  # a range of positive numbers this wide is drawn on a logarithmic axis
 _FEW = 6  # different numbers that stand side by side like names
 _CELLS = 40  # of the surface, along each side
+_FAINTEST = 0.2  # opacity: on a dark ground as on a light one, stronger means more
 _SHADES = LinearSegmentedColormap.from_list("shades", ["#dce8f5", "#6f9fd0", "#0a3d73"])
 
 
@@ -54,7 +55,7 @@ class Scale(NamedTuple):
 
 
 def slices(trials: Sequence[Trial], objective: Objective, *, place: int = 0) -> Plot:
-    """Draw the objective over each key that was searched, a panel for each; later trials darker.
+    """Draw the objective over each key that was searched, a panel for each; later trials stronger.
 
     Raises:
         EvaluationError: no trial was finished.
@@ -64,13 +65,13 @@ def slices(trials: Sequence[Trial], objective: Objective, *, place: int = 0) -> 
     columns = min(2, len(keys))
     rows = math.ceil(len(keys) / columns)
     values = np.array([trial.values[place] for trial in done])
-    order = Normalize(-0.3 * len(done), len(done) - 1)(np.arange(len(done)))
+    order = _FAINTEST + (1 - _FAINTEST) * np.arange(1, len(done) + 1) / len(done)
     with styled():
         plot = new_plot(height=2.6 * rows)
         panels = plot.subplots(rows, columns, sharey=True, squeeze=False).ravel()
         for axes, key in zip(panels, keys, strict=False):
             scale = scale_of(done, key)
-            axes.scatter(scale.places, values, c=_SHADES(order), s=24, edgecolors=INK, linewidths=0.4)
+            axes.scatter(scale.places, values, color=BLUE, alpha=order, s=24, linewidths=0.4)
             _name(axes, scale, side="x")
         for place_, axes in enumerate(panels):
             axes.set_visible(place_ < len(keys))
@@ -80,7 +81,7 @@ def slices(trials: Sequence[Trial], objective: Objective, *, place: int = 0) -> 
 
 
 def parallel_coordinates(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Plot:
-    """Draw each finished trial as a line through what it chose and what it reached; better ones darker.
+    """Draw each finished trial as a line through what it chose and what it reached; better ones stronger.
 
     Raises:
         EvaluationError: no trial was finished.
@@ -94,8 +95,8 @@ def parallel_coordinates(trials: Sequence[Trial], objectives: Sequence[Objective
         plot = new_plot(height=3.6)
         axes = plot.add_subplot()
         for trial in np.argsort(rank):
-            color = _SHADES(0.1 + 0.9 * rank[trial])
-            axes.plot(heights[:, trial], color=color, linewidth=1.0 + 1.2 * rank[trial], alpha=0.9)
+            strength = _FAINTEST + (1 - _FAINTEST) * rank[trial]
+            axes.plot(heights[:, trial], color=BLUE, linewidth=1.0 + 1.2 * rank[trial], alpha=strength)
         axes.set(xlim=(-0.15, len(scales) - 0.55), ylim=(-0.04, 1.04), yticks=[])
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)

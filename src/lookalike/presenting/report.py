@@ -102,7 +102,7 @@ def _svg(plot: Plot, words: str) -> Markup:
 
 
 def render(template: str, **values: Any) -> str:
-    """One of the pages in web/, with every text escaped; `picture` gives a small copy of a file."""
+    """One of the pages in web/, all text escaped; `picture` is a small copy of a file, or of a box of it."""
     environment = Environment(
         loader=PackageLoader("lookalike", "web"),
         autoescape=True,
@@ -118,5 +118,5 @@ def render(template: str, **values: Any) -> str:
     environment.filters["file_name"] = lambda path: Path(path).name
     environment.filters["in_folder"] = lambda path: "/".join(Path(path).parts[-2:])
     environment.filters["heat_map"] = lambda found: jpeg_uri(draw_explanation(found, tile=HEAT_MAP))
-    environment.globals["picture"] = cache(lambda path: data_uri(path, THUMBNAIL))
+    environment.globals["picture"] = cache(lambda path, box=None: data_uri(path, THUMBNAIL, box=box))
     return _UNPRINTABLE.sub("\ufffd", environment.get_template(template).render(**values))

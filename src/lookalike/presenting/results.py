@@ -14,9 +14,11 @@ from typing import Any
 
 from lookalike.evaluation import Evaluation
 from lookalike.files import write_atomically
+from lookalike.judging.curves import average_precision_error, equal_error_rate_error
+from lookalike.judging.pairs import roc_auc_error
 from lookalike.models.model import Model
 from lookalike.presenting.pages import installed, split_counts
-from lookalike.presenting.wording import claim, comparison, report_json
+from lookalike.presenting.wording import claim, comparison, report_json, skipped_json
 from lookalike.records import Alarm
 from lookalike.tables.table import ImageTable
 
@@ -37,8 +39,11 @@ def results(
     """Join what was measured with what it was measured on and made by.
 
     To what `report_json` gives are added: summary (sentences), per_class (label, queries, recall@1 and map@r,
-    worst first; None for more than 2,000 classes), data (the fingerprint of the table, as in a model's
-    training.data), splits, network and training (as in model.json), recipe, notes, alarms, versions, created.
+    worst first; None for more than 2,000 classes), roc_auc_error, average_precision_error and
+    equal_error_rate_error (the most that counting pairs in bins costs these figures), data (the fingerprint
+    of the table, as in a model's training.data), splits, network and training (as in model.json), recipe,
+    notes, alarms, versions, created.
+    Skipped files below the table's root are named from there.
 
     Args:
         table: the whole table, for its fingerprint and the sizes of its splits.
@@ -48,10 +53,14 @@ def results(
     report, classes = evaluation.report, evaluation.per_class()
     return {
         **report_json(report),
+        "skipped": skipped_json(report.skipped, root=table.root),
         "summary": [claim(report), comparison(report)],
         "per_class": [{"label": entry.label, "queries": entry.queries, **entry.values} for entry in classes]
         if len(classes) <= MOST_CLASSES
         else None,
+        "roc_auc_error": roc_auc_error(evaluation.pairs),
+        "average_precision_error": average_precision_error(evaluation.pairs),
+        "equal_error_rate_error": equal_error_rate_error(evaluation.pairs),
         "data": table.fingerprint(),
         "splits": {
             name: {"images": images, "classes": count}
@@ -73,5 +82,14 @@ def write_results(values: Mapping[str, Any], folder: Path) -> None:
     Raises:
         LookalikeError: the folder is missing, read-only or full.
     """
+    write_values(values, folder / RESULTS)
+
+
+def write_values(values: Mapping[str, Any], path: Path) -> None:
+    """Write plain values into a JSON file, whole or not at all.
+
+    Raises:
+        LookalikeError: the folder is missing, read-only or full.
+    """
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(folder / RESULTS, text.encode("utf-8", "replace"))
+    write_atomically(path, text.encode("utf-8", "replace"))

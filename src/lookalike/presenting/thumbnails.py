@@ -24,17 +24,17 @@ JPEG_QUALITY = 85
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def thumbnail(path: str | Path, size: int) -> bytes:
-    """A picture at most `size` pixels wide and high, upright, as JPEG; never enlarged.
+def thumbnail(path: str | Path, size: int, *, box: Box | None = None) -> bytes:
+    """A picture, or the part in a box of it, at most `size` pixels wide and high, as JPEG; never enlarged.
 
     A file that cannot be opened gives a grey tile with the reason. Nothing is raised for it.
     """
-    return _jpeg(small(Path(path), size))
+    return _jpeg(small(Path(path), size, box=box))
 
 
-def data_uri(path: str | Path, size: int) -> str:
+def data_uri(path: str | Path, size: int, *, box: Box | None = None) -> str:
     """`thumbnail` as a data: address, for a page that stands alone."""
-    return _address(thumbnail(path, size))
+    return _address(thumbnail(path, size, box=box))
 
 
 def jpeg_uri(image: Image.Image) -> str:

@@ -30,6 +30,7 @@ from lookalike.presenting.trials import (
 )
 from lookalike.records import Report
 
+ENOUGH = 20  # finished trials from which importances are more than hints
 MOST_KEYS = 4  # of which pairs are drawn as surfaces
 MOST_TRIALS = 500  # of the table
 FIGURES = ("recall@1", "map@r", "roc_auc")
@@ -41,9 +42,10 @@ class StudyPage:
 
     Attributes:
         title: the study's name.
-        importances: objective's name, or "duration", to key to share.
-        report: figures on test of the best settings, trained on train and val; None: there are none.
-        learned: what that model learned from, as it shall be printed.
+        importances: objective's name, or "duration", to key to share; no key where nothing is known.
+        report: figures on test of the best settings, trained once more; None: there are none.
+        judged: how many models of this study test has judged, that one among them.
+        learned: what that model learned from, as it shall be printed; folder: the name of its folder.
         recipe: the best settings as a run file; notes: what else to say, in sentences.
     """
 
@@ -52,7 +54,9 @@ class StudyPage:
     trials: Sequence[Trial]
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     report: Report | None = None
+    judged: int = 0
     learned: str = ""
+    folder: str = ""
     recipe: str = ""
     notes: Sequence[str] = ()
     created: str = ""
@@ -169,6 +173,8 @@ def drawings(page: StudyPage) -> list[Drawing]:
     keys = sorted(shares, key=lambda key: -shares[key])[:MOST_KEYS] or None
     best = page.best.number if page.best else None
     course = "recall@1" if goal.name == "recall@1" else "map@r"
+    count = len(finished(trials))
+    hints = f" These are hints: {count} finished trials are few." if count < ENOUGH else ""
     several = [
         Drawing("pareto", "What is gained at what cost",
                 "Trials by both objectives; the line joins those that no other one beats.",
@@ -181,14 +187,14 @@ def drawings(page: StudyPage) -> list[Drawing]:
         Drawing("intermediate", "Intermediate values", "Each trial over its epochs; dashed ones were pruned.",
                 lambda: plots_tuning.intermediate_values(trials, name=course, best=best)),
         Drawing("importances", "Importances",
-                f"How much of the differences in {goal.name} each key explains.",
+                f"Which keys tell the trials that are best by {goal.name} from the rest, as shares.{hints}",
                 lambda: plots_tuning.importances(shares, of=goal.name)),
         Drawing("durations", "Importances for duration",
-                "How much of the differences in duration each key explains.",
+                f"Which keys tell the shortest trials from the rest, as shares.{hints}",
                 lambda: plots_tuning.importances(page.importances.get("duration", {}), of="duration")),
-        Drawing("slices", "Slices", f"{goal.name} over each key; later trials are darker.",
+        Drawing("slices", "Slices", f"{goal.name} over each key; later trials are stronger.",
                 lambda: plots_tuning_keys.slices(trials, goal)),
-        Drawing("parallel", "Parallel coordinates", "Each trial as a line; better ones are darker.",
+        Drawing("parallel", "Parallel coordinates", "Each trial as a line; better ones are stronger.",
                 lambda: plots_tuning_keys.parallel_coordinates(trials, goals)),
         Drawing("contours", "Contours", f"{goal.name} over pairs of keys, weighted between the trials.",
                 lambda: plots_tuning_keys.contours(trials, goal, keys=keys)),

@@ -16,7 +16,7 @@ from lookalike.evaluation import Evaluation
 from lookalike.judging.similarity import Doubles, Ints
 from lookalike.presenting.views import COUNT, Rows, View, judged
 from lookalike.ranked import ranked_row
-from lookalike.records import Floats, RankedRow
+from lookalike.records import Box, Floats, RankedRow
 from lookalike.tables.roles import roles_of
 
 EXAMPLES = 4  # pairs of pictures that show a confusion
@@ -28,11 +28,13 @@ BLOCK = 1024  # queries that are compared with a class at once
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture of each of two classes; `similarity` in [-1, 1]."""
+    """A picture, or the part in a box of it, of each of two classes; `similarity` in [-1, 1]."""
 
     first: Path
     second: Path
     similarity: float
+    first_box: Box | None = None
+    second_box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,8 @@ def confused(found: Evaluation, *, rows: Rows | None = None, count: int = COUNT)
 def _pair(
     found: Evaluation, pair: tuple[str, str], queries: list[int], *, queries_of: int
 ) -> ConfusedClasses:
-    images, labels = found.table.frame["image"], found.table.frame["label"]
+    table = found.table
+    images, labels = table.frame["image"], table.frame["label"]
     there = sum(labels[int(found.queries[query])] == pair[0] for query in queries)
     shown: dict[frozenset[int], int] = {}  # two pictures that are each other's nearest show once
     for query in sorted(queries, key=lambda query: -found.found.similarities[query, 0]):
@@ -118,8 +121,9 @@ def _pair(
     for query in list(shown.values())[:EXAMPLES]:
         rows = _rows_of(found, query)
         first, second = rows if labels[rows[0]] == pair[0] else rows[::-1]
-        paths = found.table.root / images[first], found.table.root / images[second]
-        examples.append(Example(*paths, float(found.found.similarities[query, 0])))
+        paths = table.root / images[first], table.root / images[second]
+        similarity = float(found.found.similarities[query, 0])
+        examples.append(Example(*paths, similarity, table.box_of(first), table.box_of(second)))
     return ConfusedClasses(*pair, there, len(queries) - there, queries_of, tuple(examples))
 
 

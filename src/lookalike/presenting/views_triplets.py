@@ -17,7 +17,7 @@ from lookalike.errors import EvaluationError
 from lookalike.evaluation import Evaluation
 from lookalike.judging.similarity import Ints, cosine
 from lookalike.presenting.views import Rows, checked_rows
-from lookalike.records import Floats
+from lookalike.records import Box, Floats
 from lookalike.tables.roles import Roles, roles_of
 
 DRAWN = 20_000  # triplets that the shares are counted on: known to within 0.7 percentage points
@@ -39,6 +39,7 @@ class Triplet:
 
     Attributes:
         positive_similarity, negative_similarity: of the anchor to either, in [-1, 1].
+        boxes: for each of the three the part that is meant; None: the whole picture.
     """
 
     kind: TripletKind
@@ -49,6 +50,7 @@ class Triplet:
     negative_label: str
     positive_similarity: float
     negative_similarity: float
+    boxes: tuple[Box | None, Box | None, Box | None] = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,11 @@ def _first(places: Ints, chosen: NDArray[np.bool_], count: int) -> list[int]:
 
 
 def _triplet(found: Evaluation, rows: Ints, kind: TripletKind, positive: float, negative: float) -> Triplet:
-    images, labels = found.table.frame["image"], found.table.frame["label"]
-    anchor, mate, other = (found.table.root / images[row] for row in rows.tolist())
-    return Triplet(kind, anchor, mate, other, labels[int(rows[0])], labels[int(rows[2])], positive, negative)
+    table, (first, second, third) = found.table, rows.tolist()
+    images, labels = table.frame["image"], table.frame["label"]
+    anchor, mate, other = (table.root / images[row] for row in (first, second, third))
+    parts = table.box_of(first), table.box_of(second), table.box_of(third)
+    return Triplet(kind, anchor, mate, other, labels[first], labels[third], positive, negative, parts)
 
 
 def _kinds(positive: Floats, negative: Floats, margin: float) -> NDArray[np.int64]:

@@ -7,7 +7,9 @@ single figure, and the rule that says whether training helped, stand in a room o
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from lookalike.judging.figure_wording import details as details
@@ -22,7 +24,7 @@ from lookalike.judging.figure_wording import plain, table_lines
 from lookalike.judging.figure_wording import shown as shown
 from lookalike.judging.figure_wording import span as span
 from lookalike.judging.figure_wording import verdict as verdict
-from lookalike.records import Report
+from lookalike.records import Report, Skipped
 from lookalike.threshold import COPIES
 
 FEW = 10  # classes: below, a bootstrap over them has too little to draw from
@@ -103,11 +105,14 @@ def threshold_kept(report: Report) -> bool | None:
     return seen >= float(wanted) if name in ("precision", "recall") else seen <= float(wanted)
 
 
-def summary(report: Report, *, no_threshold: str = NO_THRESHOLD) -> list[str]:
+def summary(
+    report: Report, *, no_threshold: str = NO_THRESHOLD, others: str = "evaluate --json"
+) -> list[str]:
     """The report as lines of text for a terminal.
 
     Args:
         no_threshold: what is said where there is no threshold.
+        others: where the further figures are.
     """
     threshold = report.threshold
     return [
@@ -117,12 +122,13 @@ def summary(report: Report, *, no_threshold: str = NO_THRESHOLD) -> list[str]:
         *filter(None, (caution(report),)),
         "",
         *table_lines(headlines(report)),
-        *([f"{len(more):,} more figures: evaluate --json"] if (more := details(report)) else []),
+        *([f"{len(more):,} more figures: {others}"] if (more := details(report)) else []),
         "",
         f"similarity >= {threshold.similarity:.4f} means {threshold.meaning}: {threshold.promise}"
         if threshold
         else no_threshold,
         *([f"here: {at_threshold(report)}"] if threshold and report.at_threshold else []),
+        *filter(None, (threshold_caution(report),)),
     ]
 
 
@@ -137,6 +143,18 @@ def at_threshold(report: Report) -> str:
     )
 
 
+def threshold_caution(report: Report) -> str:
+    """That the threshold is judged by what it was chosen on, in one sentence; empty where it is not."""
+    if report.threshold is None or report.threshold.split != report.split:
+        return ""
+    if report.split == "all":
+        return "The threshold was chosen on a whole data set: if on this one, what it does here flatters it."
+    return (
+        f"The threshold was chosen on the split {report.split} too, so what it does here flatters it; "
+        "judge it on test."
+    )
+
+
 def report_json(report: Report) -> dict[str, Any]:
     """The report as plain values: every figure by its name, and what it was measured on.
 
@@ -148,7 +166,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "protocol": report.protocol,
         "queries": report.queries,
         "gallery": report.gallery,
-        "skipped": [{**asdict(entry), "reason": entry.reason.value} for entry in report.skipped],
+        "skipped": skipped_json(report.skipped),
         "split": report.split,
         "classes": report.classes,
         "without_partner": report.without_partner,
@@ -161,3 +179,14 @@ def report_json(report: Report) -> dict[str, Any]:
         "threshold": plain(asdict(report.threshold)) if report.threshold else None,
         "at_threshold": plain(report.at_threshold) if report.threshold else None,
     }
+
+
+def skipped_json(skipped: Sequence[Skipped], *, root: Path | None = None) -> list[dict[str, str]]:
+    """What was left out as plain values; files below `root` are named from there."""
+    told = []
+    for entry in skipped:
+        named = entry.path
+        if root is not None and Path(named).is_relative_to(root):
+            named = Path(named).relative_to(root).as_posix()
+        told.append({"path": named, "reason": entry.reason.value, "detail": entry.detail})
+    return told

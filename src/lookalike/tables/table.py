@@ -134,6 +134,11 @@ class ImageTable(Shown):
             return [None] * len(self)
         return [tuple(box) if box is not None else None for box in self.frame["box"].to_list()]
 
+    def box_of(self, row: int) -> Box | None:
+        """The part of one row to look at, or None."""
+        box = self.frame["box"][row] if "box" in self.frame.columns else None
+        return None if box is None else tuple(box)
+
     @property
     def labels(self) -> Labels:
         """[n] str.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,6 +74,7 @@ def train(
     out: str | Path | None = None,
     overrides: Sequence[str] = (),
     resume: bool = False,
+    notes: Sequence[str] = (),
     watcher: Watcher = SILENT,
 ) -> Run:
     """Train, export, calibrate on val, evaluate on test and write the report.
@@ -84,6 +85,7 @@ def train(
         out: the run folder; None takes runs/<name>.
         overrides: "key=value" entries that win over the run file.
         resume: continue a run that was stopped; without it, a folder that holds a run is refused.
+        notes: sentences that the report shall say too.
 
     Raises:
         ConfigError: the run file or an override is wrong, or the folder holds another run.
@@ -111,11 +113,20 @@ def train(
         if new:
             check_free(folder, MODEL, CHECKPOINTS)
         claim(folder, settings, table)
-        return _run(folder, table, settings, resume=resume, watcher=watcher)
+        return _run(folder, table, settings, resume=resume, notes=notes, watcher=watcher)
 
 
-def _run(folder: Path, table: ImageTable, settings: RunConfig, *, resume: bool, watcher: Watcher) -> Run:
+def _run(
+    folder: Path,
+    table: ImageTable,
+    settings: RunConfig,
+    *,
+    resume: bool,
+    notes: Sequence[str],
+    watcher: Watcher,
+) -> Run:
     built = build(table, settings, folder=folder, resume=resume, created=_now(), watcher=watcher)
+    built = replace(built, notes=(*built.notes, *notes))
     skipped = (*table.skipped, *built.skipped)
     if not is_first():  # what follows is done once
         return Run(folder, built.model, built.model.threshold, None, skipped, built.alarms)
@@ -224,13 +235,9 @@ def _calibrate(model: Model, table: ImageTable, settings: RunConfig, watcher: Wa
     wanted = settings.calibration
     try:
         return calibrate(
-            model,
-            table,
-            split="val",
-            target=wanted.target,
-            confidence=wanted.confidence,
+            model, table, split="val", target=wanted.target, confidence=wanted.confidence,
             progress=watcher.stage("calibrate on val"),
-        )
+        )  # fmt: skip
     except (CalibrationError, EvaluationError, TableError) as error:
         watcher.say(f"No threshold: {error}")
         return None
@@ -256,19 +263,11 @@ def _report(
     if evaluation is None:
         return
     page = report_page(
-        evaluation,
-        built.model,
-        table=table,
-        created=_now(),
-        history=built.history,
-        start=built.start,
-        course=built.similarities,
-        alarms=built.alarms,
-        notes=built.notes,
-        candidates=[_candidate(tried) for tried in built.candidates],
-        recipe=dump_config(settings),
+        evaluation, built.model, table=table, created=_now(), history=built.history, start=built.start,
+        course=built.similarities, alarms=built.alarms, notes=built.notes,
+        candidates=[_candidate(tried) for tried in built.candidates], recipe=dump_config(settings),
         progress=watcher.stage("draw the report"),
-    )
+    )  # fmt: skip
     values = results(
         evaluation, built.model, table=table, created=page.created, recipe=settings.model_dump(mode="json"),
         notes=built.notes, alarms=built.alarms,

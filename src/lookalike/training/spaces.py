@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 RANGE = ("low", "high", "log", "step")
+_MOST = 40  # signs of a value, in a message
 _PLAIN = (str, int, float, type(None))
 
 
@@ -95,8 +96,8 @@ class Range:
         """What a trial takes."""
         if self.whole:
             step = 1 if self.step is None else int(self.step)
-            return trial.suggest_int(key, int(self.low), int(self._last), step=step, log=self.log)
-        return self.value(trial.suggest_float(key, self.low, self._last, step=self.step, log=self.log))
+            return trial.suggest_int(key, int(self.low), int(self.last), step=step, log=self.log)
+        return self.value(trial.suggest_float(key, self.low, self.last, step=self.step, log=self.log))
 
     def value(self, stored: Any) -> Any:
         """The number that a trial has stored; 0.3, and not 0.1 + 0.1 + 0.1."""
@@ -108,12 +109,13 @@ class Range:
         return {"low": self.low, "high": self.high, **more, **({"step": self.step} if self.step else {})}
 
     @property
-    def _last(self) -> float:
+    def last(self) -> float:
         """The highest number that steps reach."""
         if self.step is None:
             return self.high
         steps = math.floor((self.high - self.low) / self.step + 1e-9)
-        return round(self.low + steps * self.step, 12)
+        reached = round(self.low + steps * self.step, 12)
+        return self.high if math.isclose(reached, self.high, rel_tol=1e-9) else reached
 
 
 Space = Choices | Range
@@ -174,7 +176,12 @@ def _range(value: Mapping[str, Any], where: str) -> Range:
     if step is not None and not 0 < step <= high - low:
         raise _refused(f"{where}.step", "a value does not fit", saw=f"{step:g}",
                        wanted=f"more than 0, at most {high - low:g}", do="change the step")  # fmt: skip
-    return Range(low, high, log, step, where=where)
+    found = Range(low, high, log, step, where=where)
+    if step is not None and (last := found.last) != high:
+        raise _refused(where, "the steps of a range do not meet its end", saw=f"high {high:g}, step {step:g}",
+                       wanted=f"high {last:g} or {round(last + step, 12):g}",
+                       do="change high, or the step")  # fmt: skip
+    return found
 
 
 def _number(value: Mapping[str, Any], name: str, where: str) -> float:
@@ -182,12 +189,17 @@ def _number(value: Mapping[str, Any], name: str, where: str) -> float:
     given = value.get(name)
     try:
         number = float("nan") if given is None or isinstance(given, bool) else float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise _refused(f"{where}.{name}", "a value does not fit", saw=repr(given), wanted="a number",
+        raise _refused(f"{where}.{name}", "a value does not fit", saw=_short(given), wanted="a number",
                        do="write both ends: {low: 0.1, high: 0.5}")  # fmt: skip
     return int(given) if isinstance(given, int) else number
+
+
+def _short(given: Any) -> str:
+    text = repr(given)
+    return text if len(text) <= _MOST else f"{text[:_MOST]}…"
 
 
 def _refused(where: str, what: str, *, saw: str, wanted: str, do: str) -> ConfigError:

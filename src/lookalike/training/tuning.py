@@ -1,7 +1,7 @@
 """A study: a file of settings and spaces, and a table, in; trials, the best settings and their worth out.
 
-The folder keeps study.db (or nothing, where another storage is named), split.parquet, trials.csv, best.yaml,
-report.html and, of the best trial, a run folder with its model. Run again, a study goes on where it was.
+The folder keeps study.db (or nothing, where another storage is named), study.json, split.parquet, trials.csv,
+best.yaml, report.html and, of the best trial, a run folder with its model. Run again, a study goes on.
 """
 
 from __future__ import annotations
@@ -15,26 +15,33 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import optuna
 import yaml
+from optuna.importance import PedAnovaImportanceEvaluator
 
+from lookalike import layouts
 from lookalike.errors import ConfigError
-from lookalike.evaluation import Evaluation
 from lookalike.files import write_atomically
 from lookalike.models.model import Model
 from lookalike.presenting.trials import COSTS, Objective, Trial, best_trial, finished, trials_csv
 from lookalike.presenting.tuning_page import StudyPage, best_in_words, tried_in_words, write_study
-from lookalike.records import SILENT, Watcher
+from lookalike.records import SILENT, Report, Watcher
 from lookalike.runfile import parse_config
 from lookalike.tables.table import ImageTable
 from lookalike.training.claim import SPLIT
 from lookalike.training.preflight import check_settings
 from lookalike.training.run import prepared_table
-from lookalike.training.tuning_final import Final, now, train_finally
+from lookalike.training.tuning_final import Final, learned_from, now, train_finally
+from lookalike.training.tuning_folder import make_folder, take_folder
 from lookalike.training.tuning_jobs import helpers, new_search
 from lookalike.training.tuning_search import Search
 from lookalike.training.tuning_space import StudyFile, load_study
-from lookalike.training.tuning_store import hushed, open_study, trials_of
+from lookalike.training.tuning_storage import hushed, working
+from lookalike.training.tuning_store import (
+    check_content,
+    count_judged,
+    open_study,
+    trials_of,
+)
 from lookalike.training.tuning_trial import known_figures, objectives_of, on_features
 
 DATABASE, TABLE, BEST, PAGE, LOCK = "study.db", "trials.csv", "best.yaml", "report.html", ".end.lock"
@@ -49,7 +56,7 @@ class Study:
     Attributes:
         trials: all that were begun, in order.
         best: the best of them; None where none came to its end.
-        settings: the best settings as a run file; model: trained on them; evaluation: its figures on test.
+        settings: the best settings as a run file; model: trained on them; report: its figures on test.
     """
 
     folder: Path
@@ -58,7 +65,7 @@ class Study:
     best: Trial | None
     settings: Path | None = None
     model: Model | None = None
-    evaluation: Evaluation | None = None
+    report: Report | None = None
 
 
 def tune(
@@ -89,13 +96,13 @@ def tune(
         overrides: "key=value" entries that win over the file.
 
     Raises:
-        ConfigError: the file or an override is wrong, or the storage holds another study of that name.
+        ConfigError: the file or an override is wrong, or storage or folder hold another study.
         TableError: the data cannot be read or not be trained on.
-        TrainingError: three trials in a row failed with the same message.
+        TrainingError: three trials in a row failed with the same message, or the storage failed.
     """
     given = {"study.trials": trials, "study.timeout": timeout}
     said = [f"{key}={value}" for key, value in given.items() if value is not None]
-    file = load_study(Path(study), overrides=[*overrides, *said])
+    file = _placed(load_study(Path(study), overrides=[*overrides, *said]), data)
     if jobs < 1:
         raise ConfigError(
             "a value does not fit", where="jobs", saw=f"{jobs}", wanted="1 or more", do="change it"
@@ -104,20 +111,35 @@ def tune(
     table = prepared_table(file.base, data, watcher)
     check_settings(file.base, table)
     folder = Path(out) if out is not None else Path("runs") / file.base.name
-    _make(folder)
+    make_folder(folder, file.base.name)
     url = storage or f"sqlite:///{(folder / DATABASE).resolve()}"
-    with filelock.FileLock(folder / LOCK):  # one process makes the tables
-        opened = open_study(file, url, objectives=objectives, data=table.fingerprint())
-        table.save(folder / SPLIT)
-    search = new_search(file, opened, folder, table, objectives, jobs=jobs, watcher=watcher)
+    with working(url):
+        with filelock.FileLock(folder / LOCK):  # one process makes the tables
+            opened = open_study(file, url, objectives=objectives, data=table.fingerprint())
+            take_folder(folder, opened)
+            table.save(folder / SPLIT)
+        search = new_search(file, opened, folder, table, objectives, jobs=jobs, watcher=watcher)
+        return _end(search, _searched(search, url))
+
+
+def _placed(file: StudyFile, data: ImageTable | str | Path | None) -> StudyFile:
+    """The file with the place of data that was named beside it, so that its run files can be used alone."""
+    if data is None or isinstance(data, ImageTable):
+        return file
+    return replace(file, fixed={**file.fixed, "data": layouts.placed(data)[0]})
+
+
+def _searched(search: Search, url: str) -> tuple[Trial, ...]:
+    """Every trial, once the search is over; the table of trials is kept also of one that was stopped."""
     try:
-        if on_features(file.base):
-            search.material.prepared(file.base)  # before other processes ask for it
-        with helpers(search, url, count=jobs - 1):
+        if on_features(search.file.base):
+            search.material.prepared(search.file.base)  # before other processes ask for it
+            check_content(search.study, search.material.content(search.file.base))
+        with helpers(search, url, count=search.jobs - 1):
             search.run()
     finally:
         found = _write_table(search)
-    return _end(search, found)
+    return found
 
 
 def _objectives(file: StudyFile) -> tuple[Objective, ...]:
@@ -147,18 +169,6 @@ def _objectives(file: StudyFile) -> tuple[Objective, ...]:
             do="write for example objective: [map@r, dimensions]",
         )
     return objectives_of(names)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            "the study's folder cannot be made",
-            where=folder,
-            saw=error.strerror or str(error),
-            do="give a folder that can be written with --out",
-        ) from error
 
 
 def _write_table(search: Search) -> tuple[Trial, ...]:
@@ -197,31 +207,41 @@ def _end(search: Search, found: tuple[Trial, ...]) -> Study:
             search.watcher.say("No trial came to its end, so there are no best settings.")
             _write_page(search, found, None)
             return study
-        final = train_finally(
-            parse_config(_settings(search, best)),
-            search.material,
-            folder=search.folder / f"trial_{best.number}",
-            epochs=best.epochs,
-            solved=best.solved,
-            note=f"{tried_in_words(found)} Chosen as the best of them on validation, then trained again on "
-            "train and val and judged once on test. No threshold was chosen: all labelled pictures but those "
-            "of test were learned from.",
-            watcher=search.watcher,
-        )
-        _write_page(search, found, final)
+        final = _train_best(search, best, found)
+        judged = count_judged(search.study, final.folder.name if final.report else None)
+        _write_page(search, found, final, judged=judged)
     settings = search.folder / BEST
-    return replace(study, settings=settings, model=final.model, evaluation=final.evaluation)
+    return replace(study, settings=settings, model=final.model, report=final.report)
 
 
-def _write_page(search: Search, found: Sequence[Trial], final: Final | None) -> None:
+def _train_best(search: Search, best: Trial, found: Sequence[Trial]) -> Final:
+    config = parse_config(_settings(search, best))
+    learned, before = learned_from(config), count_judged(search.study)
+    note = (
+        f"{tried_in_words(found)} Chosen as the best of them on validation, then trained again on {learned} "
+    )
+    note += "and judged once on test."
+    if before:
+        note += f" Before this one, test has judged {before} model{'s' * (before > 1)} of this study."
+    if on_features(config):
+        note += " No threshold was chosen: all labelled pictures but those of test were learned from."
+    return train_finally(
+        config, search.material, folder=search.folder / f"trial_{best.number}", epochs=best.epochs,
+        solved=best.solved, note=note, watcher=search.watcher,
+    )  # fmt: skip
+
+
+def _write_page(search: Search, found: Sequence[Trial], final: Final | None, *, judged: int = 0) -> None:
     best = best_trial(found, search.objectives)
     page = StudyPage(
         title=search.file.base.name,
         objectives=search.objectives,
         trials=found,
         importances=_importances(search, found),
-        report=final.evaluation.report if final and final.evaluation else None,
+        report=final.report if final else None,
+        judged=judged,
         learned=final.learned if final else "",
+        folder=final.folder.name if final else "",
         recipe=_recipe(search, best, found) if best else "",
         created=now(),
     )
@@ -229,11 +249,15 @@ def _write_page(search: Search, found: Sequence[Trial], final: Final | None) -> 
 
 
 def _importances(search: Search, found: Sequence[Trial]) -> dict[str, dict[str, float]]:
-    """Which share of the differences each key explains, of the first objective and of the duration."""
+    """What each key tells of the best trials: which share of what sets them apart from the rest (PED-ANOVA).
+
+    The best by the first objective and, as "duration", the shortest ones. Where no key tells anything, none
+    is named.
+    """
     if len(finished(found)) < FEWEST:
         return {}
     goal = search.objectives[0]
-    sign = -1.0 if goal.better == "higher" else 1.0  # low is what keys are asked to explain
+    sign = -1.0 if goal.better == "higher" else 1.0  # the lowest are those that are told from the rest
     targets: dict[str, Callable[[Any], float]] = {
         goal.name: lambda trial: sign * trial.values[0],
         "duration": lambda trial: trial.duration.total_seconds(),
@@ -241,10 +265,12 @@ def _importances(search: Search, found: Sequence[Trial]) -> dict[str, dict[str, 
     explained: dict[str, dict[str, float]] = {}
     for name, target in targets.items():
         with hushed(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that low values are explained, as is meant
+            warnings.simplefilter("ignore", UserWarning)  # that the lowest are told apart, as is meant
             try:
-                shares = optuna.importance.get_param_importances(search.study, target=target)
+                told = PedAnovaImportanceEvaluator().evaluate(search.study, target=target)
             except (ValueError, RuntimeError):  # too few trials, or none that differ
-                shares = {}
-        explained[name] = {key: share for key, share in shares.items() if math.isfinite(share)}
+                told = {}
+        told = {key: share for key, share in told.items() if math.isfinite(share)}
+        total = sum(told.values())
+        explained[name] = {key: share / total for key, share in told.items()} if total > 0 else {}
     return explained

@@ -25,6 +25,7 @@ from lookalike.training.claim import SPLIT
 from lookalike.training.tuning_material import Material
 from lookalike.training.tuning_search import Search
 from lookalike.training.tuning_space import StudyFile
+from lookalike.training.tuning_storage import working
 from lookalike.training.tuning_store import open_study
 
 _PATIENCE_SECONDS = 10.0  # for a process that was asked to end
@@ -87,9 +88,10 @@ def _help(
     signal.signal(signal.SIGTERM, end)
     table = ImageTable.read(folder / SPLIT)
     try:
-        study = open_study(file, url, objectives=objectives, data=table.fingerprint())
-        search = new_search(file, study, folder, table, objectives, jobs=jobs, watcher=SILENT)
-        search.deadline = math.inf if seconds is None else time.monotonic() + seconds
-        search.run()
+        with working(url):
+            study = open_study(file, url, objectives=objectives, data=table.fingerprint())
+            search = new_search(file, study, folder, table, objectives, jobs=jobs, watcher=SILENT)
+            search.deadline = math.inf if seconds is None else time.monotonic() + seconds
+            search.run()
     except (LookalikeError, KeyboardInterrupt):
         return

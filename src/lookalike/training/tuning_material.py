@@ -6,6 +6,7 @@ What is trained on them is decided elsewhere.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 import time
@@ -26,6 +27,7 @@ from lookalike.training.features import cache_path
 from lookalike.training.material import limited, with_categories, with_views
 from lookalike.training.side import Side
 
+_KEPT = 6  # kinds of features, with what is learned from of them, that stay in memory for the next trial
 _TIMED, _ROUNDS = 16, 3  # pictures whose milliseconds are taken, and how often
 
 
@@ -40,16 +42,14 @@ class Prepared:
 
 @dataclass
 class Material:
-    """What the trials of a process share; features are computed, or read, on first use and kept.
+    """What the trials of a process share; features are computed, or read, on first use; the last few stay.
 
     Attributes:
         table: the pictures with their splits.
-        runs: of how many kinds of features the pictures were asked for.
     """
 
     table: ImageTable
     watcher: Watcher = SILENT
-    runs: int = 0
     _prepared: dict[str, Prepared] = field(default_factory=dict)
     _milliseconds: dict[str, float] = field(default_factory=dict)
 
@@ -60,9 +60,15 @@ class Material:
         batches = config.batches
         chosen = (batches.class_list, batches.total_examples_per_class, batches.category, config.seed)
         key = json.dumps([feature_spec(config), augment, config.training.views, chosen])
-        if key not in self._prepared:
-            self._prepared[key] = self._to_learn(plain, config)
-        return self._prepared[key]
+        return self._kept(key, lambda: self._to_learn(plain, config))
+
+    def content(self, config: RunConfig) -> dict[str, str]:
+        """Digests of what the files of train and of val hold."""
+        plain = self._sides(config)
+        sides = {"train": plain.train, "val": plain.val}
+        return {
+            name: hashlib.sha256(b"".join(sorted(side.hashes))).hexdigest() for name, side in sides.items()
+        }
 
     def merged(self, config: RunConfig) -> Prepared:
         """The same with train and val to learn from; val is there as it was."""
@@ -80,16 +86,23 @@ class Material:
         return replace(plain, train=train)
 
     def _sides(self, config: RunConfig) -> Prepared:
-        key = json.dumps(feature_spec(config))
-        if key not in self._prepared:
-            self.runs += 1
-            backbone = untrained(feature_spec(config), say=self.watcher.say)
-            lock = cache_path(backbone, cache_folder()).with_suffix(".lock")
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(lock):  # of several processes one computes, and the others read
-                train, val = (side_of(backbone, self.table, name, self.watcher) for name in ("train", "val"))
-            self._prepared[key] = Prepared(backbone, train, val)
-        return self._prepared[key]
+        return self._kept(json.dumps(feature_spec(config)), lambda: self._computed(config))
+
+    def _computed(self, config: RunConfig) -> Prepared:
+        backbone = untrained(feature_spec(config), say=self.watcher.say)
+        lock = cache_path(backbone, cache_folder()).with_suffix(".lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(lock):  # of several processes one computes, and the others read
+            train, val = (side_of(backbone, self.table, name, self.watcher) for name in ("train", "val"))
+        return Prepared(backbone, train, val)
+
+    def _kept(self, key: str, make: Callable[[], Prepared]) -> Prepared:
+        """What is in memory, or made; what was not used for longest gives way, to be read again if needed."""
+        found = self._prepared.pop(key, None) or make()
+        self._prepared[key] = found  # at the end: used last
+        for old in list(self._prepared)[:-_KEPT]:
+            del self._prepared[old]
+        return found
 
     def milliseconds(self, config: RunConfig) -> float:
         """Of a backbone with its pooling, from pixels to a feature; a picture, in a batch."""

@@ -32,14 +32,15 @@ from lookalike.records import SILENT, Watcher
 from lookalike.training.learner import MONITOR
 from lookalike.training.tuning_material import Material
 from lookalike.training.tuning_space import StudyFile
+from lookalike.training.tuning_storage import hushed
 from lookalike.training.tuning_store import (
+    COURSE,
     EPOCHS,
     FIGURES,
     MESSAGE,
     SOLVED,
     WORKER,
     count_done,
-    hushed,
     new_pruner,
     new_sampler,
     trials_of,
@@ -170,15 +171,18 @@ class Search:
     def _listener(self, trial: optuna.Trial) -> Callable[[Mapping[str, float]], None]:
         """What hears of each epoch of a trial, and may end it."""
         column = "val_recall@1" if self.objectives[0].name == "recall@1" else MONITOR
+        course: dict[str, float] = {}
 
         def hear(row: Mapping[str, float]) -> None:
             if _orphaned():
                 raise KeyboardInterrupt
-            if len(self.objectives) > 1:  # no trial is pruned where one may be good in another way
-                return
             epoch = int(row["epoch"]) + 1
-            trial.report(row[column], epoch)
             trial.set_user_attr(EPOCHS, epoch)
+            if len(self.objectives) > 1:  # no trial is pruned where one may be good in another way
+                course[str(epoch)] = float(row[column])
+                trial.set_user_attr(COURSE, course)
+                return
+            trial.report(row[column], epoch)
             if self._may_prune() and trial.should_prune():
                 raise optuna.TrialPruned
 

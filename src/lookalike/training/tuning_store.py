@@ -7,32 +7,24 @@ Which process lives is another room's business (tuning_workers). Nothing is trai
 from __future__ import annotations
 
 import json
-import time
 import uuid
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from lookalike.errors import ConfigError, MissingExtraError
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from lookalike.errors import ConfigError
 from lookalike.presenting.trials import Objective, State, Trial
 from lookalike.training.spaces import Space
 from lookalike.training.tuning_space import StudyFile
+from lookalike.training.tuning_storage import check_place, explained, hushed, open_storage, shown_url
 
-try:
-    import optuna
-    from optuna.exceptions import ExperimentalWarning, OptunaError
-    from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-    from optuna.trial import FrozenTrial, TrialState
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
-except ModuleNotFoundError as error:
-    raise MissingExtraError(error.name or "optuna", extra="tune") from error
-
-ABOUT = "lookalike"  # of a study; of a trial:
+ABOUT, CONTENT, IDENTITY, JUDGED = "lookalike", "content", "identity.", "judged."  # of a study; of a trial:
 WORKER, MESSAGE, EPOCHS, SOLVED, FIGURES = "worker", "message", "epochs", "solved", "figures"
-HEARTBEAT_SECONDS, GRACE_SECONDS = 60, 180  # for processes on other machines
-LOCK_SECONDS = 60  # that SQLite waits for another process to finish writing
+COURSE = "course"  # with several objectives, where Optuna takes no reports
+_ANEW = "start under another name: --set name=... (and another --out, where one was given)"
 FREE = (  # keys that change nothing of what a trial brings
     *("data", "calibration", "training.device", "training.devices", "training.nodes", "training.workers"),
     *("training.loggers", "training.checkpoint_minutes"),
@@ -56,13 +48,14 @@ def open_study(file: StudyFile, url: str, *, objectives: tuple[Objective, ...], 
     Raises:
         ConfigError: the storage cannot be opened, or its study of that name is another one.
     """
+    check_place(url)
     name = file.base.name
     about = {**file.identity(), "data": data}
     ways = optuna.study.StudyDirection
     directions = [ways.MAXIMIZE if goal.better == "higher" else ways.MINIMIZE for goal in objectives]
-    with hushed(), _explained(url):
+    with hushed(), explained(url):
         study = optuna.create_study(
-            storage=_storage(url), study_name=name, directions=directions, load_if_exists=True
+            storage=open_storage(url), study_name=name, directions=directions, load_if_exists=True
         )
         empty = not study.get_trials(deepcopy=False)
         kept = study.user_attrs.get(ABOUT)  # looked for after the trials: it is there before them
@@ -71,28 +64,50 @@ def open_study(file: StudyFile, url: str, *, objectives: tuple[Objective, ...], 
             study.set_user_attr(ABOUT, about)
             kept = about
     _check_same(kept, about, name=name, where=shown_url(url))
+    with explained(url):
+        if not identities(study):
+            study.set_user_attr(f"{IDENTITY}{uuid.uuid4().hex}", True)  # noqa: FBT003 - a value
     return study
 
 
-def _storage(url: str, *, attempts: int = 3) -> optuna.storages.RDBStorage:
-    """The storage, its tables made where there are none; another machine may be making them just now."""
-    waiting = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
-    try:
-        return optuna.storages.RDBStorage(
-            url,
-            engine_kwargs=waiting,
-            heartbeat_interval=HEARTBEAT_SECONDS,
-            grace_period=GRACE_SECONDS,
+def identities(study: optuna.Study) -> set[str]:
+    """What tells this study from one of the same name elsewhere; several where machines began it at once."""
+    return {key.removeprefix(IDENTITY) for key in study.user_attrs if key.startswith(IDENTITY)}
+
+
+def count_judged(study: optuna.Study, model: str | None = None) -> int:
+    """How many models of a study test has judged, with this one where it is given."""
+    if model is not None and f"{JUDGED}{model}" not in study.user_attrs:
+        study.set_user_attr(f"{JUDGED}{model}", True)  # noqa: FBT003 - a value
+    return sum(key.startswith(JUDGED) for key in study.user_attrs)
+
+
+def check_content(study: optuna.Study, digests: Mapping[str, str]) -> None:
+    """Refuse pictures whose files hold something else than when the study began.
+
+    Args:
+        digests: split to a digest of what its pictures' files hold.
+
+    Raises:
+        ConfigError: they do.
+    """
+    kept = study.user_attrs.get(CONTENT)
+    if kept is None:
+        study.set_user_attr(CONTENT, dict(digests))
+        return
+    changed = [name for name in digests if kept.get(name) != digests[name]]
+    if changed:
+        raise ConfigError(
+            "pictures have changed since the study began",
+            where=f"study {study.study_name}: split {' and '.join(changed)}",
+            saw="files of the same names with other content",
+            wanted="the pictures that the study began with",
+            do=f"put them back, or {_ANEW}",
         )
-    except (IntegrityError, ProgrammingError):
-        if attempts <= 1:
-            raise
-        time.sleep(1.0)
-        return _storage(url, attempts=attempts - 1)
 
 
 def _check_same(kept: Any, about: Mapping[str, Any], *, name: str, where: str) -> None:
-    remedy = "take the change back, or start under another name: --set name=..."
+    remedy = f"take the change back, or {_ANEW}"
     if kept is None:
         raise ConfigError(
             "the storage has a study of that name that lookalike did not make",
@@ -161,7 +176,7 @@ def _plain(trial: FrozenTrial, spaces: Mapping[str, Space]) -> Trial:
         state=STATES[trial.state],
         params={key: spaces[key].value(value) for key, value in trial.params.items() if key in spaces},
         values=values,
-        course=dict(sorted(trial.intermediate_values.items())),
+        course=dict(sorted(_course(trial).items())),
         epochs=int(known.get(EPOCHS, 0)),
         solved=known.get(SOLVED, {}),
         seconds=trial.duration.total_seconds() if trial.duration else None,
@@ -169,6 +184,11 @@ def _plain(trial: FrozenTrial, spaces: Mapping[str, Space]) -> Trial:
         figures=known.get(FIGURES, {}),
         interrupted=interrupted,
     )
+
+
+def _course(trial: FrozenTrial) -> dict[int, float]:
+    kept = trial.user_attrs.get(COURSE, {})
+    return trial.intermediate_values or {int(epoch): value for epoch, value in kept.items()}
 
 
 def count_done(trials: list[FrozenTrial]) -> int:
@@ -201,41 +221,3 @@ def new_pruner(file: StudyFile) -> optuna.pruners.BasePruner:
     searched = file.spaces.get("training.epochs")
     longest = max(searched.ends()) if searched else file.base.training.epochs
     return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=int(longest), reduction_factor=3)
-
-
-@contextmanager
-def hushed() -> Iterator[None]:
-    """Hold back Optuna's talk; what a user needs to know is said by the study."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            warnings.filterwarnings("ignore", message="Heartbeat of storage")  # `beating` sees to it
-            yield
-    finally:
-        optuna.logging.set_verbosity(level)
-
-
-@contextmanager
-def _explained(url: str) -> Iterator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, OptunaError, ImportError, RuntimeError, ValueError, TypeError) as error:
-        missing = isinstance(error, ImportError)
-        raise ConfigError(
-            "the study's storage cannot be opened",
-            where=shown_url(url),
-            saw=(str(error).strip().splitlines() or [type(error).__name__])[0],
-            wanted="the URL of a database, for example postgresql+psycopg://user@host/name",
-            do="install the database's driver, for example pip install 'psycopg[binary]'" if missing
-            else "check the URL and that the database is there; without --storage the study keeps a file",
-        ) from error  # fmt: skip
-
-
-def shown_url(url: str) -> str:
-    """A storage's URL without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except (SQLAlchemyError, ValueError):
-        return "--storage"

@@ -20,7 +20,8 @@ from optuna.exceptions import OptunaError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from lookalike.training.tuning_store import GRACE_SECONDS, HEARTBEAT_SECONDS, WORKER
+from lookalike.training.tuning_storage import GRACE_SECONDS, HEARTBEAT_SECONDS
+from lookalike.training.tuning_store import WORKER
 
 
 class Workers:
