@@ -265,3 +265,15 @@ def test_a_stop_that_a_library_turned_into_an_error_is_still_a_stop(
     monkeypatch.setattr("lookalike.models.model.Model.load", interrupted)
     found = run("info", tiny_folder)
     assert (found[0], found[2]) == (code, "stopped\n")
+
+
+def test_an_error_that_is_its_own_cause_is_told(
+    run: Callable[..., Shown], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(*_: object, **__: object) -> None:
+        error = LookalikeError("it does not fit", where="here", saw="that", do="mend it")
+        raise error from error
+
+    monkeypatch.setattr("lookalike.models.model.Model.load", failed)
+    code, _, err = run("info", tiny_folder)
+    assert (code, err) == (2, "error: it does not fit - here - saw that - mend it\n")

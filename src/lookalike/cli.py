@@ -97,9 +97,11 @@ class Commands(TyperGroup):
 
 def _stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
     """The wish to stop that an error began with: a library that it meets makes another of it."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+    seen: set[int] = set()  # an error may be its own cause
+    while error is not None and id(error) not in seen and not isinstance(error, KeyboardInterrupt):
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return error
+    return error if isinstance(error, KeyboardInterrupt) else None
 
 
 def _tell(error: BaseException) -> None:
