@@ -34,7 +34,7 @@ from lookalike.training import tuning
         (
             cli_calibrate.calibrate,
             calibrating.calibrate,
-            ("split", "target", "confidence", "name", "copies", "bands"),
+            ("split", "target", "confidence", "copies", "bands"),
         ),
         (cli_search.search, search.search_images, ("k", "copies", "threshold")),
         (cli_search.match_, matching.match, ("threshold",)),

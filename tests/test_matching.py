@@ -32,7 +32,7 @@ def test_another_threshold_is_taken_by_its_name(tiny: Model, few: Path) -> None:
     tiny.set_threshold(replace(threshold("f1"), similarity=-1.0), name="loose")
     assert not match(tiny, first, second).match
     assert match(tiny, first, second, threshold="loose").match
-    with pytest.raises(ModelError, match=r"saw default, loose, wanted strict - .*--name strict"):
+    with pytest.raises(ModelError, match=r"named default, loose, wanted strict - .*--name strict"):
         match(tiny, first, second, threshold="strict")
 
 
