@@ -71,7 +71,7 @@ def slices(trials: Sequence[Trial], objective: Objective, *, place: int = 0) -> 
         panels = plot.subplots(rows, columns, sharey=True, squeeze=False).ravel()
         for axes, key in zip(panels, keys, strict=False):
             scale = scale_of(done, key)
-            axes.scatter(scale.places, values, color=BLUE, alpha=order, s=24, linewidths=0.4)
+            axes.scatter(scale.places, values, color=BLUE, alpha=np.minimum(order, 1.0), s=24, linewidths=0.4)
             _name(axes, scale, side="x")
         for place_, axes in enumerate(panels):
             axes.set_visible(place_ < len(keys))
@@ -96,7 +96,9 @@ def parallel_coordinates(trials: Sequence[Trial], objectives: Sequence[Objective
         axes = plot.add_subplot()
         for trial in np.argsort(rank):
             strength = _FAINTEST + (1 - _FAINTEST) * rank[trial]
-            axes.plot(heights[:, trial], color=BLUE, linewidth=1.0 + 1.2 * rank[trial], alpha=strength)
+            axes.plot(
+                heights[:, trial], color=BLUE, linewidth=1.0 + 1.2 * rank[trial], alpha=min(strength, 1.0)
+            )
         axes.set(xlim=(-0.15, len(scales) - 0.55), ylim=(-0.04, 1.04), yticks=[])
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
