@@ -57,6 +57,14 @@ def test_parallel_coordinates_have_a_line_for_each_finished_trial() -> None:
     assert max(height[0] for height in heights) == 1.0
 
 
+@pytest.mark.parametrize("count", [3, 6, 12, 24])
+def test_the_strongest_trial_is_not_more_than_opaque(count: int) -> None:
+    trials = finished(made_up_trials(40))[:count]  # rounding takes the last of so many past 1
+    assert len(trials) == count
+    assert slices(trials, MAP).axes
+    assert parallel_coordinates(trials, [MAP]).axes
+
+
 def test_contours_draw_pairs_of_keys() -> None:
     keys = ["network.hidden", "training.learning_rate", "network.dropout"]
     plot = contours(TRIALS, MAP, keys=keys)
