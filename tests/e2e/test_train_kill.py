@@ -92,5 +92,5 @@ def test_stopped_training_says_how_to_go_on(
     process.send_signal(number)
     shown = process.communicate()[1].decode()
     assert process.returncode == code
-    assert "add --resume" in shown
+    assert "run the same command with --resume to go on" in shown
     assert "Traceback" not in shown
