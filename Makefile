@@ -6,7 +6,7 @@ PYTHON ?= python3
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[train,tune,map,serve,dev]'
+	$(BIN)/pip install --quiet --editable '.[train,tune,map,raw,serve,dev]'
 	touch $@
 
 demo: $(VENV)/.installed          ## train, judge, index and search the sample, in a few minutes

@@ -7,6 +7,7 @@ import warnings
 import pytest
 from PIL import Image
 
+from lookalike.pictures import raw
 from lookalike.pictures.formats import EXTENSIONS, HEIC, MAGIC, hush_pillow, identify
 from pictures import content, noise
 
@@ -60,7 +61,7 @@ def test_pillow_knows_the_extensions() -> None:
     Image.init()
     opened = {extension for extension, name in Image.EXTENSION.items() if name in Image.OPEN}
     by_package = {".heic", ".heif", ".hif", ".mpo"}
-    assert EXTENSIONS - by_package <= opened | {".jfif"}
+    assert EXTENSIONS - raw.EXTENSIONS - by_package <= opened | {".jfif"}
 
 
 def test_pillows_remarks_are_silenced_and_its_protection_is_not() -> None:

@@ -15,14 +15,16 @@ import warnings
 from contextlib import suppress
 from typing import IO
 
-from PIL import Image, ImageFile
+from PIL import Image
+
+from lookalike.pictures import raw
 
 # fmt: off
 EXTENSIONS = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif",
     ".tiff", ".avif", ".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".ico", ".icns",
     ".tga", ".psd", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".qoi", ".dds", ".pcx", ".sgi", ".xbm", ".xpm",
-))
+)) | raw.EXTENSIONS
 # fmt: on
 
 # First bytes that no text and no other common file has; weaker ones (BM, P6) need their extension.
@@ -40,7 +42,7 @@ _REFUSED_FORMATS = frozenset({"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5"})
 _QUIET = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
 
 
-def identify(file: IO[bytes], prefix: bytes, *, suffix: str) -> ImageFile.ImageFile | None:
+def identify(file: IO[bytes], prefix: bytes, *, suffix: str) -> Image.Image | None:
     """Open a picture's header with the decoder that its content asks for; None: no decoder knows it.
 
     This is what Image.open does, without its check of the size, which warns, and by a limit that belongs to
@@ -50,7 +52,12 @@ def identify(file: IO[bytes], prefix: bytes, *, suffix: str) -> ImageFile.ImageF
         file: at any position.
         prefix: its first 16 bytes.
         suffix: the extension, lower case with the dot; counts only for a format that has no mark.
+
+    Raises:
+        MissingDecoder: it is a camera's raw file, and rawpy is not installed.
     """
+    if raw.is_raw(file, prefix):
+        return raw.open_preview(file)
     if HEIC.match(prefix):
         can_open_heic()
     tried = set(_REFUSED_FORMATS)

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from lookalike.errors import ImageError, SkipReason
 from lookalike.pictures.colour import to_rgb, upright
 from lookalike.pictures.finding import find_images, printable, reason_of
 from lookalike.pictures.formats import HEIC, MAGIC, can_open_heic, hush_pillow, identify
+from lookalike.pictures.raw import MissingDecoder
 from lookalike.records import Box, Pixels, Skipped
 
 __all__ = [
@@ -105,9 +106,9 @@ def open_image(
         raise _system_error(source, error) from error
 
 
-def open_picture(content: bytes, *, target: int | None = None) -> Picture:
+def open_picture(content: bytes, *, target: int | None = None, box: Box | None = None) -> Picture:
     """Like `open_image`, with what is known besides the pixels."""
-    return _open(io.BytesIO(content), content, len(content), _Wish(target, None, MAX_PIXELS))
+    return _open(io.BytesIO(content), content, len(content), _Wish(target, box, MAX_PIXELS))
 
 
 def read_image(path: Path) -> bytes:
@@ -149,12 +150,14 @@ def _open(file: IO[bytes], source: Path | bytes, length: int, wish: _Wish) -> Pi
             return _decode(image, source, wish)
     except ImageError:
         raise
+    except MissingDecoder as error:
+        raise _error(source, SkipReason.NOT_AN_IMAGE, str(error), do=error.command) from error
     except Exception as error:  # what decoders raise on damaged data is without end
         raise _damage(source, error) from error
     raise _unknown(source, prefix)
 
 
-def _decode(image: ImageFile.ImageFile, source: Path | bytes, wish: _Wish) -> Picture:
+def _decode(image: Image.Image, source: Path | bytes, wish: _Wish) -> Picture:
     full, mode = image.size, image.mode
     _check_size(source, full, max_pixels=wish.max_pixels)
     if wish.target is not None:
@@ -177,7 +180,7 @@ def _check_size(source: Path | bytes, size: tuple[int, int], *, max_pixels: int)
         raise _too_small(source, f"{width} x {height} pixels")
 
 
-def _draft(image: ImageFile.ImageFile, target: int, box: Box | None) -> None:
+def _draft(image: Image.Image, target: int, box: Box | None) -> None:
     """Ask the JPEG decoder for a reduced size; the other decoders have none."""
     if not isinstance(image, JpegImageFile):
         return
@@ -188,7 +191,7 @@ def _draft(image: ImageFile.ImageFile, target: int, box: Box | None) -> None:
     image.draft(None, (math.ceil(width / scale), math.ceil(height / scale)))
 
 
-def _load(image: ImageFile.ImageFile) -> None:
+def _load(image: Image.Image) -> None:
     if image.width * image.height <= (Image.MAX_IMAGE_PIXELS or math.inf):
         image.load()
         return
