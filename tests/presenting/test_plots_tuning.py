@@ -91,6 +91,18 @@ def test_a_few_numbers_stand_side_by_side_and_lists_by_their_length() -> None:
     assert scale_of(numbers, "key").labels == ["128", "256", "1024"]
 
 
+@pytest.mark.parametrize(("values", "log"), [((0.1, 9.0), True), ((0.001, 1.0), False)], ids=str)
+def test_a_range_lies_on_the_axis_as_it_was_drawn(values: tuple[float, float], log: bool) -> None:
+    places = np.linspace(*values, 12)
+    trials = [
+        Trial(number, "complete", {"key": float(place)}, (0.5,), logarithmic={"key": log})
+        for number, place in enumerate(places)
+    ]
+    assert scale_of(trials, "key").log is log
+    plain = [Trial(trial.number, "complete", trial.params, (0.5,)) for trial in trials]
+    assert scale_of(plain, "key").log  # of choices, their width decides
+
+
 @pytest.mark.parametrize(
     "draw",
     [

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import pytest
 import yaml
+from optuna.trial import TrialState
 
 from html_page import Page
 from lookalike import evaluate, train
@@ -272,6 +273,23 @@ def test_three_failures_alike_end_the_study(
     assert len(tune(path, few, out=tmp_path / "o", trials=5).trials) == 5  # mended, it goes on
 
 
+def test_failures_of_other_processes_count_and_those_of_the_dead_do_not(
+    few: Path, backbone: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Attempt:
+        fails.append(TrainingError("it went wrong", where="here", saw="this", do="mend it"))
+        study = optuna.load_study(study_name="small", storage=f"sqlite:///{tmp_path / 'o' / 'study.db'}")
+        for message in ({"message": str(fails[0])}, {}):  # of another process, and of one that died
+            study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs=message))
+        raise fails[0]
+
+    fails: list[TrainingError] = []
+    monkeypatch.setattr(tuning_search, "attempt", fail)
+    with pytest.raises(TrainingError, match="3 trials in a row failed with the same message"):
+        tune(write_study(tmp_path, study={"trials": 9}), few, out=tmp_path / "o")
+    assert len(fails) == 2
+
+
 def test_time_that_is_over_begins_no_trial(few: Path, backbone: Model, tmp_path: Path) -> None:
     listener = Listener()
     found = tune(write_study(tmp_path), few, out=tmp_path / "o", timeout=1e-9, watcher=listener)
@@ -312,6 +330,10 @@ def test_a_whole_network_is_trained_as_a_run_would(few: Path, backbone: Model, t
         ({"study": {"objective": ["dimensions", "map@r"]}}, "the objectives do not fit"),
         ({"study": {"objective": ["map@r", "map@r"]}}, "the objectives do not fit"),
         ({"batches": {"category": "colour"}}, "the table has no such column"),
+        (
+            {"network": {}, "search": {"batches.class_list": [None, ["no such thing"]]}},
+            r"batches\.class_list - saw 'no such thing'",
+        ),
     ],
     ids=str,
 )

@@ -101,6 +101,51 @@ def test_how_to_search_and_where_to_compute_may_change(file: StudyFile, url: str
     assert open_study(renamed, url, objectives=(Objective("map"),), data="d").study_name == "other"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"preprocess": {}},
+        {"network": {"head": "feed_forward", "frozen": True}},
+        {"training": {**STUDY["training"], "epochs": 3.0, "workers": 1}},
+    ],
+    ids=str,
+)
+def test_what_is_only_said_in_other_words_has_not_changed(
+    file: StudyFile, url: str, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    first = open_study(file, url, objectives=MAP, data="d")
+    again = open_study(load_study(write_study(tmp_path, **changes)), url, objectives=MAP, data="d")
+    assert again.user_attrs == first.user_attrs
+    with pytest.raises(ConfigError, match="saw other pictures"):
+        open_study(load_study(write_study(tmp_path, **changes)), url, objectives=MAP, data="e")
+
+
+def test_what_began_with_settings_that_are_no_longer_known_is_another_study(
+    file: StudyFile, url: str
+) -> None:
+    study = open_study(file, url, objectives=MAP, data="d")
+    kept = study.user_attrs["lookalike"]
+    study.set_user_attr("lookalike", {**kept, "fixed": {**kept["fixed"], "gone": 1}})
+    with pytest.raises(ConfigError, match="small: gone - saw nothing, wanted 1, as when it began"):
+        open_study(file, url, objectives=MAP, data="d")
+
+
+@pytest.mark.parametrize(
+    ("search", "longest"),
+    [
+        ({"network.embedding_dim": [8]}, 3),
+        ({"training.epochs": {"low": 2, "high": 9}}, 9),
+        ({"training": [{"epochs": 4}, {"epochs": 7}]}, 7),
+    ],
+    ids=str,
+)
+def test_hyperband_knows_the_most_epochs(tmp_path: Path, search: dict[str, Any], longest: int) -> None:
+    training = {"epochs": 3} if "network.embedding_dim" in search else None
+    changes = {"network": {}, "training": training, "study": {"pruner": "hyperband"}}
+    file = load_study(write_study(tmp_path, search=search, **changes))
+    assert new_pruner(file)._max_resource == longest  # type: ignore[attr-defined]
+
+
 def test_a_study_of_somebody_else_is_not_touched(file: StudyFile, url: str) -> None:
     with hushed():
         other = optuna.create_study(storage=url, study_name="small", direction="maximize")

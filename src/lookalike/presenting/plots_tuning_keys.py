@@ -23,7 +23,7 @@ from lookalike.presenting.trials import Objective, Trial, keys_of, shown
 
 Doubles = NDArray[np.float64]
 MOST_PAIRS, MOST_LABEL = 6, 22
-_LOG_FROM = 30.0  # a range of positive numbers this wide is drawn on a logarithmic axis
+_LOG_FROM = 30.0  # choices of positive numbers this wide apart are drawn on a logarithmic axis
 _FEW = 6  # different numbers that stand side by side like names
 _CELLS = 40  # of the surface, along each side
 _FAINTEST = 0.2  # opacity: on a dark ground as on a light one, stronger means more
@@ -150,13 +150,16 @@ def contours(
 
 
 def scale_of(trials: Sequence[Trial], key: str) -> Scale:
-    """How a key's values lie on an axis: numbers as they are, a few of them or anything else by name."""
+    """How a key's values lie on an axis: numbers as they are, a few of them or anything else by name.
+
+    Numbers of a range lie as they were drawn: on a logarithmic axis where its logarithm was.
+    """
     values = [trial.params.get(key) for trial in trials]
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     if numbers and len(set(values)) > _FEW:
         places = np.array(values, dtype=np.float64)
         wide = bool(places.min() > 0 and places.max() / places.min() >= _LOG_FROM)
-        return Scale(key, places, (), (), log=wide)
+        return Scale(key, places, (), (), log=trials[0].logarithmic.get(key, wide))
     names = [drawable(shown(value), most=MOST_LABEL) if value is not None else "null" for value in values]
     known = sorted(dict.fromkeys(names), key=lambda name: _order(values[names.index(name)]))
     places = np.array([known.index(name) for name in names], dtype=np.float64)

@@ -45,6 +45,7 @@ class Trial:
         message: why it failed.
         figures: every figure on validation.
         interrupted: its process was ended before it; it counts for nothing.
+        logarithmic: of the keys that were drawn from a range, whether its logarithm was.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Trial:
     message: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    logarithmic: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:

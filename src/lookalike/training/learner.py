@@ -32,6 +32,8 @@ from lookalike.training.sources import Batch, Part, Source, label_codes, seed_of
 
 History = list[dict[str, float]]  # one row an epoch
 
+_JUDGED = ("map@r", "recall@1")  # they need no rank behind R, which spares most of the ranking
+
 
 class Learner(lightning.LightningModule):
     """A network, its loss and its batches, as Lightning wants them."""
@@ -239,5 +241,7 @@ def score(network: nn.Module, val: Source) -> float:
 
 def judge(embeddings: Tensor, source: Source) -> dict[str, float]:
     """Retrieval within a split: map@r and recall@1."""
-    found = retrieval(embeddings.numpy(), source.labels, identity=source.identity, ks=(1,))
-    return {name: float(np.nanmean(found.values[name])) for name in ("map@r", "recall@1")}
+    found = retrieval(
+        embeddings.numpy(), source.labels, identity=source.identity, ks=(1,), figures=_JUDGED, neighbours=0
+    )
+    return {name: float(np.nanmean(found.values[name])) for name in _JUDGED}

@@ -19,7 +19,7 @@ import yaml
 from optuna.importance import PedAnovaImportanceEvaluator
 
 from lookalike import layouts
-from lookalike.errors import ConfigError
+from lookalike.errors import ConfigError, LookalikeError, TableError
 from lookalike.files import write_atomically
 from lookalike.models.model import Model
 from lookalike.presenting.trials import COSTS, Objective, Trial, best_trial, finished, trials_csv
@@ -30,6 +30,7 @@ from lookalike.tables.table import ImageTable
 from lookalike.training.claim import SPLIT
 from lookalike.training.preflight import check_settings
 from lookalike.training.run import prepared_table
+from lookalike.training.stops import stops_wait
 from lookalike.training.tuning_final import Final, learned_from, now, train_finally
 from lookalike.training.tuning_folder import make_folder, take_folder
 from lookalike.training.tuning_jobs import helpers, new_search
@@ -109,7 +110,7 @@ def tune(
         )
     objectives = _objectives(file)
     table = prepared_table(file.base, data, watcher)
-    check_settings(file.base, table)
+    _check_candidates(file, table)
     folder = Path(out) if out is not None else Path("runs") / file.base.name
     make_folder(folder, file.base.name)
     url = storage or f"sqlite:///{(folder / DATABASE).resolve()}"
@@ -129,6 +130,21 @@ def _placed(file: StudyFile, data: ImageTable | str | Path | None) -> StudyFile:
     return replace(file, fixed={**file.fixed, "data": layouts.placed(data)[0]})
 
 
+def _check_candidates(file: StudyFile, table: ImageTable) -> None:
+    """Refuse choices, and ends of ranges, that no run on this table can have."""
+    check_settings(file.base, table)
+    for runs in file.of_candidates():
+        errors: list[LookalikeError] = []
+        for config in runs:
+            try:
+                check_settings(config, table)
+                break
+            except (ConfigError, TableError) as error:
+                errors.append(error)
+        else:
+            raise errors[0]
+
+
 def _searched(search: Search, url: str) -> tuple[Trial, ...]:
     """Every trial, once the search is over; the table of trials is kept also of one that was stopped."""
     try:
@@ -138,7 +154,8 @@ def _searched(search: Search, url: str) -> tuple[Trial, ...]:
         with helpers(search, url, count=search.jobs - 1):
             search.run()
     finally:
-        found = _write_table(search)
+        with stops_wait():
+            found = _write_table(search)
     return found
 
 

@@ -57,6 +57,11 @@ def helpers(search: Search, url: str, *, count: int) -> Iterator[None]:
         yield
         for process in processes:
             process.join()
+            if process.exitcode:
+                search.watcher.say(
+                    f"A process of the search ended before its time (exit code {process.exitcode}); the "
+                    "others went on without it."
+                )
     finally:
         _end_processes(processes)
 
@@ -80,7 +85,11 @@ def _help(
     jobs: int,
     seconds: float | None,
 ) -> None:
-    """Search in a process of its own; what goes wrong is in the trials, and said by the first process."""
+    """Search in a process of its own; what goes wrong is in the trials, and told by the first process.
+
+    Raises:
+        SystemExit: it went wrong.
+    """
 
     def end(_number: int, _frame: object) -> NoReturn:
         raise KeyboardInterrupt
@@ -94,4 +103,4 @@ def _help(
             search.deadline = math.inf if seconds is None else time.monotonic() + seconds
             search.run()
     except (LookalikeError, KeyboardInterrupt):
-        return
+        raise SystemExit(1) from None

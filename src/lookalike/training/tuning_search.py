@@ -7,11 +7,11 @@ this at once, and any of them may die at any moment. What comes of the trials is
 from __future__ import annotations
 
 import math
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import filelock
@@ -20,16 +20,10 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from lookalike.errors import LookalikeError, TrainingError
-from lookalike.presenting.trials import (
-    COSTS,
-    Objective,
-    Trial,
-    best_trial,
-    duration_shown,
-    figure_shown,
-)
+from lookalike.presenting.trials import COSTS, Objective, Trial, best_trial, duration_shown, figure_shown
 from lookalike.records import SILENT, Watcher
 from lookalike.training.learner import MONITOR
+from lookalike.training.stops import stops_may_come, stops_wait
 from lookalike.training.tuning_material import Material
 from lookalike.training.tuning_space import StudyFile
 from lookalike.training.tuning_storage import hushed
@@ -46,7 +40,15 @@ from lookalike.training.tuning_store import (
     trials_of,
 )
 from lookalike.training.tuning_trial import attempt, on_features
-from lookalike.training.tuning_workers import Workers, beating, end_trials_of, end_trials_of_dead
+from lookalike.training.tuning_workers import (
+    Workers,
+    beating,
+    end_trials_of,
+    end_trials_of_dead,
+    orphaned,
+    pause,
+    taken,
+)
 
 ALIKE = 3  # so many failures in a row with one message end a search
 _LOCK, _WORKERS = ".claim.lock", ".workers"
@@ -76,17 +78,19 @@ class Search:
     deadline: float = math.inf
     jobs: int = 1
     watcher: Watcher = SILENT
-    _failures: list[str] = field(default_factory=list)
+    _before: set[int] = field(default_factory=set)  # trials that had ended when this process began
 
     def run(self) -> None:
         """Try settings until as many trials as wanted have ended, here or elsewhere, or time is over.
 
         Raises:
-            TrainingError: three trials of this process failed in a row, with the same message.
+            TrainingError: three trials failed in a row, with the same message, since this process began.
         """
         report = Report(self)
+        trials = self.study.get_trials(deepcopy=False)
+        self._before = {trial.number for trial in trials if trial.state.is_finished()}
         self.study.pruner = new_pruner(self.file)
-        with hushed(), Workers(self.folder / _WORKERS) as workers:
+        with stops_wait(), hushed(), Workers(self.folder / _WORKERS) as workers:
             claim = filelock.FileLock(self.folder / _LOCK)
             try:
                 while self._go_on(claim, workers):
@@ -98,18 +102,18 @@ class Search:
 
     def _go_on(self, claim: filelock.BaseFileLock, workers: Workers) -> bool:
         """Do a trial, or wait for those of others; False: none is left to do."""
-        with claim:  # until the trial says whose it is: then nobody else begins one
+        with taken(claim):  # until the trial says whose it is: then nobody else begins one
             end_trials_of_dead(self.study, workers)
             trials = self.study.get_trials(deepcopy=False)
             done = count_done(trials)
             running = sum(trial.state == TrialState.RUNNING for trial in trials)
-            if done >= self.wanted or time.monotonic() >= self.deadline or _orphaned():
+            if done >= self.wanted or time.monotonic() >= self.deadline or orphaned():
                 return False
             if done + running < self.wanted:
                 self.study.sampler = new_sampler(self.file, self._announce(trials, workers))
                 self._do(self.study.ask(), claim, workers)
                 return True
-        time.sleep(_PAUSE_SECONDS)
+        pause(_PAUSE_SECONDS)
         return True
 
     def _do(self, trial: optuna.Trial, claim: filelock.BaseFileLock, workers: Workers) -> None:
@@ -118,12 +122,10 @@ class Search:
             with beating(self.study, trial):
                 values = self._try(trial, claim, workers)
         except optuna.TrialPruned:
-            self._failures.clear()
             self.study.tell(trial, state=TrialState.PRUNED)
         except _Failed:
             self.study.tell(trial, state=TrialState.FAIL)
         else:
-            self._failures.clear()
             self.study.tell(trial, values)
 
     def _try(self, trial: optuna.Trial, claim: filelock.BaseFileLock, workers: Workers) -> tuple[float, ...]:
@@ -134,7 +136,7 @@ class Search:
         try:
             config = self.file.settings(chosen)
             costs = tuple(goal.name for goal in self.objectives if goal.name in COSTS)
-            with _processors(1 if on_features(config) else None, jobs=self.jobs):
+            with _processors(1 if on_features(config) else None, jobs=self.jobs), stops_may_come():
                 found = attempt(config, self.material, costs=costs, epoch=self._listener(trial))
             values = tuple(_figure(found.figures, goal.name) for goal in self.objectives)
         except optuna.TrialPruned:
@@ -174,8 +176,12 @@ class Search:
         course: dict[str, float] = {}
 
         def hear(row: Mapping[str, float]) -> None:
-            if _orphaned():
+            if orphaned():
                 raise KeyboardInterrupt
+            with stops_wait():
+                tell(row)
+
+        def tell(row: Mapping[str, float]) -> None:
             epoch = int(row["epoch"]) + 1
             trial.set_user_attr(EPOCHS, epoch)
             if len(self.objectives) > 1:  # no trial is pruned where one may be good in another way
@@ -194,12 +200,16 @@ class Search:
 
     def _keep_failure(self, trial: optuna.Trial, message: str) -> None:
         trial.set_user_attr(MESSAGE, message)
-        self._failures.append(message)
         self.watcher.say(f"Trial {trial.number} failed: {message}")
 
     def _check_failures(self) -> None:
-        last = self._failures[-ALIKE:]
-        if len(last) == ALIKE and len(set(last)) == 1:
+        """Look at what ended since this process began, wherever it was tried."""
+        trials = self.study.get_trials(deepcopy=False)
+        ended = [trial for trial in trials if trial.state.is_finished() and not _is_lost(trial)]
+        ended = [trial for trial in ended if trial.number not in self._before]
+        ended.sort(key=lambda trial: (trial.datetime_complete or datetime.min, trial.number))
+        last = [trial.user_attrs.get(MESSAGE) for trial in ended[-ALIKE:]]
+        if len(last) == ALIKE and last[0] is not None and len(set(last)) == 1:
             raise TrainingError(
                 f"{ALIKE} trials in a row failed with the same message",
                 where=f"study {self.study.study_name}",
@@ -254,6 +264,10 @@ class Report:
         return f"{line}; {done} of {self._search.wanted} done, about {duration_shown(seconds)} left"
 
 
+def _is_lost(trial: FrozenTrial) -> bool:  # its process was ended, which tells nothing of its settings
+    return trial.state == TrialState.FAIL and MESSAGE not in trial.user_attrs
+
+
 def _figure(figures: Mapping[str, float], name: str) -> float:
     value = figures[name]
     if not math.isfinite(value):
@@ -262,12 +276,6 @@ def _figure(figures: Mapping[str, float], name: str) -> float:
             do="choose another objective; with so few pictures on val it says nothing",
         )  # fmt: skip
     return value
-
-
-def _orphaned() -> bool:
-    """Whether this is a process that another one began, which lives no more."""
-    parent = multiprocessing.parent_process()
-    return parent is not None and not parent.is_alive()
 
 
 @contextmanager

@@ -32,6 +32,7 @@ STAYING = {  # keys that trials cannot differ in, and why
     "calibration": "trials have no threshold",
     "attributes": "trials are compared by labels",
 }
+_TRIED = 8  # runs of a candidate, of which one must fit the data
 _COMBINATIONS = 64  # random ones, tried to find one that a candidate fits
 
 
@@ -73,6 +74,31 @@ class StudyFile:
     def base(self) -> RunConfig:
         """The run of the first candidates that fit each other: for what all trials share."""
         return _parsed(self.fixed, next(_fitting(self.fixed, self.spaces)), self.path)
+
+    @property
+    def longest(self) -> int:
+        """The most epochs that a trial may have."""
+        some = itertools.islice(_fitting(self.fixed, self.spaces), _COMBINATIONS)
+        return max(_parsed(self.fixed, chosen, self.path).training.epochs for chosen in some)
+
+    def of_candidates(self) -> Iterator[list[RunConfig]]:
+        """For every choice, and every end of a range, some runs that it may be part of."""
+        for key, space in self.spaces.items():
+            for candidate in space.ends():
+                alone = {**self.spaces, key: Choices((candidate,))}
+                some = itertools.islice(_fitting(self.fixed, alone), _TRIED)
+                yield [_parsed(self.fixed, chosen, self.path) for chosen in some]
+
+    def means(self, fixed: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """What some runs come to with what stays here, and with what stays there, key by key.
+
+        Raises:
+            ConfigError: no run of such values can be.
+        """
+        for chosen in itertools.islice(_fitting(self.fixed, self.spaces), _TRIED):
+            pair = (_parsed(values, chosen, self.path) for values in (self.fixed, fixed))
+            here, there = (config.model_dump(mode="json") for config in pair)
+            yield here, there
 
     @property
     def seed(self) -> int:

@@ -17,6 +17,7 @@ from lookalike.training.stops import calls_stay_whole
 try:
     import optuna
     from optuna.exceptions import ExperimentalWarning, OptunaError
+    from optuna.storages import BaseStorage
     from sqlalchemy import make_url
     from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 except ModuleNotFoundError as error:
@@ -26,11 +27,15 @@ HEARTBEAT_SECONDS, GRACE_SECONDS = 60, 180  # for processes on other machines
 LOCK_SECONDS = 60  # that SQLite waits for another process to finish writing
 
 
-def open_storage(url: str, *, attempts: int = 3) -> optuna.storages.RDBStorage:
-    """The storage, its tables made where there are none; another machine may be making them just now."""
+def open_storage(url: str, *, attempts: int = 3) -> BaseStorage:
+    """The storage, its tables made where there are none; another machine may be making them just now.
+
+    It is the one that a study takes as it is: Optuna keeps trials in memory between it and the database, and
+    a call must be whole with what is kept.
+    """
     waiting = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
     try:
-        storage = optuna.storages.RDBStorage(
+        database = optuna.storages.RDBStorage(
             url,
             engine_kwargs=waiting,
             heartbeat_interval=HEARTBEAT_SECONDS,
@@ -41,6 +46,7 @@ def open_storage(url: str, *, attempts: int = 3) -> optuna.storages.RDBStorage:
             raise
         time.sleep(1.0)
         return open_storage(url, attempts=attempts - 1)
+    storage = optuna.storages.get_storage(database)
     calls_stay_whole(storage)
     return storage
 

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lookalike.errors import ConfigError
 from lookalike.presenting.trials import Objective, State, Trial
-from lookalike.training.spaces import Space
+from lookalike.training.spaces import Range, Space
 from lookalike.training.tuning_space import StudyFile
 from lookalike.training.tuning_storage import check_place, explained, hushed, open_storage, shown_url
 
@@ -63,7 +63,8 @@ def open_study(file: StudyFile, url: str, *, objectives: tuple[Objective, ...], 
             study.set_metric_names([goal.name for goal in objectives])
             study.set_user_attr(ABOUT, about)
             kept = about
-    _check_same(kept, about, name=name, where=shown_url(url))
+    if kept is None or not _means_the_same(kept, about, file):
+        _check_same(kept, about, name=name, where=shown_url(url))
     with explained(url):
         if not identities(study):
             study.set_user_attr(f"{IDENTITY}{uuid.uuid4().hex}", True)  # noqa: FBT003 - a value
@@ -104,6 +105,29 @@ def check_content(study: optuna.Study, digests: Mapping[str, str]) -> None:
             wanted="the pictures that the study began with",
             do=f"put them back, or {_ANEW}",
         )
+
+
+def _means_the_same(kept: Mapping[str, Any], about: Mapping[str, Any], file: StudyFile) -> bool:
+    """Whether what stays only says in other words what was said when the study began: a default, say."""
+    before, now = ({**json.loads(json.dumps(values)), "fixed": None} for values in (kept, about))
+    if before != now:
+        return False
+    try:
+        pairs = list(file.means(kept["fixed"]))
+    except ConfigError:
+        return False
+    return all(_counting(here) == _counting(there) for here, there in pairs)
+
+
+def _counting(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted key to value, of those that count."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _counting(value, f"{prefix}{key}.")
+        elif not _is_free(f"{prefix}{key}") and prefix + key != "data":
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def _check_same(kept: Any, about: Mapping[str, Any], *, name: str, where: str) -> None:
@@ -183,6 +207,7 @@ def _plain(trial: FrozenTrial, spaces: Mapping[str, Space]) -> Trial:
         message=message,
         figures=known.get(FIGURES, {}),
         interrupted=interrupted,
+        logarithmic={key: space.log for key, space in spaces.items() if isinstance(space, Range)},
     )
 
 
@@ -206,7 +231,12 @@ def new_sampler(file: StudyFile, number: int) -> BaseSampler:
     if file.study.sampler == "random":
         return RandomSampler(seed=seed)
     with hushed():
-        return TPESampler(seed=seed, n_startup_trials=file.study.startup_trials, multivariate=True)
+        return TPESampler(
+            seed=seed,
+            n_startup_trials=file.study.startup_trials,
+            multivariate=True,
+            constant_liar=True,  # what others are just trying is not tried too
+        )
 
 
 def new_pruner(file: StudyFile) -> optuna.pruners.BasePruner:
@@ -218,6 +248,4 @@ def new_pruner(file: StudyFile) -> optuna.pruners.BasePruner:
         return optuna.pruners.MedianPruner(
             n_startup_trials=study.startup_trials, n_warmup_steps=study.warmup_epochs + 1
         )
-    searched = file.spaces.get("training.epochs")
-    longest = max(searched.ends()) if searched else file.base.training.epochs
-    return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=int(longest), reduction_factor=3)
+    return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=file.longest, reduction_factor=3)

@@ -6,7 +6,9 @@ machines, Optuna's heartbeat tells. Nothing is tried here.
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,8 +22,11 @@ from optuna.exceptions import OptunaError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from lookalike.training.stops import stops_may_come
 from lookalike.training.tuning_storage import GRACE_SECONDS, HEARTBEAT_SECONDS
 from lookalike.training.tuning_store import WORKER
+
+_TURN_SECONDS = 0.02  # between looks whose turn it is
 
 
 class Workers:
@@ -73,6 +78,32 @@ def beating(study: optuna.Study, trial: optuna.Trial) -> Iterator[None]:
         yield
     finally:
         over.set()
+
+
+def pause(seconds: float) -> None:
+    """Wait; a stop comes at once."""
+    with stops_may_come():
+        time.sleep(seconds)
+
+
+@contextmanager
+def taken(claim: filelock.BaseFileLock) -> Iterator[None]:
+    """Hold a lock while the block runs, or until it lets go of it; stops come while it is waited for."""
+    while not claim.is_locked:
+        with suppress(filelock.Timeout):
+            claim.acquire(blocking=False)
+            break
+        pause(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        claim.release()
+
+
+def orphaned() -> bool:
+    """Whether this is a process that another one began, which lives no more."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()
 
 
 def end_trials_of(study: optuna.Study, worker: str) -> None:
