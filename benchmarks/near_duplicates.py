@@ -21,11 +21,12 @@ from PIL import Image, ImageOps
 from lookalike.checkups.alike import alike_pairs
 from lookalike.checkups.looking import look
 from lookalike.checkups.near_duplicates import CORRELATION, DIFFERENCE, SIMILARITY, near_duplicates
-from lookalike.checkups.overlay import differences, grey_print, print_vectors, small_picture
+from lookalike.checkups.overlay import differences
 from lookalike.models.embedding import embed_table, map_in_order
 from lookalike.models.model import DEFAULT, Model
 from lookalike.pictures.images import open_image
 from lookalike.pictures.preprocess import prepare
+from lookalike.pictures.prints import grey_print, print_vectors, small_picture
 from lookalike.records import Floats, Pixels
 from lookalike.tables.table import ImageTable
 

@@ -94,9 +94,7 @@ def calibrate(
     sample = (_copied if copies else _labelled)(model, part, progress, skipped)
     if bands and not copies:
         sample = replace(sample, copies=embed_copies(model, part, progress=progress))
-    seen = model.count_seen(sample.hashes)
-    if wanted.value is not None and 2 * seen > len(sample.hashes):
-        raise _trained_on(wanted, seen, len(sample.hashes), split=split)
+    seen = count_seen(model, sample.hashes, wanted, split=split)
     pairs = measure(sample.vectors, sample.labels, identity=sample.identity)
     threshold = threshold_of(pairs, wanted, confidence=confidence, split=split)
     threshold = replace(
@@ -108,8 +106,20 @@ def calibrate(
         groups=sample.groups,
         fingerprint=model.fingerprint,
     )
-    measured(_keep(model, threshold, pairs, sample, name=name))
+    measured(keep_threshold(model, threshold, pairs, copies=sample.copies, name=name))
     return threshold
+
+
+def count_seen(model: Model, hashes: Sequence[bytes], wanted: Target, *, split: str) -> int:
+    """How many of the pictures the model was trained on.
+
+    Raises:
+        CalibrationError: a promise is asked of pictures most of which it was trained on.
+    """
+    seen = model.count_seen(hashes)
+    if wanted.value is not None and 2 * seen > len(hashes):
+        raise _trained_on(wanted, seen, len(hashes), split=split)
+    return seen
 
 
 def _check_name(name: str, *, bands: bool) -> None:
@@ -154,11 +164,13 @@ def _copied(model: Model, part: ImageTable, progress: Progress | None, skipped: 
     return _Sample(vectors, pictures, copies.hashes, copies=copies, basis=COPIES)
 
 
-def _keep(model: Model, threshold: Threshold, pairs: Measured, sample: _Sample, *, name: str) -> Calibration:
+def keep_threshold(
+    model: Model, threshold: Threshold, pairs: Measured, *, name: str, copies: Copies | None = None
+) -> Calibration:
     """Store the threshold, and what was measured with it where it is the one that `match` uses."""
     before = _before(model)
     kept = before.bands if name == DEFAULT and before and before.basis == threshold.basis else ()
-    bands = bands_of(threshold, pairs.histogram, copies=sample.copies, kept=kept)
+    bands = bands_of(threshold, pairs.histogram, copies=copies, kept=kept)
     calibration = _calibration(threshold, pairs, bands=bands)
     if name == DEFAULT or before is None:
         keep_calibration(model, calibration)

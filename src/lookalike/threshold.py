@@ -17,7 +17,8 @@ BEST = ("f1", "accuracy")  # targets that take the best of a figure, and promise
 PROMISED = ("precision", "recall", "false-match-rate")  # targets with a number, for which a bound stands
 TARGETS = "f1, accuracy, precision=x, recall=x or false-match-rate=x"
 COPIES = "copies"
-BASES = ("labels", COPIES)
+DECISIONS = "decisions"
+BASES = ("labels", COPIES, DECISIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Threshold:
         same_pairs, different_pairs, images, classes: what it was measured on.
         split: the split of the table the pairs came from.
         seen: how many of the images the model was trained on; a promise from those flatters.
-        basis: "labels": same pairs are pairs of one label; "copies": pairs of edited copies of one picture.
+        basis: "labels": same pairs are pairs of one label; "copies": pairs of edited copies of one picture;
+            "decisions": pairs that a person called same or different.
         groups: number of groups of which pairs within one are left out; 0: there are none.
         fingerprint: of the model that it was made for; empty where that is not known.
     """
@@ -98,6 +100,12 @@ class Threshold:
                 f"{self.different_pairs:,} pairs of different pictures, made of {self.classes:,} {place} "
                 "that were saved again, scaled, cropped, lit and turned a little: copies, not your notion of "
                 "the same thing"
+            )
+        elif self.basis == DECISIONS:
+            basis = (
+                f"measured on {self.same_pairs:,} same and {self.different_pairs:,} different pairs of "
+                f"{self.images:,} images that somebody decided on: pairs worth asking about, "
+                "which are harder than pairs at random"
             )
         else:
             basis = (

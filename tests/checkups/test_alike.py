@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lookalike.checkups import alike
-from lookalike.checkups.alike import AlikePairs, alike_pairs
+from lookalike.checkups.alike import AlikePairs, across_pairs, alike_pairs
 from lookalike.judging.similarity import cosine
 from lookalike.records import Floats
 
@@ -130,3 +130,23 @@ def test_a_block_that_was_begun_before_the_floor_rose_does_not_lower_it(
     found = alike_pairs(vectors, at_least=0.3, most=20)
     assert list(as_dict(found).items()) == list(as_dict(every).items())[:20]
     assert all(s in found.similarities for s in every.similarities if s >= found.floor)
+
+
+@pytest.mark.parametrize("most", [10**6, 20])
+def test_pairs_across_are_those_of_all_pairs_with_one_end_on_each_side(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alike, "_COLUMNS", 16)
+    vectors = flat(90, 24, inner=4)
+    some, others = np.arange(0, 90, 3), np.arange(1, 90, 3)
+    one_side = set(some.tolist()), set(others.tolist())
+    wanted = {
+        pair: similarity
+        for pair, similarity in slowly(vectors, 0.8).items()
+        if any(pair[0] in here and pair[1] in there for here, there in (one_side, one_side[::-1]))
+    }
+    found = across_pairs(vectors, some, others, at_least=0.8, most=most)
+    assert len(wanted) > 30
+    expected = dict(sorted(wanted.items(), key=lambda entry: (-entry[1], entry[0]))[:most])
+    assert as_dict(found) == expected
+    assert (found.floor == 0.8) is (most > len(wanted))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lookalike.checkups.near_duplicates import CORRELATION, DIFFERENCE
-from lookalike.checkups.overlay import differences, grey_print, print_vectors, small_picture
+from lookalike.checkups.near_duplicates import DIFFERENCE
+from lookalike.checkups.overlay import differences
+from lookalike.pictures.prints import small_picture
 from lookalike.records import Pixels
 from scenes import EDITS, pixels, scene
 
@@ -50,33 +51,21 @@ def test_another_colour_is_another_picture() -> None:
     assert differences(smalls(scene(3)), smalls(turned_colours))[0] > DIFFERENCE
 
 
+def test_light_that_was_cut_off_at_white_is_no_difference() -> None:
+    level = np.asarray(scene(3)).astype(np.float32)
+    brighter = Image.fromarray(np.clip(1.4 * level, 0, 255).astype(np.uint8))
+    darker = Image.fromarray(np.clip(1.4 * level - 102, 0, 255).astype(np.uint8))
+    assert differences(smalls(scene(3), scene(3)), smalls(brighter, darker)).max() < DIFFERENCE / 2
+
+
+def test_a_mirror_image_differs_where_it_does_not_count() -> None:
+    first, second = smalls(scene(1)), smalls(EDITS["mirror"](scene(1)))
+    assert differences(first, second)[0] < 0.01
+    assert differences(first, second, mirrored=False)[0] > 2 * DIFFERENCE
+
+
 def test_pictures_of_one_colour_give_numbers() -> None:
     plain = np.full((2, 32, 32, 3), 200, np.uint8)
     found = differences(plain, np.stack([plain[0], small_picture(pixels(1))]))
     assert found[0] == 0
     assert found[1] > DIFFERENCE
-
-
-def test_prints_correlate_as_numpy_says() -> None:
-    prints = [grey_print(pixels(seed)) for seed in range(6)]
-    vectors = print_vectors(prints)
-    expected = np.corrcoef([np.frombuffer(entry, np.uint8) for entry in prints])
-    assert np.allclose(vectors @ vectors.T, expected, atol=1e-5)
-    assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
-
-
-def test_prints_see_through_scale_and_compression() -> None:
-    pairs = print_vectors([grey_print(pixels(2)), grey_print(np.asarray(EDITS["half"](scene(2))))])
-    assert pairs[0] @ pairs[1] >= CORRELATION
-
-
-def test_a_print_is_the_mean_of_what_it_covers() -> None:
-    picture = np.zeros((32, 64, 3), np.uint8)
-    picture[:16] = 100
-    print_ = np.frombuffer(grey_print(picture), np.uint8).reshape(16, 16)
-    assert print_[:8].tolist() == [[100] * 16] * 8
-    assert not print_[8:].any()
-
-
-def test_a_print_of_one_grey_has_a_vector_of_unit_length() -> None:
-    assert np.linalg.norm(print_vectors([bytes([7]) * 256])[0]) == 1

@@ -77,6 +77,41 @@ def alike_pairs(
     return kept.all()
 
 
+def across_pairs(
+    vectors: Floats,
+    some: Rows,
+    others: Rows,
+    *,
+    at_least: float,
+    most: int,
+    progress: Progress | None = None,
+) -> AlikePairs:
+    """Find all pairs of one of some rows with one of others whose similarity is at least a given one.
+
+    Args:
+        vectors: [n, d] float32, rows of unit length.
+        some, others: rows, none of them in both.
+        at_least, most, progress: as of `alike_pairs`; progress counts `some`.
+    """
+    kept = _Kept(most, at_least)
+
+    def work(block: slice) -> list[tuple[Rows, Rows, Floats]]:
+        parts = []
+        for start in range(0, len(others), _COLUMNS):
+            columns = others[start : start + _COLUMNS]
+            near = vectors[some[block]] @ vectors[columns].T >= kept.floor - _ROUNDING
+            first, second = np.nonzero(near)
+            parts.append(_compared(vectors, some[block][first], columns[second], at_least=kept.floor))
+        return parts
+
+    def take(parts: list[tuple[Rows, Rows, Floats]]) -> None:
+        for part in parts:
+            kept.add(*part)
+
+    run_blocks(work, len(some), row_bytes=_COLUMNS * 16, take=take, progress=progress)
+    return kept.all()
+
+
 class _Kept:
     """The pairs found so far; where they become too many, the floor rises."""
 
@@ -147,6 +182,12 @@ def _pairs_of_block(
     first, second = first + block.start, second + columns.start
     later = first < second
     first, second = first[later], second[later]
+    return _compared(vectors, first, second, at_least=at_least)
+
+
+def _compared(vectors: Floats, one: Rows, other: Rows, *, at_least: float) -> tuple[Rows, Rows, Floats]:
+    """Those of some pairs that are alike enough, first < second."""
+    first, second = np.minimum(one, other), np.maximum(one, other)
     parts = [
         cosine(vectors[first[start : start + _PAIRS]], vectors[second[start : start + _PAIRS]])
         for start in range(0, len(first), _PAIRS)

@@ -8,31 +8,25 @@ byte for byte, and what is to be done about a pair, are not dealt with here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.checkups.alike import AlikePairs, alike_pairs
-from lookalike.checkups.looking import TARGET
-from lookalike.checkups.overlay import are_mirrored, differences, print_vectors, small_picture
-from lookalike.errors import ImageError
+from lookalike.duplicates.confirming import DIFFERENCE as DIFFERENCE
+from lookalike.duplicates.confirming import Opened, Place, pixel_differences
 from lookalike.judging.similarity import cosine
-from lookalike.models.embedding import map_in_order
-from lookalike.pictures.images import Box, open_image
-from lookalike.records import SILENT, Floats, Pixels, Watcher
+from lookalike.pictures.prints import print_vectors
+from lookalike.records import SILENT, Floats, Watcher
 from lookalike.tables.table import ImageTable
 
 Rows = NDArray[np.int64]
 
 SIMILARITY = 0.85  # of the untrained default embedding, from which on a pair is looked at
 CORRELATION = 0.95  # of two grey prints, likewise
-DIFFERENCE = 0.4  # at most: one picture
 MOST = 20_000  # pairs that either look may propose
-
-_CHUNK = 64  # pairs that are opened and compared at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +80,7 @@ def near_duplicates(
         table: whose pictures are opened again where a pair is proposed.
         rows: [m] int64, those that are compared, rising; no two with equal content.
         vectors: [m, d] float32, their embeddings, rows of unit length.
-        prints: m grey prints, see `overlay.grey_print`.
+        prints: m grey prints, see `prints.grey_print`.
         similarity: of embeddings, from which on a pair is proposed, in (0, 1].
         watcher: told of the two stages.
     """
@@ -100,7 +94,13 @@ def near_duplicates(
     images = table.frame["image"].to_numpy()
     apart = images[rows[first]] != images[rows[second]]
     first, second = first[apart], second[apart]
-    found, mirrored = _differences(table, rows[first], rows[second], watcher)
+    found, mirrored = pixel_differences(
+        _places(table),
+        rows[first],
+        rows[second],
+        opened=Opened(),  # what cannot be opened any more was there a moment ago
+        progress=watcher.stage("look at candidates"),
+    )
     same = np.flatnonzero(found <= DIFFERENCE)
     order = same[np.argsort(found[same], kind="stable")]
     return NearDuplicates(
@@ -120,41 +120,9 @@ def _joined(count: int, *proposed: AlikePairs) -> tuple[Rows, Rows]:
     return np.divmod(codes, max(count, 1))
 
 
-def _differences(
-    table: ImageTable, first: Rows, second: Rows, watcher: Watcher
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """[m] float32, infinite where a picture cannot be opened any more; and [m] whether it is mirrored."""
-    found, mirrored = np.full(len(first), np.inf, np.float32), np.zeros(len(first), np.bool_)
-    chunks = [slice(start, start + _CHUNK) for start in range(0, len(first), _CHUNK)]
-    progress = watcher.stage("look at candidates")
+def _places(table: ImageTable) -> Callable[[Sequence[int]], list[Place]]:
+    def places(rows: Sequence[int]) -> list[Place]:
+        part = table.take(np.array(rows, np.int64))
+        return list(zip(part.paths, part.boxes, strict=True))
 
-    def work(chunk: slice) -> tuple[Floats, NDArray[np.bool_]]:
-        return _differences_of(table, first[chunk], second[chunk])
-
-    for chunk, part in zip(chunks, map_in_order(work, chunks), strict=True):
-        found[chunk], mirrored[chunk] = part
-        progress(min(chunk.stop, len(first)), len(first))
-    return found, mirrored
-
-
-def _differences_of(table: ImageTable, first: Rows, second: Rows) -> tuple[Floats, NDArray[np.bool_]]:
-    needed = np.unique(np.concatenate([first, second]))
-    part = table.take(needed)
-    opened = {
-        row: small
-        for row, path, box in zip(needed.tolist(), part.paths, part.boxes, strict=True)
-        if (small := _small(path, box)) is not None
-    }
-    there = np.isin(first, list(opened)) & np.isin(second, list(opened))
-    found, mirrored = np.full(len(first), np.inf, np.float32), np.zeros(len(first), np.bool_)
-    if there.any():
-        a, b = (np.stack([opened[row] for row in rows[there].tolist()]) for rows in (first, second))
-        found[there], mirrored[there] = differences(a, b), are_mirrored(a, b)
-    return found, mirrored
-
-
-def _small(path: Path, box: Box | None) -> Pixels | None:
-    try:
-        return small_picture(open_image(path, target=TARGET, box=box))
-    except ImageError:
-        return None  # it was there a moment ago
+    return places

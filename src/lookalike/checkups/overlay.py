@@ -2,23 +2,21 @@
 
 Small pictures enter, [m, 32, 32, 3] each; one number a pair leaves. The second picture is moved, turned,
 scaled and mirrored onto the first, and its brightness and contrast are fitted, so an edited copy comes out
-near 0. What is left is measured in the worst of 16 blocks: two medals that differ in their number differ
+near 0; what is black or white only in the brighter or darker one counts as fitting. What is left is measured
+in the worst of 16 blocks: two medals that differ in their number differ
 there, though nearly all of them is the same. Which pairs are worth the work is decided by the callers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from lookalike.pictures.prints import LUMA, PRINT, SIDE
 from lookalike.records import Floats, Pixels
 
-SIDE = 32  # of a small picture
-PRINT = 16  # side of a grey print
 BLOCKS = 4  # along a side; the worst of them counts
 
 _STEPS = ((16, 10), (32, 8))  # (side, steps): from coarse to fine, so that far shifts are found
@@ -27,7 +25,9 @@ _REACH = np.array([0.25, 0.15, 0.25, 0.15, 0.25, 0.25], np.float32)  # how far a
 _STEP = 0.2  # the most a coefficient moves at once
 _DAMPING = 1e-3
 _LEAST_OF_BLOCK = 0.25  # of a block must lie inside the other picture, or it does not count
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_DARKEST, _BRIGHTEST = 4.0, 251.0  # what lies beyond may have been cut off
+_LEAST_FITTED = 0.25  # of a picture must lie between them, or all of it is fitted
+_MOST_GAIN = 3.0
 
 Maps = NDArray[np.float32]  # [m, 6]: x' = m0 x + m1 y + m2, y' = m3 x + m4 y + m5, from -1 to 1 across
 
@@ -40,38 +40,14 @@ class _Grid(NamedTuple):
     y: Floats
 
 
-def small_picture(pixels: Pixels, side: int = SIDE) -> Pixels:
-    """A picture of any size as [side, side, 3], each pixel the mean of what it covers; sides stretched."""
-    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX))
-
-
-def grey_print(pixels: Pixels) -> bytes:
-    """A picture as 16 x 16 grey values, row by row."""
-    grey: Pixels = np.rint(small_picture(pixels, PRINT) @ _LUMA).astype(np.uint8)
-    return grey.tobytes()
-
-
-def print_vectors(prints: Sequence[bytes]) -> Floats:
-    """Grey prints as [n, 256] float32 unit vectors whose cosine is their correlation.
-
-    A print of one grey has no direction; its vector is that of no other picture's likeness: all in one place.
-    """
-    values = np.frombuffer(b"".join(prints), np.uint8).reshape(-1, PRINT * PRINT).astype(np.float32)
-    values -= values.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    flat = lengths[:, 0] == 0
-    values[flat, 0] = lengths[flat, 0] = 1.0
-    unit: Floats = values / lengths
-    return unit
-
-
-def differences(first: Pixels, second: Pixels) -> Floats:
+def differences(first: Pixels, second: Pixels, *, mirrored: bool = True) -> Floats:
     """How much two small pictures differ in the block where they differ most, once laid over each other.
 
     Either is laid over the other, and the better of the two counts, so their order does not matter.
 
     Args:
         first, second: [m, 32, 32, 3] each, m >= 1.
+        mirrored: whether a mirror image is laid over as one; without it, it differs.
 
     Returns:
         [m] float32, >= 0: root mean square over the worst of 16 blocks, in standard deviations of the
@@ -81,7 +57,7 @@ def differences(first: Pixels, second: Pixels) -> Floats:
         Lucas and Kanade, An Iterative Image Registration Technique, IJCAI 1981, with an affine map and
         brightness and contrast as further unknowns, coarse to fine, damped.
     """
-    return np.minimum(_one_way(first, second), _one_way(second, first))
+    return np.minimum(_one_way(first, second, mirrored=mirrored), _one_way(second, first, mirrored=mirrored))
 
 
 def are_mirrored(first: Pixels, second: Pixels) -> NDArray[np.bool_]:
@@ -91,10 +67,10 @@ def are_mirrored(first: Pixels, second: Pixels) -> NDArray[np.bool_]:
     return mirrored
 
 
-def _one_way(first: Pixels, second: Pixels) -> Floats:
-    there, back, mirrored = _grey(first), _grey(second), are_mirrored(first, second)
-    back = np.where(mirrored[:, None, None], back[:, :, ::-1], back)
-    second = np.where(mirrored[:, None, None, None], second[:, :, ::-1], second)
+def _one_way(first: Pixels, second: Pixels, *, mirrored: bool) -> Floats:
+    if mirrored:
+        second = np.where(are_mirrored(first, second)[:, None, None, None], second[:, :, ::-1], second)
+    there, back = _grey(first), _grey(second)
     maps = np.tile(_IDENTITY, (len(first), 1))
     for side, steps in _STEPS:
         maps = _fitted(_reduced(there, side), _reduced(back, side), maps, steps=steps)
@@ -102,7 +78,7 @@ def _one_way(first: Pixels, second: Pixels) -> Floats:
 
 
 def _grey(pixels: Pixels) -> Floats:
-    grey: Floats = pixels.astype(np.float32) @ _LUMA
+    grey: Floats = pixels.astype(np.float32) @ LUMA
     return grey
 
 
@@ -179,8 +155,7 @@ def _worst_block(first: Pixels, second: Pixels, maps: Maps) -> Floats:
     colours = tuple(second[..., channel].astype(np.float32) for channel in range(3))
     read, inside = _through(maps, _grid(SIDE), colours)
     weight = inside[..., None]  # [m, p, 1]
-    a = _standard(first.reshape(len(first), -1, 3).astype(np.float32), weight)
-    b = _standard(np.stack(read, axis=2), weight)
+    a, b = _levelled(first.reshape(len(first), -1, 3).astype(np.float32), np.stack(read, axis=2), weight)
     squares = (((a - b) ** 2) * weight).sum(axis=2)  # [m, p]
     total, count = _by_block(squares), 3 * _by_block(inside)
     block = 3 * (SIDE // BLOCKS) ** 2
@@ -190,14 +165,32 @@ def _worst_block(first: Pixels, second: Pixels, maps: Maps) -> Floats:
     return worst
 
 
-def _standard(colours: Floats, weight: Floats) -> Floats:
-    """[m, p, 3] with mean 0 and standard deviation 1 over all colours of what weighs."""
-    count = 3 * weight.sum(axis=1, keepdims=True)
-    count = np.maximum(count, 1)
-    centred = colours - (colours * weight).sum(axis=(1, 2), keepdims=True) / count
-    spread = np.sqrt(((centred * weight) ** 2).sum(axis=(1, 2), keepdims=True) / count)
-    standard: Floats = centred / np.maximum(spread, 1e-3)
-    return standard
+def _levelled(a: Floats, b: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """[m, p, 3] each, b in the brightness and contrast of a, both in standard deviations of a.
+
+    Levels near black and white say nothing of brightness, because light that is added or taken is cut off
+    there; so they are not fitted, and what would lie beyond them in either picture is drawn back to them.
+    """
+    within = ((a > _DARKEST) & (a < _BRIGHTEST) & (b > _DARKEST) & (b < _BRIGHTEST)).all(
+        axis=2, keepdims=True
+    )
+    fitted = np.where(within, weight, 0.0)
+    few = fitted.sum(axis=1, keepdims=True) < _LEAST_FITTED * weight.sum(axis=1, keepdims=True)
+    fitted = np.where(few, weight, fitted)
+    (mean_a, spread_a), (mean_b, spread_b) = _moments(a, fitted), _moments(b, fitted)
+    gain = np.clip(spread_a / spread_b, 1 / _MOST_GAIN, _MOST_GAIN)
+    offset = mean_a - gain * mean_b
+    low, high = np.maximum(0.0, offset), np.minimum(255.0, 255.0 * gain + offset)
+    spread = _moments(a, weight)[1]
+    return np.clip(a, low, high) / spread, np.clip(gain * b + offset, low, high) / spread
+
+
+def _moments(colours: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation, [m, 1, 1] each, over all colours of what weighs."""
+    count = np.maximum(3 * weight.sum(axis=1, keepdims=True), 1)
+    mean = (colours * weight).sum(axis=(1, 2), keepdims=True) / count
+    spread = np.sqrt((((colours - mean) * weight) ** 2).sum(axis=(1, 2), keepdims=True) / count)
+    return mean, np.maximum(spread, 1e-3)
 
 
 def _by_block(values: Floats) -> Floats:

@@ -9,10 +9,12 @@ import typer
 
 from lookalike.doors.cli_identify import Asked, Strangers, Vote, calibrate_open, is_open
 from lookalike.doors.cli_judge import Root
-from lookalike.doors.cli_look import Data
-from lookalike.doors.cli_search import AsJson, ModelName
+from lookalike.doors.cli_options import AsJson, ModelName
+from lookalike.errors import LookalikeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lookalike.judging.calibrated import Calibration
     from lookalike.records import Skipped, Threshold
 
@@ -31,13 +33,22 @@ Name = Annotated[
     str | None,
     typer.Option(help="Under which the model keeps it; else default, or identify for identification."),
 ]
+MaybeData = Annotated[
+    str | None,
+    typer.Argument(metavar="DATA", help="Pictures with labels: folder, manifest or NAME:FOLDER; or --pairs."),
+]
+Pairs = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Pairs that were decided on, as decisions --export writes them."),
+]
 Curve = Annotated[Path | None, typer.Option(help="Write what every threshold gives to this CSV file.")]
 
 
 def calibrate(
     model: ModelName,
-    data: Data,
+    data: MaybeData = None,
     *,
+    pairs: Pairs = None,
     split: Annotated[str, typer.Option(help="Where the pairs come from: val, or all.")] = "val",
     root: Root = None,
     target: Wanted = "f1",
@@ -52,7 +63,17 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Choose the similarity that means "the same", or from which on a picture is a known thing."""
-    if is_open(question, vote=vote, strangers=strangers):
+    asks_open = is_open(question, vote=vote, strangers=strangers)
+    if pairs is not None:
+        _check_alone(DATA=data, root=root, copies=copies, bands=bands, question=asks_open)
+        _calibrate_decided(
+            model, pairs, curve=curve, as_json=as_json, target=target, confidence=confidence, name=name
+        )
+        return
+    if data is None:
+        what, do = "there is nothing to calibrate on", "name DATA, or --pairs FILE"
+        raise LookalikeError(what, where="calibrate", saw="neither pictures nor pairs", do=do)
+    if asks_open:
         calibrate_open(
             model, data, root=root, name=name, as_json=as_json, split=split, target=target,
             confidence=confidence, vote=vote, stranger_share=strangers,
@@ -65,41 +86,71 @@ def calibrate(
     )  # fmt: skip
 
 
+def _check_alone(**others: object) -> None:
+    for name, value in others.items():
+        if value not in (None, False):
+            saw = "identification" if name == "question" else str(value)
+            do = f"leave out {name if name.isupper() else f'--{name}'}"
+            raise LookalikeError("--pairs says itself what is the same", where=name, saw=saw, do=do)
+
+
+def _calibrate_decided(model: str, pairs: Path, *, curve: Path | None, **options: Any) -> None:
+    from lookalike.duplicates.calibrating_pairs import calibrate_pairs
+    from lookalike.files import check_writable
+
+    if curve is not None:
+        check_writable(curve)
+    _choose(calibrate_pairs, model, pairs, curve=curve, bands=False, **options)
+
+
 def _calibrate_pairs(
-    model: str, data: str, *, root: Path | None, curve: Path | None, as_json: bool, name: str | None,
-    **options: Any,
-) -> None:  # fmt: skip
-    from dataclasses import replace
+    model: str, data: str, *, root: Path | None, curve: Path | None, bands: bool, **options: Any
+) -> None:
+    from functools import partial
 
     from lookalike.calibrating import calibrate as choose
-    from lookalike.doors.console import Talk, tell_notes, tell_skipped
     from lookalike.files import check_writable
-    from lookalike.models.bands import left_out
-    from lookalike.models.model import DEFAULT, Model
     from lookalike.tables.table import ImageTable
 
-    name = DEFAULT if name is None else name
     if curve is not None:
         check_writable(curve)
     table = ImageTable.read(data, root=root)
+    _choose(
+        partial(choose, bands=bands), model, table, curve=curve, bands=bands, notes=table.notes, **options
+    )
+
+
+def _choose(
+    choose: Callable[..., Threshold], model: str, source: Any, *, name: str | None, curve: Path | None,
+    as_json: bool, bands: bool, notes: tuple[str, ...] = (), **options: Any,
+) -> None:  # fmt: skip
+    """Choose and keep a threshold, by labels or by decisions, and say what it promises."""
+    from dataclasses import replace
+
+    from lookalike.doors.console import Talk, tell_skipped
+    from lookalike.models.bands import left_out
+    from lookalike.models.model import DEFAULT, Model
+
+    name = DEFAULT if name is None else name
     skipped: list[Skipped] = []
     measured: list[Calibration] = []
     with Talk() as talk:
-        tell_notes(talk, table)
+        for note in notes:
+            talk.say(note)
         opened = Model.load(model, say=talk.say)
         before = opened.thresholds.get(name)
         if model == DEFAULT:
             talk.say(f"The threshold of the untrained model is kept in {opened.folder}, for all that use it")
         try:
             threshold = choose(
-                opened, table, name=name, progress=talk.stage("embed"),
+                opened, source, name=name, progress=talk.stage("embed"),
                 skipped=skipped.extend, measured=measured.append, **options,
             )  # fmt: skip
         finally:
             tell_skipped(talk, skipped)
         if before is not None:
             talk.say(f"This replaced {name}: similarity >= {before.similarity:.4f}, {before.promise}")
-        if options["bands"] and (missing := left_out(measured[0].bands)):
+        if bands and (missing := left_out(measured[0].bands)):
             talk.say(missing)
     found = measured[0] if name == DEFAULT else replace(measured[0], bands=())  # no other names similarities
     _put(threshold, found, skipped, as_json=as_json)

@@ -8,6 +8,7 @@ is so rare that no two classes here show it. Nothing is stored here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from lookalike.errors import CalibrationError, EvaluationError
 from lookalike.judging.bounds import ErrorShare, error_share
 from lookalike.judging.curves import Curve, threshold_curve
-from lookalike.judging.pairs import ClassPairs, both_kinds, class_pairs, pair_histogram
+from lookalike.judging.pairs import ClassPairs, both_kinds, class_pairs, first_bin, pair_histogram
 from lookalike.judging.similarity import Doubles, Ints, class_codes
 from lookalike.judging.target import Target as Target
 from lookalike.judging.target import check_confidence
@@ -38,21 +39,19 @@ class Measured:
         histogram: all pairs, in BINS bins.
         curve: what each threshold gives, exact.
         images, classes: of which the pairs are.
+        count: gives the pairs of every class between edges of bins.
     """
 
-    vectors: Floats
-    labels: Labels
-    identity: Ints | None
     histogram: PairHistogram
     curve: Curve
     images: int
     classes: int
+    count: Callable[[Doubles], ClassPairs]
 
     @cached_property
     def by_class(self) -> ClassPairs:
         """The pairs of every class between some hundred thresholds, densest where few pairs match."""
-        edges = _candidates(self.curve, self.classes)
-        return class_pairs(self.vectors, self.labels, edges=edges, identity=self.identity, bins=BINS)
+        return self.count(_candidates(self.curve, self.classes))
 
 
 def choose_threshold(
@@ -89,9 +88,39 @@ def measure(vectors: Floats, labels: Labels, *, identity: Ints | None = None) ->
     Raises:
         CalibrationError: as in `choose_threshold`, as far as it is the pairs' fault.
     """
-    histogram, curve = _count(vectors, labels, identity)
+    try:
+        histogram = pair_histogram(vectors, labels, identity=identity, bins=BINS)
+    except EvaluationError as error:
+        raise _no_calibration(error) from error
+
+    def count(edges: Doubles) -> ClassPairs:
+        return class_pairs(vectors, labels, edges=edges, identity=identity, bins=BINS)
+
     classes = int(class_codes(labels)[0].max()) + 1
-    return Measured(vectors, labels, identity, histogram, curve, len(vectors), classes)
+    return measured_of(histogram, images=len(vectors), classes=classes, count=count)
+
+
+def measured_of(
+    histogram: PairHistogram, *, images: int, classes: int, count: Callable[[Doubles], ClassPairs]
+) -> Measured:
+    """Pairs that are counted already, in BINS bins, as `threshold_of` takes them.
+
+    Raises:
+        CalibrationError: there are no same or no different pairs, or all are equally alike.
+    """
+    try:
+        curve = threshold_curve(histogram)
+    except EvaluationError as error:
+        raise _no_calibration(error) from error
+    if curve.similarity[0] - curve.similarity[-1] <= 2.0 / BINS:
+        raise CalibrationError(
+            "no threshold can tell anything apart",
+            where="vectors",
+            saw=f"all pairs with a similarity of {curve.similarity[0]:.4f}",
+            wanted="pairs that are more and less alike",
+            do="train again: this model gives every picture the same embedding",
+        )
+    return Measured(histogram, curve, images, classes, count)
 
 
 def threshold_of(
@@ -159,7 +188,7 @@ def metrics_at(histogram: PairHistogram, similarity: float) -> dict[str, float]:
         EvaluationError: there are no same or no different pairs.
     """
     same, different = both_kinds(histogram)
-    first = int(np.clip(np.ceil((similarity + 1.0) * (len(same) / 2)), 0, len(same)))
+    first = first_bin(similarity, bins=len(same))
     right, wrong = float(same[first:].sum()), float(different[first:].sum())
     missed, rejected = float(same.sum()) - right, float(different.sum()) - wrong
     return {
@@ -175,23 +204,8 @@ def metrics_at(histogram: PairHistogram, similarity: float) -> dict[str, float]:
     }
 
 
-def _count(vectors: Floats, labels: Labels, identity: Ints | None) -> tuple[PairHistogram, Curve]:
-    try:
-        histogram = pair_histogram(vectors, labels, identity=identity, bins=BINS)
-        curve = threshold_curve(histogram)
-    except EvaluationError as error:
-        raise CalibrationError(
-            error.what, where=error.where, saw=error.saw, wanted=error.wanted, do=error.do
-        ) from error
-    if curve.similarity[0] - curve.similarity[-1] <= 2.0 / BINS:
-        raise CalibrationError(
-            "no threshold can tell anything apart",
-            where="vectors",
-            saw=f"all pairs with a similarity of {curve.similarity[0]:.4f}",
-            wanted="pairs that are more and less alike",
-            do="train again: this model gives every picture the same embedding",
-        )
-    return histogram, curve
+def _no_calibration(error: EvaluationError) -> CalibrationError:
+    return CalibrationError(error.what, where=error.where, saw=error.saw, wanted=error.wanted, do=error.do)
 
 
 def _amid(edges: Doubles, chosen: int) -> float:

@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -219,6 +219,11 @@ class _PlainProducts:
 
 
 _PLAIN_PRODUCTS = _PlainProducts()
+
+
+def plain_products() -> AbstractContextManager[None]:
+    """Inside, a matrix product keeps to the thread that asks for it: for work that has threads of its own."""
+    return _PLAIN_PRODUCTS
 
 
 def _few_ahead(

@@ -1,0 +1,214 @@
+"""Which contents are how much alike: contents enter; pairs with their band, and what was measured, leave.
+
+Pairs are proposed by embeddings and prints and confirmed by pixels, decoded in full for the band of the same
+pixels; the band of the same thing goes by the stored vectors. Pairs that somebody decided to be the same are
+taken as they are, different ones are left out. Nothing is grouped here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookalike.duplicates.confirming import Opened, pixel_differences, pixel_hashes
+from lookalike.duplicates.decided import Decided, Pair
+from lookalike.duplicates.gathering import Contents
+from lookalike.duplicates.grouping import in_waves
+from lookalike.duplicates.limits import Asked
+from lookalike.duplicates.proposing import propose, propose_alike
+from lookalike.duplicates.records import Band
+from lookalike.records import Floats, Skipped, Watcher
+
+Rows = NDArray[np.int64]
+
+_LEVELS = 8  # by which the prints of the same pixels may differ, decoded at one size or another
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Two contents that are alike.
+
+    Attributes:
+        first, second: rows, first < second.
+        similarity: cosine of their vectors.
+        difference: of their pixels; None where they were not laid over each other.
+        mirrored: whether one is the mirror image of the other.
+    """
+
+    first: int
+    second: int
+    band: Band
+    similarity: float
+    difference: float | None = None
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """All pairs that are alike, by their rows; what could not be opened; whether all were looked at."""
+
+    edges: tuple[Edge, ...]
+    skipped: tuple[Skipped, ...]
+    complete: bool
+
+
+def compare(
+    contents: Contents,
+    asked: Asked,
+    decisions: Decided,
+    *,
+    rank: Callable[[Rows], Rows],
+    among: bool,
+    watcher: Watcher,
+) -> Edges:
+    """Find the pairs of contents that are alike.
+
+    Args:
+        rank: the order in which some rows are worth keeping, [n] from 0 on, of all others and of those whose
+            files are gone -1. Pairs of near copies that no group can need are not looked at.
+        among: compare all; else only what is not in the library with what is.
+    """
+    shown = np.flatnonzero(~contents.blank)
+    left = _Left(contents, decisions, shown, among=among)
+    library = None if among else contents.old[shown]
+    known, complete = _Known(apart={row for pair in decisions.different for row in pair}), True
+    if asked.wants(Band.SAME_PIXELS) or asked.wants(Band.NEAR_COPY):
+        proposed = propose(
+            contents.vectors[shown],
+            contents.prints[shown],
+            similarity=asked.proposing,
+            mirrored=asked.mirrored,
+            library=library,
+            watcher=watcher,
+        )
+        complete = proposed.complete
+        first, second = left.of(proposed.first, proposed.second)
+        ranked = rank(np.unique(np.concatenate([first, second])))
+        there = (ranked[first] >= 0) & (ranked[second] >= 0)
+        _confirm(contents, asked, (first[there], second[there]), known, ranked, watcher)
+    if asked.same is not None:
+        vectors = contents.vectors[shown]
+        alike = propose_alike(vectors, at_least=asked.same, library=library, watcher=watcher)
+        complete = complete and alike.complete
+        for pair in zip(*map(np.ndarray.tolist, left.of(alike.first, alike.second)), strict=True):
+            known.bands.setdefault(pair, (Band.SAME_THING, None, False))
+    if asked.wants(Band.NEAR_COPY):
+        for pair in filter(left.allows, decisions.same):
+            known.bands.setdefault(pair, (Band.NEAR_COPY, None, False))
+    edges = _edges(contents, asked, decisions, known.bands)
+    return Edges(edges, tuple(known.opened.skipped.values()), complete)
+
+
+@dataclass
+class _Known:
+    """What was found so far: of pairs their band, difference and whether one is mirrored."""
+
+    apart: Collection[int]
+    bands: dict[Pair, tuple[Band, float | None, bool]] = field(default_factory=dict)
+    opened: Opened = field(default_factory=Opened)
+
+
+class _Left:
+    """Which pairs may be alike, as far as that is known before they are compared."""
+
+    def __init__(self, contents: Contents, decisions: Decided, shown: Rows, *, among: bool) -> None:
+        self._contents, self._different = contents, decisions.different
+        self._shown, self._among, self._blank = shown, among, contents.blank
+
+    def of(self, first: Rows, second: Rows) -> tuple[Rows, Rows]:
+        """The pairs of places among what is shown that may be alike, as rows."""
+        pairs = zip(self._shown[first].tolist(), self._shown[second].tolist(), strict=True)
+        kept = np.array([pair for pair in pairs if self.allows(pair)], np.int64).reshape(-1, 2)
+        return kept[:, 0], kept[:, 1]
+
+    def allows(self, pair: Pair) -> bool:
+        """Two contents, none of them blank, not decided to be different, not two parts of one picture."""
+        first, second = pair
+        if first == second or self._blank[first] or self._blank[second] or pair in self._different:
+            return False
+        if not self._among and not self._across(first, second):
+            return False
+        return self._contents.paths(first).isdisjoint(self._contents.paths(second))
+
+    def _across(self, first: int, second: int) -> bool:
+        old, new = self._contents.old, self._contents.new
+        return bool((old[first] and new[second]) or (old[second] and new[first]))
+
+
+def _confirm(
+    contents: Contents, asked: Asked, pairs: tuple[Rows, Rows], known: _Known, rank: Rows, watcher: Watcher
+) -> None:
+    """Note the pairs of the same pixels and the near copies."""
+    first, second = pairs
+    same = _same_pixels(contents, first, second, known.opened, watcher)
+    differing, flipped = np.where(same, 0.0, np.inf).astype(np.float32), np.zeros(len(first), np.bool_)
+    if asked.wants(Band.NEAR_COPY):
+        tell, told = watcher.stage("lay pictures over each other"), 0
+
+        def confirm(places: Rows) -> NDArray[np.bool_]:
+            nonlocal told
+            new = places[~same[places]]
+            before, told = told, told + len(places)
+            differing[new], flipped[new] = pixel_differences(
+                contents.places,
+                first[new],
+                second[new],
+                opened=known.opened,
+                mirrored=asked.mirrored,
+                progress=lambda done, _: tell(before + done, len(first)),
+            )
+            return differing[places] <= asked.difference
+
+        if asked.same is None:
+            in_waves(first, second, rank, confirm, free=known.apart)
+        else:  # a representative of one thing may be near to what another one has taken
+            confirm(np.arange(len(first)))
+        tell(len(first), len(first))
+    for place in np.flatnonzero(differing <= asked.difference).tolist():
+        pair = int(first[place]), int(second[place])
+        if same[place] and asked.wants(Band.SAME_PIXELS):
+            known.bands[pair] = Band.SAME_PIXELS, None, False
+        elif asked.wants(Band.NEAR_COPY):
+            known.bands[pair] = Band.NEAR_COPY, float(differing[place]), bool(flipped[place])
+
+
+def _same_pixels(
+    contents: Contents, first: Rows, second: Rows, opened: Opened, watcher: Watcher
+) -> NDArray[np.bool_]:
+    """[m] whether the pixels of a pair are equal, decoded in full; only those that may be are decoded."""
+    sizes = np.array([(0, 0) if look is None else (look.width, look.height) for look in contents.looks])
+    sizes = sizes.reshape(-1, 2)
+    may_be = np.all(sizes[first] == sizes[second], axis=1) & (sizes[first, 0] > 0)
+    for start in range(0, len(first), 65_536):
+        part = slice(start, start + 65_536)
+        a, b = (contents.prints[rows[part]].astype(np.int16) for rows in (first, second))
+        may_be[part] &= np.abs(a - b).max(axis=1, initial=0) <= _LEVELS
+    rows = np.unique(np.concatenate([first[may_be], second[may_be]]))
+    hashes = pixel_hashes(contents.places, rows, opened=opened, progress=watcher.stage("compare all pixels"))
+    known = np.array([hashes.get(row, b"") for row in rows.tolist()], object)
+    equal = np.zeros(len(first), np.bool_)
+    places = np.flatnonzero(may_be)
+    one, other = (known[np.searchsorted(rows, ends[places])] for ends in (first, second))
+    equal[places] = [a == b and a != b"" for a, b in zip(one, other, strict=True)]
+    return equal
+
+
+def _edges(
+    contents: Contents,
+    asked: Asked,
+    decisions: Decided,
+    bands: dict[Pair, tuple[Band, float | None, bool]],
+) -> tuple[Edge, ...]:
+    pairs = sorted(bands)
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    similarities: Sequence[float] | Floats = contents.similarities(first, second).tolist()
+    edges = []
+    for pair, similarity in zip(pairs, similarities, strict=True):
+        band, difference, mirrored = bands[pair]
+        too_little = band is Band.SAME_THING and similarity < (asked.same or 0.0)
+        if not too_little or pair in decisions.same:
+            edges.append(Edge(*pair, band, similarity, difference, mirrored))
+    return tuple(edges)

@@ -1,0 +1,99 @@
+"""Pictures that are there twice: an index enters, explained groups leave.
+
+Contents are gathered, pairs proposed, confirmed by their pixels and grouped around what is worth keeping;
+what a person decided of pairs is respected. Nothing is moved or deleted, and nothing stored but how pictures
+look, where the index did not know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from lookalike.duplicates.assembling import Assembly
+from lookalike.duplicates.comparing import compare
+from lookalike.duplicates.confirming import DIFFERENCE
+from lookalike.duplicates.decided import decided
+from lookalike.duplicates.gathering import gather
+from lookalike.duplicates.glancing import gather_looks
+from lookalike.duplicates.keepers import KEEP, KeepRule
+from lookalike.duplicates.limits import asked_of
+from lookalike.duplicates.records import COPIES, Band, Duplicates
+from lookalike.errors import StoreError
+from lookalike.indexing.index import Index
+from lookalike.indexing.selection import ALL, Selection
+from lookalike.indexing.store import Store
+from lookalike.records import SILENT, Watcher
+
+
+def find_duplicates(
+    index: Index,
+    *,
+    bands: Collection[Band] = COPIES,
+    against: Index | Path | None = None,
+    similarity: float | None = None,
+    difference: float = DIFFERENCE,
+    mirrored: bool = False,
+    keep: str = KEEP,
+    selection: Selection = ALL,
+    watcher: Watcher = SILENT,
+) -> Duplicates:
+    """Group the pictures of an index that are one picture, or show the same thing.
+
+    A group is what is kept and all that is within the threshold of that one; each picture is in one group at
+    most. Pictures of one colour are in none. Of pairs that somebody decided on, different ones are never in
+    one group, and those of which both are to stay are not proposed to go.
+
+    Args:
+        bands: what to look for; "same thing" needs a calibration by labels, or `similarity`.
+        against: the library: another index of the same model, or a folder of this one. Then only what is not
+            in the library is compared with what is, and what is in it always stays.
+        similarity: from which on two pictures show the same thing, in (0, 1]; None is the calibrated one.
+        difference: up to which two pictures are near copies, in (0, 1]: see `overlay.differences`.
+        mirrored: whether mirror images are near copies.
+        keep: which picture of a group is proposed to stay, see `KeepRule`.
+        selection: which pictures are looked at; the library is taken whole.
+        watcher: told of the stages.
+
+    Raises:
+        StoreError: the index is damaged, `against` is of another model, or no picture lies in that folder.
+        ConfigError: `keep`, or a limit, is not understood, or no band is asked for.
+    """
+    rule = KeepRule.parse(keep)
+    asked = asked_of(index, bands, similarity=similarity, difference=difference, mirrored=mirrored)
+    library = _library(index, against)
+    with index.store.reading():
+        contents = gather(index.store, library=library, selection=selection)
+    gather_looks(contents, progress=watcher.stage("look at pictures"))
+    decisions, among = decided(contents), library is None
+    assembly = Assembly(contents, decisions, rule, asked, among=among)
+    found = compare(contents, asked, decisions, rank=assembly.rank, among=among, watcher=watcher)
+    groups = assembly.groups(found.edges)
+    blank = np.flatnonzero(contents.blank).tolist()
+    skipped = contents.skipped | {entry.path: entry for entry in found.skipped}
+    return Duplicates(
+        groups=tuple(groups),
+        blank=tuple(member for row in blank for member in contents.members(row)),
+        compared=sum(contents.items(row) for row in range(len(contents))) - sum(map(contents.items, blank)),
+        skipped=tuple(skipped[path] for path in sorted(skipped)),
+        limits=asked.limits,
+        notes=asked.notes,
+        complete=found.complete,
+    )
+
+
+def _library(index: Index, against: Index | Path | None) -> Store | Path | None:
+    if not isinstance(against, Index):
+        return against
+    if against.store.meta()["fingerprint"] == index.store.meta()["fingerprint"]:
+        return against.store
+    info = against.info()
+    raise StoreError(
+        "two indexes of different models cannot be compared",
+        where=against.path,
+        saw=f"model {info.model}, fingerprint {info.fingerprint[:12]}",
+        wanted=f"fingerprint {index.info().fingerprint[:12]}, as of {index.path}",
+        do="make one of them again by the model of the other: lookalike index NEW.idx DATA --model FOLDER",
+    )

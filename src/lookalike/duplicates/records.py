@@ -1,0 +1,173 @@
+"""What was found to be there twice: bands, members, the evidence for each, groups.
+
+Made by finding, read by plans, pages and the command line. Nothing is compared or decided here.
+"""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lookalike.records import Skipped
+
+
+class Band(StrEnum):
+    """How much alike two pictures of a group are; the strictest first."""
+
+    EXACT = "exact"  # the same bytes
+    SAME_PIXELS = "same pixels"  # the same picture to the last pixel, in another file
+    NEAR_COPY = "near copy"  # one picture, scaled, compressed, cropped, lit, turned by its EXIF, marked
+    SAME_THING = "same thing"  # alike as the model's calibration asks of pictures of one thing
+
+    @property
+    def order(self) -> int:
+        """0 for the strictest, rising."""
+        return list(Band).index(self)
+
+
+COPIES = (Band.EXACT, Band.SAME_PIXELS, Band.NEAR_COPY)  # what is looked for unless something else is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One picture of a group.
+
+    Attributes:
+        id: of its item, in its own index.
+        path: absolute.
+        box: the part that is looked at, "left,top,right,bottom"; empty for the whole picture. What has a box
+            shares its file with others.
+        size: width and height in pixels, upright; (0, 0) where that is not known.
+        bytes: of the file, when it was indexed; mtime_ns likewise, its modification time.
+        format: Pillow's name, for example JPEG; empty where it is not known.
+        hash: of the content and the box.
+        library: whether it belongs to what was compared against; such a one always stays.
+    """
+
+    id: int
+    path: str
+    box: str
+    size: tuple[int, int]
+    bytes: int
+    format: str
+    mtime_ns: int
+    label: str | None
+    hash: builtins.bytes
+    library: bool = False
+
+    @property
+    def key(self) -> tuple[bool, int]:
+        """Tells it from every other member, also where two indexes give the same ids."""
+        return self.library, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a member is in its group: how it compares with the representative.
+
+    Attributes:
+        first: id of the representative; second: id of the member.
+        band: the strictest that the two are in.
+        similarity: cosine of their embeddings.
+        difference: of their pixels, see `overlay.differences`: 0 for one picture, about 1.4 for two that
+            have nothing to do with each other; None where no pixels had to be compared.
+        why: one sentence.
+        verdict: what a person decided of the two, "same" or "keep-both"; None: nothing.
+    """
+
+    first: int
+    second: int
+    band: Band
+    similarity: float
+    difference: float | None
+    why: str
+    verdict: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pictures that are one, each of them within the threshold of the representative.
+
+    Attributes:
+        band: the loosest among its members'.
+        members: the representative first, then by band, similarity and id.
+        representative, keeper: places in `members`; the keeper is the one that is proposed to stay.
+        evidence: one for each member but the representative, in the order of `members`.
+        keeper_reason: one sentence.
+        settled: places in `members` of those that somebody decided to keep beside another one of the group.
+    """
+
+    band: Band
+    members: tuple[Member, ...]
+    representative: int
+    keeper: int
+    evidence: tuple[Evidence, ...]
+    keeper_reason: str
+    settled: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def removable(self) -> tuple[Member, ...]:
+        """Those proposed to go: not the keeper, nor what is settled, of the library, or part of a file."""
+        staying = {self.keeper, *self.settled}
+        return tuple(
+            member
+            for place, member in enumerate(self.members)
+            if place not in staying and not member.library and not member.box
+        )
+
+    @property
+    def bytes(self) -> int:
+        """What would be saved by putting away what is removable."""
+        return sum(member.bytes for member in self.removable)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to propose."""
+        return not self.removable
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """From where on two pictures are in a band.
+
+    Attributes:
+        similarity: at least, of embeddings; None where the band does not ask for it.
+        difference: at most, of pixels; None likewise.
+        words: where the numbers come from and what was measured at them, one sentence.
+    """
+
+    band: Band
+    similarity: float | None
+    difference: float | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """All groups of an index.
+
+    Attributes:
+        groups: the larger ones first, then by band and by their first member's path.
+        blank: pictures of one colour: flagged, in no group.
+        compared: pictures that were compared; blank ones are not among them.
+        skipped: pictures that had to be opened and cannot be any more.
+        limits: of each band that was looked for.
+        notes: sentences a user should read, for example why a band that was asked for is not offered.
+        complete: whether all proposed pairs were looked at; else only the most alike, because there were
+            too many.
+    """
+
+    groups: tuple[Group, ...]
+    blank: tuple[Member, ...]
+    compared: int
+    skipped: tuple[Skipped, ...]
+    limits: tuple[Limit, ...]
+    notes: tuple[str, ...] = ()
+    complete: bool = True
+
+    def __len__(self) -> int:
+        return len(self.groups)
