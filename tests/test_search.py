@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fake_embedder import BROKEN, FakeEmbedder, fake_model, vector_of
-from lookalike import search
+from lookalike import asking
 from lookalike.errors import ModelError, SkipReason, StoreError
 from lookalike.indexing.index import Index
 from lookalike.models.model import Model
@@ -128,7 +128,7 @@ def test_a_relative_path_is_the_same_file(index: Index, root: Path, monkeypatch:
 def test_answers_come_in_input_order_with_the_unusable_among_them(
     index: Index, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "BATCH", 8)
+    monkeypatch.setattr(asking, "BATCH", 8)
     broken = tmp_path / "broken.png"
     broken.write_bytes(BROKEN)
     queries = [broken, *sorted(root.iterdir()), tmp_path / "no.png", *sorted(root.iterdir()), broken]

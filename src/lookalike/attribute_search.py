@@ -8,30 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from lookalike.asking import Asked, answers
+from lookalike.composing import Combination, parts_of
 from lookalike.indexing.index import Index
 from lookalike.indexing.selection import ALL, Selection
+from lookalike.indexing.upkeep import Embed
 from lookalike.models.attributes import AttributeBranch, in_words
-from lookalike.models.embedding import Chunk, Memory, embed_chunks
-from lookalike.pictures.images import Box
+from lookalike.queries import Query, picture, read_queries
 from lookalike.records import Floats, Hits, Skipped
-from lookalike.search import search_images
 
 STRENGTH = 2.0  # of attributes against the picture; chosen on validation pictures of the sample
 
 
 def search_attributes(
-    index: Index, stated: Mapping[str, bool] | str, *, k: int = 10, selection: Selection = ALL
+    index: Index,
+    stated: Mapping[str, bool] | str,
+    *,
+    k: int = 10,
+    skip: int = 0,
+    collapse: bool = False,
+    selection: Selection = ALL,
 ) -> Hits:
     """Find the pictures of an index that show most of what is stated.
 
     Args:
         stated: {"smiling": True, "male": False} or "smiling=1,male=0"; what is left out is left open.
         k: answers wanted, >= 1; an index with fewer items gives fewer.
+        skip, collapse: as in `search_images`.
         selection: what an answer has to be, beside fitting.
 
     Returns:
@@ -45,19 +52,23 @@ def search_attributes(
     """
     branch = AttributeBranch(index.model)
     stated = branch.parse(stated) if isinstance(stated, str) else stated
-    found = index.search(branch.encode(stated), k=k, names=[in_words(stated)], selection=selection)
-    return _unjudged(found[0])
+    query = Query(in_words(stated), branch.encode(stated)[0], ())
+    found = answers(index, [query], Asked(k, skip, collapse, None, selection))
+    return next(entry for entry in found if isinstance(entry, Hits))
 
 
 def search_composed(
     index: Index,
-    images: Sequence[str | Path],
+    images: Sequence[str | Path | Combination],
     stated: Mapping[str, bool] | str,
     *,
     k: int = 10,
+    skip: int = 0,
     strength: float = STRENGTH,
     copies: bool = False,
+    collapse: bool = False,
     selection: Selection = ALL,
+    embed: Embed | None = None,
 ) -> Iterator[Hits | Skipped]:
     """Find pictures like each given one, but as stated: "like this, but smiling".
 
@@ -65,11 +76,12 @@ def search_composed(
     are no answers.
 
     Args:
-        images: files, inside the index or not.
+        images: files, inside the index or not, or combinations of them as in `search_together`.
         stated: as in `search_attributes`: what to add (True) and what to take away (False).
         k: answers wanted, >= 1.
         strength: weight of what is stated against the picture's 1, >= 0; 0 is a search by the picture alone.
         copies: answer with copies of the picture too.
+        skip, collapse, embed: as in `search_images`.
         selection: what an answer has to be, beside being alike.
 
     Yields:
@@ -81,16 +93,14 @@ def search_composed(
     branch = AttributeBranch(index.model)
     stated = branch.parse(stated) if isinstance(stated, str) else stated
     asked = branch.encode(stated)
-    plain = partial(embed_chunks, index.model)
-
-    def embed(
-        paths: Sequence[Path], *, boxes: Sequence[Box | None], memory: Memory | None
-    ) -> Iterator[Chunk]:
-        for chunk in plain(paths, boxes=boxes, memory=memory):
-            yield replace(chunk, vectors=compose(chunk.vectors, asked, strength=strength))
-
-    for answer in search_images(index, images, k=k, copies=copies, selection=selection, embed=embed):
-        yield _unjudged(answer) if isinstance(answer, Hits) else answer
+    pictures = [parts_of(image) if isinstance(image, Mapping) else picture(image) for image in images]
+    moved = (
+        entry
+        if isinstance(entry, Skipped)
+        else replace(entry, vector=compose(entry.vector[None], asked, strength=strength)[0])
+        for entry in read_queries(index, pictures, copies=copies, embed=embed)
+    )
+    yield from answers(index, moved, Asked(k, skip, collapse, None, selection))
 
 
 def compose(pictures: Floats, asked: Floats, *, strength: float = STRENGTH) -> Floats:
@@ -110,8 +120,3 @@ def compose(pictures: Floats, asked: Floats, *, strength: float = STRENGTH) -> F
     lengths = np.linalg.norm(moved, axis=1, keepdims=True)
     composed: Floats = np.where(lengths > 1e-6, moved / np.maximum(lengths, 1e-6), pictures)
     return composed.astype(np.float32)
-
-
-def _unjudged(found: Hits) -> Hits:
-    hits = (replace(hit, match=None, probability=None, band=None) for hit in found.hits)
-    return replace(found, hits=tuple(hits), threshold=None)

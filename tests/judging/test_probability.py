@@ -182,3 +182,27 @@ def test_one_class_with_pairs_is_fitted_without_a_choice() -> None:
     same, different = np.zeros((2, 1, len(EDGES)), np.int64)
     same[0, 80], different[0, 40] = 10, 20
     assert fit_probability(ClassPairs(EDGES, same, different), images=5).kind == "logistic"
+
+
+@given(
+    st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=6, unique=True),
+    st.lists(st.floats(-6, 6), min_size=6, max_size=6),
+    st.floats(0.001, 0.999),
+)
+def test_the_similarity_that_reaches_a_probability_is_the_lowest_that_does(
+    similarities: list[float], odds: list[float], asked: float
+) -> None:
+    """Checked at the similarity and at the float32 below it; and no similarity of a fine grid contradicts."""
+    chance = Probability(
+        tuple(sorted(similarities)), tuple(sorted(odds[: len(similarities)])), prior=0.5, kind="isotonic"
+    )
+    found = chance.reached(asked)
+    grid = np.linspace(-1.0, 1.0, 1001, dtype=np.float32)
+    enough = chance.at(grid) >= asked
+    if found is None:
+        assert not enough.any()
+        return
+    assert np.float32(found) == found
+    assert chance.at(found) >= asked
+    assert found == -1.0 or chance.at(np.nextafter(np.float32(found), np.float32(-1.0))) < asked
+    assert (enough == (grid >= found)).all()

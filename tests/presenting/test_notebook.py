@@ -15,6 +15,7 @@ from PIL import Image
 import lookalike
 from html_page import Page
 from lookalike import ImageTable, Model, evaluate
+from lookalike.hits import Part
 from lookalike.presenting.notebook import MOST_PICTURES
 from lookalike.records import Hit, Hits, Match, Threshold
 from lookalike.showing import Shown
@@ -82,7 +83,8 @@ def test_many_answers_are_cut_and_none_are_said(table: ImageTable) -> None:
     found = shown(hits_of(table, 30))
     assert len(found.all("img")) == MOST_PICTURES + 1
     assert found.words().endswith("16 of 30 answers are shown")
-    assert "nothing was found" in shown(Hits(str(table.paths[0]), ())).words()
+    assert shown(Hits(str(table.paths[0]), ())).words().startswith("no match query")
+    assert "no match: the index is empty" in shown(Hits("x", (), nothing="the index is empty")).words()
 
 
 def test_a_query_of_attributes_is_said_in_words(table: ImageTable) -> None:
@@ -152,3 +154,15 @@ def test_a_notebook_finds_the_hook(table: ImageTable) -> None:
     from IPython.core.formatters import HTMLFormatter
 
     assert HTMLFormatter()(hits_of(table, 1)).startswith("<div")
+
+
+def test_a_combination_shows_its_pictures_and_answers_say_copies_and_order(table: ImageTable) -> None:
+    first, second, third = map(str, table.paths[:3])
+    parts = (Part(first, 1.0), Part(second, -0.5))
+    hits = (Hit(1, 1, third, "cup", 0.5, copies=(7, 8)),)
+    found = shown(Hits("first − second", hits, order="alpha-qe", parts=parts))
+    assert len(found.all("img")) == 3
+    words = found.words()
+    assert words.startswith("ranked by alpha-qe; similarities are those to the query alone query +1 ")
+    assert "query -0.5 " in words
+    assert words.endswith("0.500 cup +2 copies")

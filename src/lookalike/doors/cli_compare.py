@@ -9,7 +9,7 @@ import typer
 
 from lookalike.doors.cli_judge import Root
 from lookalike.doors.cli_look import Data
-from lookalike.doors.cli_search import AsJson
+from lookalike.doors.cli_options import AsJson
 
 if TYPE_CHECKING:
     from lookalike.doors.console import Talk

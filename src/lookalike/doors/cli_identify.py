@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lookalike.doors.cli_search import (
+from lookalike.doors.cli_options import (
     NOTHING,
     OK,
     AsJson,

@@ -9,7 +9,7 @@ import typer
 
 from lookalike.doors.cli_identify import Asked, is_open, judge_open
 from lookalike.doors.cli_look import Data
-from lookalike.doors.cli_search import AsJson, ModelName
+from lookalike.doors.cli_options import AsJson, ModelName
 
 if TYPE_CHECKING:
     from lookalike.attribute_evaluation import AttributeReport

@@ -9,7 +9,7 @@ import typer
 
 from lookalike.doors.cli_judge import Root
 from lookalike.doors.cli_look import Data
-from lookalike.doors.cli_search import ModelName
+from lookalike.doors.cli_options import ModelName
 
 if TYPE_CHECKING:
     from lookalike.presenting.projection import Method

@@ -66,6 +66,22 @@ class Probability:
             odds = odds + _log_odds(prior) - _log_odds(self.prior)
         return _share(odds)
 
+    def reached(self, probability: float) -> float | None:
+        """The lowest float32 similarity in [-1, 1] whose probability is at least this; None where none is.
+
+        >>> map = Probability((0.0, 1.0), (-2.0, 2.0), prior=0.5, kind="logistic")
+        >>> map.reached(0.5), map.reached(0.01), map.reached(0.99)
+        (0.5, -1.0, None)
+        """
+        low, high = np.float32(-1.0), np.float32(1.0)
+        if self.at(high) < probability:
+            return None
+        if self.at(low) >= probability:
+            return float(low)
+        while (middle := np.float32((float(low) + float(high)) / 2)) not in (low, high):
+            low, high = (low, middle) if self.at(middle) >= probability else (middle, high)
+        return float(high)
+
 
 def fit_probability(pairs: ClassPairs, *, images: int, kind: Kind | None = None) -> Probability:
     """Fit the map from similarity to the probability that a pair is the same.

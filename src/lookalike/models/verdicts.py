@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lookalike.errors import ModelError
+from lookalike.errors import CalibrationError, ModelError
 from lookalike.judging.calibrated import Calibration, calibration_file, read_calibration, write_calibration
 from lookalike.judging.probability import check_prior
 from lookalike.models.model import DEFAULT, Model
@@ -55,6 +55,36 @@ class Judge:
         return list(map(Verdict, matches, likely, bands))
 
 
+def lowest_similarity(model: Model, probability: float, *, threshold: str = DEFAULT) -> float:
+    """The lowest similarity, in [-1, 1], at which a match is at least as probable as asked for.
+
+    Raises:
+        ModelError: as in `judge_of`, or the model has no calibration that gives probabilities.
+        CalibrationError: the probability is not between 0 and 1, or no similarity is that probable.
+    """
+    kept = judge_of(model, threshold=threshold).calibration
+    if not 0.0 < probability < 1.0:
+        raise CalibrationError(
+            "there is no such probability",
+            where="probability",
+            saw=f"{probability:g}",
+            wanted="between 0 and 1, both left out",
+            do="for example --probability 0.9",
+        )
+    if kept is None:
+        raise _no_probabilities(model, threshold, option="--probability")
+    lowest = kept.probability.reached(probability)
+    if lowest is None:
+        raise CalibrationError(
+            "no similarity makes a match that probable",
+            where=f"probability, by the calibration of {model.folder}",
+            saw=f"{probability:g}",
+            wanted=f"at most {float(kept.probability.at(1.0)):.4f}, which the most alike pairs have",
+            do="ask for less, or calibrate with more pictures",
+        )
+    return lowest
+
+
 def judge_of(model: Model, *, threshold: str = DEFAULT, prior: float | None = None) -> Judge:
     """The judge of a model's similarities.
 
@@ -74,7 +104,7 @@ def judge_of(model: Model, *, threshold: str = DEFAULT, prior: float | None = No
     if prior is not None:
         check_prior(prior)
         if kept is None:
-            raise _no_probabilities(model, threshold)
+            raise _no_probabilities(model, threshold, option="--prior")
     return Judge(limit, kept, prior)
 
 
@@ -103,15 +133,15 @@ def in_percent(probability: float) -> str:
     return f"{100 * probability:.1f}%" if probability <= 0.999 else ">99.9%"
 
 
-def _no_probabilities(model: Model, threshold: str) -> ModelError:
+def _no_probabilities(model: Model, threshold: str, *, option: str) -> ModelError:
     kept = model.thresholds.get(threshold)
     same = f" --target {kept.target}" if kept else ""  # the promise that stands is not to be lost
     return ModelError(
         "the model has no probabilities of a match",
         where=model.folder,
         saw=f"none for the threshold {threshold}",
-        wanted="those of a calibration, which a prior can shift",
-        do=f"make them: lookalike calibrate {model.folder} DATA{same}; or leave out --prior",
+        wanted="those of a calibration",
+        do=f"make them: lookalike calibrate {model.folder} DATA{same}; or leave out {option}",
     )
 
 

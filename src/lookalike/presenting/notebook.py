@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.evaluation import Evaluation
+from lookalike.hits import BY_SIMILARITY
 from lookalike.models.verdicts import in_percent
 from lookalike.pictures.finding import is_there
 from lookalike.presenting.gallery import FRAMES, Strip, Tile, tiles_of
 from lookalike.presenting.report import render
-from lookalike.presenting.wording import summary
+from lookalike.presenting.wording import copies_in_words, summary
 from lookalike.records import Hit, Hits, Match, Report
 from lookalike.tables.table import ImageTable
 
@@ -57,12 +58,17 @@ def _(shown: ImageTable) -> str:
 
 @to_html.register
 def _(shown: Hits) -> str:
-    query = Path(shown.query)  # or words, where attributes were asked for
-    asked = [Tile(query, "query", (_in_folder(shown.query),))] if is_there(query) else []
+    asked = [
+        Tile(Path(part.path), "query", (f"{part.weight:+g}", _in_folder(part.path))) for part in shown.parts
+    ]
+    if is_there(Path(shown.query)):  # else they are words, where attributes were asked for
+        asked = [Tile(Path(shown.query), "query", (_in_folder(shown.query),))]
     given = [_answer(hit, apart=place == 0) for place, hit in enumerate(shown.hits[:MOST_PICTURES])]
     words = [f"match: similarity of at least {shown.threshold:.3f}"] if shown.threshold is not None else []
     if not given:
-        words.append("nothing was found")
+        words.append(f"no match: {shown.nothing}" if shown.nothing else "no match")
+    if shown.order != BY_SIMILARITY:
+        words.append(f"ranked by {shown.order}; similarities are those to the query alone")
     rest = _rest(len(given), len(shown), "answers")
     return _html(shown.query if not asked else "", words, strips=[Strip([*asked, *given])], note=rest)
 
@@ -105,7 +111,7 @@ def _report(report: Report, *, strips: Sequence[Strip] = ()) -> str:
 def _answer(hit: Hit, *, apart: bool) -> Tile:
     known = hit.label or _in_folder(hit.path)
     likely = f", {in_percent(hit.probability)} likely" if hit.probability is not None else ""
-    lines = (f"{hit.similarity:.3f}{likely}", known)
+    lines = tuple(filter(None, (f"{hit.similarity:.3f}{likely}", known, copies_in_words(hit.copies))))
     return Tile(Path(hit.path), "right" if hit.match else "", lines, apart=apart)
 
 

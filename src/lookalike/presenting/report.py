@@ -18,6 +18,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure as Plot
 
 from lookalike.files import write_atomically
+from lookalike.hits import BY_SIMILARITY
 from lookalike.models.verdicts import in_percent
 from lookalike.pictures.finding import is_there
 from lookalike.presenting import gallery_views, plots, wording
@@ -75,6 +76,7 @@ def search_page(answers: Sequence[Hits], title: str, *, attributes: str = "") ->
         attributes: what was asked for beside, or instead of, a picture; such answers carry no verdict.
     """
     thresholds = sorted({asked.threshold for asked in answers if asked.threshold is not None})
+    orders = sorted({asked.order for asked in answers if asked.order != BY_SIMILARITY})
     likely = any(hit.probability is not None for asked in answers for hit in asked.hits)
     return render(
         "search.html.j2",
@@ -83,6 +85,8 @@ def search_page(answers: Sequence[Hits], title: str, *, attributes: str = "") ->
         thresholds=thresholds,
         attributes=attributes,
         likely=likely,
+        orders=orders,
+        combined=any(asked.parts for asked in answers),
     )
 
 
@@ -113,6 +117,8 @@ def render(template: str, **values: Any) -> str:
     environment.filters |= {"percent": wording.percent, "difference": wording.difference}
     environment.tests["by_attributes"] = _by_attributes
     environment.filters["likely"] = in_percent
+    environment.filters["weight"] = lambda part: f"{'−' if part.weight < 0 else '+'} {abs(part.weight):g}"
+    environment.filters["copies"] = wording.copies_in_words
     environment.filters["capitalise"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["meaning"] = wording.meaning
     environment.filters["file_name"] = lambda path: Path(path).name
