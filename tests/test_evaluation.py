@@ -150,6 +150,9 @@ def test_threshold_is_stored_and_separates(tiny: Model, painted: ImageTable) -> 
     assert found.split == "test"
     assert found.at_threshold["false_match_rate"] <= 0.05
     assert found.at_threshold["recall"] > 0.5
+    for name in ("precision", "recall", "f1", "false_match_rate"):
+        low, high = found.at_threshold_intervals[name]
+        assert low <= found.at_threshold[name] <= high
 
 
 @pytest.mark.parametrize("target", ["precision=0.999999", "accuracy=0.9", "precision=2"])

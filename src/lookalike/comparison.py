@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.evaluation import left_out, part_of, report_on
+from lookalike.evaluation import left_out, limit_of, part_of, report_on
 from lookalike.judgement import Judgement, judge
 from lookalike.models.embedding import Embedded, embed_table
 from lookalike.models.model import Model
@@ -117,19 +117,19 @@ def compare(
         for side, both in zip(sides, shared, strict=True)
     ]
     hashes = [sides[0].hashes[at] for at in np.flatnonzero(shared[0])]
-    first, second = (each.measure(draws=draws, seed=seed) for each in judged)
+    first, second = (
+        each.measure(draws=draws, seed=seed, threshold=limit_of(model))
+        for model, each in zip((a, b), judged, strict=True)
+    )
     gains = {name: second.gain(first, name) for name in second.values}
     one, other = (
         report_on(
-            model,
-            each,
-            figures=measured.figures(),
+            model, each, figures=measured.figures(), intervals=measured.at_threshold(),
             split=split if table.has_splits else "all",
-            skipped=_left_out(part, sides),
-            seen=model.count_seen(hashes),
+            skipped=_left_out(part, sides), seen=model.count_seen(hashes),
         )
         for model, each, measured in zip((a, b), judged, (first, second), strict=True)
-    )
+    )  # fmt: skip
     return Comparison(
         one,
         other,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,10 +119,12 @@ def evaluate(
     judged = judge(embedded.embeddings.vectors, usable.labels, roles)
     untrained = None if baseline is None else judge(baseline, usable.labels, roles)
     before = untrained.measure(draws=draws, seed=seed) if untrained else None
+    measured = judged.measure(draws=draws, seed=seed, threshold=limit_of(model))
     report = report_on(
         model,
         judged,
-        figures=judged.measure(draws=draws, seed=seed).figures(before),
+        figures=measured.figures(before),
+        intervals=measured.at_threshold(),
         split=split if table.has_splits else "all",
         skipped=left_out(part, embedded),
         seen=model.count_seen(embedded.hashes),
@@ -154,8 +157,13 @@ def report_on(
     skipped: tuple[Skipped, ...],
     seen: int,
     baseline: str = "",
+    intervals: Mapping[str, tuple[float, float]] = MappingProxyType({}),
 ) -> Report:
-    """Join what was measured with what is known of the model and of the judged pictures."""
+    """Join what was measured with what is known of the model and of the judged pictures.
+
+    Args:
+        intervals: of what the model's threshold does, by name.
+    """
     roles, lonely = judged.roles, judged.found.relevant == 0
     in_groups = roles.answers(judged.labels, but=roles.excluded[:, 0]) > 0  # those of its group counted
     return Report(
@@ -175,7 +183,13 @@ def report_on(
         only_own_group=int((lonely & in_groups).sum()),
         threshold=model.threshold,
         at_threshold={} if model.threshold is None else metrics_at(judged.pairs, model.threshold.similarity),
+        at_threshold_intervals=intervals,
     )
+
+
+def limit_of(model: Model) -> float | None:
+    """The similarity from which on a model takes two pictures for the same."""
+    return model.threshold.similarity if model.threshold else None
 
 
 def part_of(table: ImageTable, split: str) -> ImageTable:

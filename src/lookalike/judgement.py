@@ -15,7 +15,7 @@ import numpy as np
 
 from lookalike.judging.intervals import ClassSums, check_classes, percentile_interval
 from lookalike.judging.metrics import Retrieval, retrieval
-from lookalike.judging.pair_intervals import pair_draws, pair_figures
+from lookalike.judging.pair_intervals import AT_THRESHOLD, pair_draws, pair_figures
 from lookalike.judging.pairs import pair_histogram
 from lookalike.judging.similarity import Doubles, Ints, class_codes
 from lookalike.records import Figure, Floats, Labels, PairHistogram
@@ -30,7 +30,10 @@ MACRO = ("recall@1", "map", "map@r")
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures by their names: what they are, and what they are in each draw of the classes, [draws]."""
+    """Figures by their names: what they are, and what they are in each draw of the classes, [draws].
+
+    What a threshold does, `pair_intervals.AT_THRESHOLD`, is among the draws only, where it was asked for.
+    """
 
     values: Mapping[str, float]
     drawn: Mapping[str, Doubles]
@@ -52,6 +55,10 @@ class Measured:
             )
             for name, value in self.values.items()
         }
+
+    def at_threshold(self) -> dict[str, tuple[float, float]]:
+        """The intervals of what the threshold does."""
+        return {name: percentile_interval(self.drawn[name]) for name in AT_THRESHOLD if name in self.drawn}
 
     def gain(self, before: Measured, name: str) -> tuple[float, float]:
         """The interval of how much more a figure is than before."""
@@ -89,8 +96,11 @@ class Judgement:
         (codes,) = class_codes(self.labels)
         return ClassSums.of(self.per_query, codes[self.roles.queries], count=int(codes.max()) + 1)
 
-    def measure(self, *, draws: int, seed: int) -> Measured:
+    def measure(self, *, draws: int, seed: int, threshold: float | None = None) -> Measured:
         """Every figure, of queries and of pairs, also in each draw of the classes.
+
+        Args:
+            threshold: a similarity; with it, what it does is drawn too.
 
         Raises:
             EvaluationError: only one class has a query with something to find.
@@ -99,7 +109,7 @@ class Judgement:
         macro = self.by_class.macro(MACRO)
         pairs = pair_draws(
             self.vectors, self.labels, identity=self.roles.unpaired, histogram=self.pairs,
-            draws=draws, seed=seed,
+            threshold=threshold, draws=draws, seed=seed,
         )  # fmt: skip
         return Measured(
             {**self.by_class.values(), **macro.values(), **pair_figures(self.pairs)},

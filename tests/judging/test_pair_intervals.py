@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from lookalike.errors import EvaluationError
 from lookalike.judging import pair_intervals
+from lookalike.judging.calibration import metrics_at
 from lookalike.judging.intervals import percentile_interval
 from lookalike.judging.pair_intervals import (
+    AT_THRESHOLD,
     bootstrap_pairs,
     edges_for,
     figure_draws,
@@ -67,6 +69,38 @@ def test_intervals_equal_those_of_a_slow_bootstrap(noise: float) -> None:
         assert low == pytest.approx(slow_low, abs=close * (slow_high - slow_low) + 1e-9), name
         assert high == pytest.approx(slow_high, abs=close * (slow_high - slow_low) + 1e-9), name
         assert low <= exact[name] <= high
+
+
+@pytest.mark.parametrize("similarity", [0.1, 0.35, 1.0])
+def test_what_a_threshold_does_varies_as_in_a_slow_bootstrap(similarity: float) -> None:
+    vectors, labels = clusters(40, 5, noise=1.0)
+    found = pair_draws(vectors, labels, threshold=similarity, draws=800)
+    slow = slow_threshold_draws(vectors, labels, similarity, draws=300)
+    for at, name in enumerate(AT_THRESHOLD):
+        low, high = percentile_interval(found[name])
+        slow_low, slow_high = np.percentile(slow[:, at], (2.5, 97.5))
+        near = 0.3 * (slow_high - slow_low) + 1e-9
+        assert [low, high] == pytest.approx([slow_low, slow_high], abs=near), name
+        assert low <= metrics_at(pair_histogram(vectors, labels), similarity)[name] <= high
+
+
+def slow_threshold_draws(
+    vectors: Floats, labels: NDArray[np.int64], similarity: float, *, draws: int
+) -> NDArray[np.float64]:
+    """AT_THRESHOLD, classes drawn and every pair weighed; [draws, 4]."""
+    rng = np.random.default_rng(8)
+    i, j = np.triu_indices(len(labels), 1)
+    match = (vectors.astype(np.float64) @ vectors.T.astype(np.float64))[i, j] >= similarity
+    a, b = labels[i], labels[j]
+    found = []
+    for _ in range(draws):
+        times = np.bincount(rng.integers(0, labels.max() + 1, labels.max() + 1), minlength=labels.max() + 1)
+        same, different = np.where(a == b, times[a], 0), np.where(a != b, times[a] * times[b], 0)
+        right, wrong = same[match].sum(), different[match].sum()
+        precision, recall = right / max(right + wrong, 1), right / same.sum()
+        f1 = 2 * right / (right + wrong + same.sum())
+        found.append([precision, recall, f1, wrong / different.sum()])
+    return np.array(found)
 
 
 def test_figures_are_those_of_sorting_all_pairs() -> None:

@@ -59,7 +59,9 @@ def test_confused_classes_stand_in_twos(picture: Path) -> None:
     image = draw_confused([confused(picture, 3), confused(picture, 1)], tile=TILE)
     assert frames(image, FRAMES[""]) == 8
     assert image.width == LAYOUT.gap + 6 * (LAYOUT.cell + LAYOUT.gap) + 2 * 2 * LAYOUT.gap
-    assert confusion_in_words(confused(picture, 1)) == "cat / dog: 5 of 40 queries (3 there, 2 back)"
+    assert confusion_in_words(confused(picture, 1)) == (
+        "cat / dog: 5 of 40 queries taken for the other (3 of cat, 2 of dog)"
+    )
 
 
 def test_doubtful_labels_stand_with_their_answers(picture: Path) -> None:

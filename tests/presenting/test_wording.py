@@ -120,6 +120,14 @@ def test_whether_a_threshold_keeps_its_promise_here(
     assert wording.threshold_kept(report) is kept
 
 
+def test_what_a_threshold_does_is_told_with_its_interval() -> None:
+    here = {"precision": 0.957, "recall": 0.428, "false_match_rate": 0.00042}
+    report = replace(REPORT, threshold=PRECISE, at_threshold={**here, "right_matches": 9, "wrong_matches": 1})
+    assert "95.7% of matches are right, 42.8% of same pairs match, 0.042% of" in wording.at_threshold(report)
+    known = replace(report, at_threshold_intervals={"precision": (0.91, 0.98)})
+    assert "95.7% (91.0–98.0) of matches are right, 42.8% of" in wording.at_threshold(known)
+
+
 def test_a_threshold_is_not_judged_on_the_pictures_it_was_chosen_on() -> None:
     chosen = replace(PRECISE, split=REPORT.split)
     report = replace(REPORT, threshold=chosen, at_threshold={"precision": 1.0})

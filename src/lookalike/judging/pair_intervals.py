@@ -7,6 +7,7 @@ class bootstrap cannot see is a kind of confusion that no pair of classes in the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from lookalike.judging.intervals import draw_weights, percentile_interval
 from lookalike.judging.pairs import (
     ClassPairs,
     class_pairs,
+    first_bin,
     lower_edges,
     pair_histogram,
     quantile_edges,
@@ -25,6 +27,7 @@ from lookalike.judging.similarity import Doubles, Ints, class_codes
 from lookalike.records import Floats, Labels, PairHistogram
 
 RATES = (0.01, 0.001)  # false-match rates at which the true-match rate is told
+AT_THRESHOLD = ("precision", "recall", "f1", "false_match_rate")
 
 _MOST_EDGES = 1024
 _FEWEST_EDGES = 64
@@ -63,6 +66,7 @@ def pair_draws(
     *,
     identity: Ints | None = None,
     histogram: PairHistogram | None = None,
+    threshold: float | None = None,
     draws: int = 1000,
     seed: int = 0,
 ) -> dict[str, Doubles]:
@@ -74,6 +78,7 @@ def pair_draws(
     Args:
         vectors, labels, identity: as in `pair_histogram`.
         histogram: the `pair_histogram` of the same, where it is already made.
+        threshold: a similarity; with it, AT_THRESHOLD is drawn too: what `calibration.metrics_at` says of it.
 
     Raises:
         EvaluationError: as in `pair_histogram`, or there are no same or no different pairs.
@@ -83,8 +88,13 @@ def pair_draws(
     exact = pair_figures(histogram)
     classes = len(np.unique(class_codes(labels)[0]))
     edges = edges_for(histogram, count=max(_FEWEST_EDGES, min(_MOST_EDGES, _MOST_CELLS // classes)))
-    pairs = class_pairs(vectors, labels, edges=edges, identity=identity, bins=len(histogram.same))
-    return figure_draws(pairs, exact, draws=draws, seed=seed)
+    bins, edge = len(histogram.same), None
+    if threshold is not None:
+        first = first_bin(threshold, bins=bins)
+        edge = float(lower_edges(bins)[first]) if first < bins else math.inf
+        edges = np.union1d(edges, [edge] if first < bins else [])
+    pairs = class_pairs(vectors, labels, edges=edges, identity=identity, bins=bins)
+    return figure_draws(pairs, exact, edge=edge, draws=draws, seed=seed)
 
 
 def bootstrap_pairs(
@@ -106,7 +116,12 @@ def bootstrap_pairs(
 
 
 def figure_draws(
-    pairs: ClassPairs, exact: dict[str, float], *, draws: int = 1000, seed: int = 0
+    pairs: ClassPairs,
+    exact: dict[str, float],
+    *,
+    edge: float | None = None,
+    draws: int = 1000,
+    seed: int = 0,
 ) -> dict[str, Doubles]:
     """Return the figures of every draw, from counts at a few edges.
 
@@ -117,16 +132,20 @@ def figure_draws(
 
     Args:
         exact: the figures of the set itself.
+        edge: one of the edges, or infinity; with it, AT_THRESHOLD is drawn too, for pairs at or above it.
     """
     same, different = (
         np.cumsum(part[:, ::-1], axis=1, dtype=np.float64) for part in (pairs.same, pairs.different)
     )
     base = different.sum(axis=0) / 2
+    column = None if edge is None else len(pairs.edges) - int(np.searchsorted(pairs.edges, edge))
 
     def judge(weights: Doubles) -> dict[str, Doubles]:
-        return _Rates.of(weights @ same, weights @ different - base).figures(list(exact))
+        rates = _Rates.of(weights @ same, weights @ different - base)
+        return rates.figures(list(exact)) | ({} if column is None else rates.at(column))
 
-    moved = {name: exact[name] - value[0] for name, value in judge(np.ones((1, len(same)))).items()}
+    itself = judge(np.ones((1, len(same))))
+    moved = {name: exact[name] - value[0] if name in exact else 0.0 for name, value in itself.items()}
     parts = [judge(weights) for weights in draw_weights(len(same), draws=draws, seed=seed)]
     return {
         name: np.clip(np.concatenate([part[name] for part in parts]) + shift, 0.0, 1.0)
@@ -175,6 +194,13 @@ class _Rates:
         found = {"roc_auc": self._roc_auc(), "pr_auc": self._pr_auc(), "eer": self._eer()}
         rates = [name for name in names if name not in found]
         return {**found, **{name: self._recall_at(float(name.partition("@")[2])) for name in rates}}
+
+    def at(self, column: int) -> dict[str, Doubles]:
+        """AT_THRESHOLD where the pairs of a column match, [w]."""
+        right, wrong, recall = self.same[:, column], self.different[:, column], self.recall[:, column]
+        precision = right / np.maximum(right + wrong, np.finfo(np.float64).tiny) + 0 * recall  # NaN as that
+        f1 = 2 * right / (right + wrong + self.same[:, -1]) + 0 * recall
+        return dict(zip(AT_THRESHOLD, (precision, recall, f1, self.rate[:, column]), strict=True))
 
     def _roc_auc(self) -> Doubles:
         return np.asarray((np.diff(self.rate, axis=1) * _middle(self.recall)).sum(axis=1))

@@ -158,6 +158,11 @@ def lower_edges(bins: int) -> Doubles:
     return edges
 
 
+def first_bin(similarity: float, *, bins: int) -> int:
+    """The first bin whose pairs are all at least so alike, in [0, bins]; `bins`: none is."""
+    return int(np.clip(np.ceil((similarity + 1.0) * (bins / 2)), 0, bins))
+
+
 def quantile_edges(histogram: PairHistogram, *, count: int = 1024) -> Doubles:
     """Edges, the first -1, between which about equally many pairs lie, both kinds weighing the same."""
     same, different = both_kinds(histogram)

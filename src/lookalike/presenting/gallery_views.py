@@ -28,7 +28,8 @@ def draw_confused(pairs: Sequence[ConfusedClasses], *, tile: int = 96) -> Image.
 def confusion_in_words(pair: ConfusedClasses) -> str:
     """How often two classes are taken for each other."""
     share = f"{pair.there + pair.back:,} of {pair.queries:,} queries"
-    return f"{pair.first} / {pair.second}: {share} ({pair.there:,} there, {pair.back:,} back)"
+    each = f"{pair.there:,} of {pair.first}, {pair.back:,} of {pair.second}"
+    return f"{pair.first} / {pair.second}: {share} taken for the other ({each})"
 
 
 def _examples(pair: ConfusedClasses) -> list[Tile]:

@@ -138,9 +138,21 @@ def at_threshold(report: Report) -> str:
     if not here["right_matches"] + here["wrong_matches"]:
         return "nothing matches"
     return (
-        f"{percent(here['precision'])}% of matches are right, {percent(here['recall'])}% of same pairs "
-        f"match, {percent(here['false_match_rate'], 3)}% of different pairs match"
+        f"{_here(report, 'precision')} of matches are right, {_here(report, 'recall')} of same pairs "
+        f"match, {_here(report, 'false_match_rate', 3)} of different pairs match"
     )
+
+
+def _here(report: Report, name: str, digits: int = 1) -> str:
+    return f"{percent(report.at_threshold[name], digits)}%{interval_at_threshold(report, name, digits)}"
+
+
+def interval_at_threshold(report: Report, name: str, digits: int = 1) -> str:
+    """The 95 % interval of what the threshold does, in brackets after a space; empty where none is known."""
+    if name not in report.at_threshold_intervals:
+        return ""
+    low, high = report.at_threshold_intervals[name]
+    return f" ({percent(low, digits)}–{percent(high, digits)})"
 
 
 def threshold_caution(report: Report) -> str:
@@ -178,6 +190,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "baseline": report.baseline or None,
         "threshold": plain(asdict(report.threshold)) if report.threshold else None,
         "at_threshold": plain(report.at_threshold) if report.threshold else None,
+        "at_threshold_intervals": plain(report.at_threshold_intervals) if report.threshold else None,
     }
 
 
@@ -190,3 +203,8 @@ def skipped_json(skipped: Sequence[Skipped], *, root: Path | None = None) -> lis
             named = Path(named).relative_to(root).as_posix()
         told.append({"path": named, "reason": entry.reason.value, "detail": entry.detail})
     return told
+
+
+def copies_in_words(ids: Sequence[int]) -> str:
+    """How many copies were folded into an answer; empty where none was."""
+    return f"+{len(ids):,} {'copy' if len(ids) == 1 else 'copies'}" if ids else ""
