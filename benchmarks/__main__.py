@@ -16,8 +16,11 @@ NAMES = (
     "identification",
     "retrieval",
     "intervals",
-    "search",
+    "indexing",
+    "approximate",
+    "reranking",
     "near_duplicates",
+    "duplicates",
     "leaks",
     "report",
 )

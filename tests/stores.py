@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -34,3 +37,11 @@ def four_beats(error: pytest.ExceptionInfo[StoreError], *parts: str) -> None:
     assert "\n" not in message
     for part in parts:
         assert part in message
+
+
+def spoil(path: Path, statement: str) -> None:
+    """Do to an index file what no lookalike does."""
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(statement)
+    connection.close()

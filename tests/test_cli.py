@@ -14,7 +14,13 @@ import polars as pl
 import pytest
 
 from lookalike.cli import Terminated, app
+from lookalike.doors import cli_index
+from lookalike.doors.console import Talk
 from lookalike.errors import LookalikeError
+from lookalike.indexing.base_file import STORAGES
+from lookalike.indexing.database import writer_lock
+from lookalike.indexing.store import Store
+from lookalike.indexing.vector_rows import VECTOR_STORAGES
 from lookalike.models.model import Model
 
 Shown = tuple[int, str, str]  # exit code, stdout, stderr
@@ -67,30 +73,144 @@ def test_a_folder_that_moved_can_be_put_right(
 ) -> None:
     count = len(list(pictures.rglob("*.png")))
     moved = pictures.rename(pictures.with_name("moved"))
-    command = f"lookalike index {index} {pictures} --prune drops it"
+    command = f"lookalike index {index} --drop {pictures} forgets it"
     fails(run("index", index), "a source of the index is gone", str(pictures), "FOLDER finds", command)
     assert f"{count} moved" in run("index", index, moved)[2]
     code, _, err = run("index", index)
     assert (code, f"{count} unchanged" in err) == (2, True)
     assert f"0 pictures of it in the index - {command}" in err
     code, _, err = run("index", index, "--prune")
-    assert (code, f"{pictures} is gone: dropped, with 0 pictures" in err) == (0, True)
+    assert (code, f"{pictures}: dropped, with 0 pictures" in err) == (0, True)
     assert run("index", index)[0] == 0
     found = run("search", index, moved / query.relative_to(pictures), "--paths", "-k", 100)[1].splitlines()
     assert len(found) == count - 1
     assert all(Path(path).is_file() for path in found)
 
 
-def test_a_folder_that_was_deleted_is_dropped_only_with_prune(
+@pytest.mark.parametrize("prune", [False, True])
+def test_a_source_that_is_not_there_keeps_its_pictures_until_it_is_dropped_by_name(
+    run: Callable[..., Shown], index: Path, pictures: Path, prune: bool
+) -> None:
+    count = len(list(pictures.rglob("*.png")))
+    pictures.rename(pictures.with_name("unmounted"))
+    for sources in ([], [pictures]):
+        fails(run("index", index, *sources, *["--prune"] * prune), "a source of the index is gone")
+    assert json.loads(run("info", index, "--json")[1])["items"] == count
+    code, _, err = run("index", index, "--drop", pictures)
+    assert (code, f"{pictures}: dropped, with {count} pictures" in err) == (0, True)
+    assert json.loads(run("info", index, "--json")[1])["roots"] == []
+    fails(run("index", index, "--drop", pictures), "no such source", "lookalike info")
+
+
+def test_an_empty_mount_point_keeps_its_pictures(
     run: Callable[..., Shown], index: Path, pictures: Path
 ) -> None:
     count = len(list(pictures.rglob("*.png")))
-    shutil.rmtree(pictures)
-    fails(run("index", index, pictures), "a source of the index is gone")
+    pictures.rename(pictures.with_name("unmounted"))
+    pictures.mkdir()
+    fails(run("index", index, "--prune"), "there are no pictures in the folder", str(pictures))
     assert json.loads(run("info", index, "--json")[1])["items"] == count
-    code, _, err = run("index", index, pictures, "--prune")
-    assert (code, f"dropped, with {count} pictures" in err) == (0, True)
-    assert json.loads(run("info", index, "--json")[1])["roots"] == []
+
+
+def test_only_the_named_source_is_dropped_and_nothing_else_is_done(
+    run: Callable[..., Shown], index: Path, pictures: Path, few: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(sorted(few.iterdir())[3], other)
+    assert run("index", index, other)[0] == 0
+    (pictures / "new.png").write_bytes(min(other.rglob("*.png")).read_bytes())
+    code, _, err = run("index", index, "--drop", other)
+    assert (code, "added" in err) == (0, False)
+    facts = json.loads(run("info", index, "--json")[1])
+    assert [root["source"] for root in facts["roots"]] == [str(pictures)]
+
+
+def test_a_job_that_nobody_watches_says_one_line(
+    run: Callable[..., Shown], index: Path, pictures: Path, tmp_path: Path
+) -> None:
+    (pictures / "new").mkdir()
+    shutil.copy(min(pictures.rglob("noto.png")), pictures / "new" / "a.png")
+    (pictures / "new" / "bad.png").write_bytes(b"")
+    (pictures / "empty").mkdir()
+    count = len(list(pictures.rglob("*.png"))) - 1
+    left_out = "1 left out (--skipped FILE lists them)"
+    code, out, err = run("index", index)
+    assert (code, out, len(err.splitlines())) == (0, "", 1)
+    assert err == f"{index}: 1 added, {count - 1} unchanged, {left_out}; {count} in all\n"
+    assert len(run("index", index)[2].splitlines()) == 1
+
+
+def test_whoever_watches_is_told_each_source_and_what_was_left_out(
+    run: Callable[..., Shown], index: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = min(pictures.iterdir()) / "bad.png"
+    bad.write_bytes(b"")
+    (pictures / "empty").mkdir()
+    count = len(list(pictures.rglob("*.png"))) - 1
+    monkeypatch.setattr(Talk, "is_watched", True)
+    lines = run("index", index)[2].splitlines()
+    assert "empty" in lines[0]
+    assert lines[1:] == [
+        f"{pictures}: {count} unchanged",
+        "Left out 1 picture:",
+        f"  {bad}: empty (0 bytes)",
+        f"pictures in {index}: {count}",
+    ]
+
+
+def test_vectors_are_kept_as_the_index_was_made(
+    run: Callable[..., Shown], pictures: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    half = tmp_path / "half.idx"
+    assert run("index", half, pictures, "--model", tiny_folder, "--vectors", "float16")[0] == 0
+    assert run("index", half, "--vectors", "float16")[0] == 0
+    assert run("index", half)[0] == 0
+    fails(
+        run("index", half, "--vectors", "float32"),
+        "the index keeps its vectors otherwise",
+        "saw --vectors float32, wanted float16, which was chosen when it was made",
+        f"{half.with_name('half-new.idx')} {pictures} --vectors float32",
+    )
+
+
+def test_a_writer_is_waited_for_only_when_asked(
+    run: Callable[..., Shown], index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writer_lock(index):
+        fails(run("index", index), "another process is writing to the index", "--wait waits")
+    other = writer_lock(index)
+    other.__enter__()
+    waits = iter([False, True])
+
+    def pause(_seconds: float) -> None:
+        if next(waits):
+            other.__exit__(None, None, None)
+
+    monkeypatch.setattr("lookalike.doors.patience.time.sleep", pause)
+    code, _, err = run("index", index, "--wait")
+    assert code == 0
+    assert err.count(f"Waiting for another process that writes to {index}") == 1
+    assert "unchanged" in err
+
+
+def test_what_makes_search_fast_is_brought_up_to_date_in_the_end(
+    run: Callable[..., Shown], index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, object]] = []
+
+    def refresh(store: Store, *, recall: object, storage: object, progress: object) -> None:
+        assert store.path == index
+        asked.append((recall, storage))
+
+    monkeypatch.setattr("lookalike.indexing.base_upkeep.refresh_base", refresh)
+    assert run("index", index)[0] == 0
+    assert run("index", index, "--recall", "0.95", "--storage", "float16")[0] == 0
+    assert asked == [(None, None), (0.95, "float16")]
+
+
+def test_the_choices_of_the_command_are_those_of_the_core() -> None:
+    assert tuple(cli_index.BaseKept) == STORAGES
+    assert tuple(cli_index.VectorsKept) == VECTOR_STORAGES
 
 
 def test_a_folder_that_was_never_indexed_is_a_mistake_also_with_prune(

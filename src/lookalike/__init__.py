@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lookalike.presenting.notebook import to_html
     from lookalike.presenting.plots_explanation import draw_explanation
     from lookalike.presenting.projector import write_projector
-    from lookalike.search import search_images
+    from lookalike.search import search_ids, search_images, search_together
     from lookalike.tables.table import ImageTable
     from lookalike.training.run import train
     from lookalike.training.tuning import tune
@@ -59,7 +59,9 @@ __all__ = [
     "match",
     "search_attributes",
     "search_composed",
+    "search_ids",
     "search_images",
+    "search_together",
     "shorten",
     "to_html",
     "train",
@@ -87,7 +89,9 @@ _HOMES = {
     "match": "lookalike.matching",
     "search_attributes": "lookalike.attribute_search",
     "search_composed": "lookalike.attribute_search",
+    "search_ids": "lookalike.search",
     "search_images": "lookalike.search",
+    "search_together": "lookalike.search",
     "shorten": "lookalike.models.shortening",
     "to_html": "lookalike.presenting.notebook",
     "train": "lookalike.training.run",

@@ -19,21 +19,26 @@ from typer.core import TyperGroup
 from lookalike.doors import (
     cli_calibrate,
     cli_compare,
+    cli_decide,
+    cli_duplicates,
     cli_identify,
     cli_index,
     cli_judge,
     cli_look,
+    cli_match,
     cli_project,
     cli_search,
     cli_tune,
 )
-from lookalike.doors.cli_search import ERROR
+from lookalike.doors.cli_options import ERROR
 from lookalike.errors import LookalikeError
 
 INTERRUPTED, TERMINATED = 130, 143
 _KEPT = {  # what is left of a command that was stopped
     "train": "; the epochs that were finished are kept: run the same command with --resume to go on",
     "index": "; what was finished is kept: run the same command to go on",
+    "apply": "; what was put away is in the journal: run the same command to go on, or undo",
+    "undo": "; what is back is back: run the same command to go on",
     "tune": "; the trials that were finished are kept: run the same command to go on",
 }
 
@@ -200,14 +205,19 @@ for command in (
     cli_calibrate.calibrate,
     cli_compare.compare,
     cli_project.project,
-    cli_search.embed,
+    cli_match.embed,
     cli_index.index,
     cli_search.search,
     cli_identify.identify,
+    cli_duplicates.duplicates,
+    cli_duplicates.apply,
+    cli_duplicates.undo,
+    cli_decide.decide,
+    cli_decide.decisions,
 ):
     app.command()(command)
-app.command(name="match")(cli_search.match_)
-app.command()(cli_search.info)
+app.command(name="match")(cli_match.match_)
+app.command()(cli_match.info)
 app.command()(demo)
 
 

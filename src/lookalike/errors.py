@@ -8,6 +8,9 @@ LookalikeError
 ├── TrainingError        a training that cannot go on
 ├── ModelError           a model folder cannot be read, used or written
 ├── StoreError           an index cannot be opened, brought up to date or searched
+│   ├── DamageError      what an index file holds cannot be trusted
+│   └── BusyError        another process writes to the index
+├── PlanError            files cannot be put away as planned, or brought back
 ├── CalibrationError     the labelled pairs do not support the promise that was asked for
 ├── EvaluationError      there is nothing to judge
 └── MissingExtraError    an optional dependency is not installed
@@ -93,6 +96,18 @@ class ModelError(LookalikeError):
 
 class StoreError(LookalikeError):
     """An index cannot be opened, brought up to date or searched, for example one made by another model."""
+
+
+class DamageError(StoreError):
+    """What an index file holds cannot be trusted, for example after a disk lost a part of it."""
+
+
+class BusyError(StoreError):
+    """Another process writes to the index; when it has finished the same call goes through."""
+
+
+class PlanError(LookalikeError):
+    """Files cannot be put away as planned, or brought back, for example by a plan that is no JSON."""
 
 
 class CalibrationError(LookalikeError):

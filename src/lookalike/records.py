@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.errors import SkipReason
+from lookalike.hits import Hit as Hit
+from lookalike.hits import Hits as Hits
 from lookalike.showing import Shown
 from lookalike.threshold import Threshold as Threshold
 
@@ -56,6 +59,25 @@ class Skipped:
     path: str
     reason: SkipReason
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A picture, or the part of it in a box, at a glance.
+
+    Attributes:
+        width, height: in pixels, upright and at full size; bytes: of the whole file.
+        format: Pillow's name, for example JPEG.
+        blank: whether all pixels have nearly one colour.
+        print: the 16 x 16 grey print, 256 bytes, row by row.
+    """
+
+    width: int
+    height: int
+    format: str
+    bytes: int
+    blank: bool
+    print: builtins.bytes
 
 
 @dataclass(frozen=True)
@@ -179,39 +201,6 @@ class RankedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """One answer of a search.
-
-    Attributes:
-        match: None where the model has no threshold.
-        probability: in (0, 1), that it shows the same as the query, among pairs mixed as those of the
-            calibration; band: the name of its similarity, for example "near copy"; both None where the model
-            has no calibration that says them.
-    """
-
-    rank: int
-    id: int
-    path: str
-    label: str | None
-    similarity: float
-    match: bool | None = None
-    probability: float | None = None
-    band: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hits(Shown):
-    """The answers to one query, most alike first."""
-
-    query: str
-    hits: tuple[Hit, ...]
-    threshold: float | None = None
-
-    def __len__(self) -> int:
-        return len(self.hits)
-
-
-@dataclass(frozen=True, slots=True)
 class Match(Shown):
     """The verdict on two pictures.
 
@@ -250,6 +239,8 @@ class Report(Shown):
         seen: how many of the judged pictures the model was trained on; figures on them flatter.
         baseline: what the baseline figures are of, for example "efficientnet_lite0, untrained"; empty
             where the model carries none.
+        at_threshold: what the threshold does to all pairs, as `calibration.metrics_at` says it.
+        at_threshold_intervals: the 95 % intervals of its precision, recall, f1 and false_match_rate.
     """
 
     figures: Mapping[str, Figure]
@@ -268,6 +259,7 @@ class Report(Shown):
     only_own_group: int = 0
     threshold: Threshold | None = None
     at_threshold: Mapping[str, float] = field(default_factory=dict)
+    at_threshold_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def how(self) -> str:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from lookalike.checkups import examination, findings_copies
-from lookalike.checkups.checkup import LOOKS, Checkup, doctor, lines, remedy
+from lookalike.checkups.checkup import LOOKS, Checkup, doctor, lines
 from lookalike.checkups.cleaning import (
     Cleaned,
     LeftOut,
@@ -24,7 +24,7 @@ from lookalike.checkups.cleaning import (
     suggested,
     write_manifest,
 )
-from lookalike.checkups.findings import Finding, Verdict
+from lookalike.checkups.findings import Finding, Verdict, remedy
 from lookalike.errors import LookalikeError, TableError
 from lookalike.models.model import Model
 from lookalike.records import Skipped

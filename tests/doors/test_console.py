@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from lookalike.doors.console import (
     tell_skipped,
 )
 from lookalike.errors import SkipReason
+from lookalike.indexing.base_file import BaseNote
 from lookalike.indexing.store import IndexInfo, RootInfo
 from lookalike.models.model import Model
 from lookalike.records import Figure, Hit, Hits, Report, Skipped
@@ -48,13 +50,26 @@ def test_answers_as_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert line.count("\n") == 1
     assert json.loads(line)["hits"][0] == {
         "rank": 1, "id": 7, "path": "a b.png", "label": "cup", "similarity": 0.5, "match": True,
-            "probability": None, "band": None,
+            "probability": None, "band": None, "copies": [],
     }  # fmt: skip
 
 
-def test_no_answer_says_so(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_no_answer_says_so_and_why(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     put_answers(Hits("q.png", ()), style="text")
-    assert b"nothing found" in capfdbinary.readouterr().out
+    put_answers(Hits("q.png", (), nothing="the index is empty"), style="text")
+    told = b"q.png\n  no match\nq.png\n  no match: the index is empty\n"
+    assert capfdbinary.readouterr().out == told
+
+
+def test_answers_tell_what_was_folded_how_they_are_ranked_and_where_they_are_not_exact(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    found = tuple(Hit(n, n, f"{n}.png", None, 0.5, copies=tuple(range(n - 1))) for n in (1, 2, 3))
+    put_answers(Hits("q.png", found, exact=False, order="alpha-qe"), style="text")
+    lines = capfdbinary.readouterr().out.decode().splitlines()
+    assert lines[1] == "  ranked by alpha-qe; similarities are those to the query alone"
+    assert lines[2] == "  approximate: the index says how much is found (lookalike info)"
+    assert [line.rpartition(".png")[2] for line in lines[3:]] == ["", "  (+1 copy)", "  (+2 copies)"]
 
 
 def test_odd_file_names_come_out_as_they_went_in(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -101,12 +116,20 @@ def test_an_index_is_told_in_words() -> None:
     lines = index_lines(info)
     assert lines[0] == "a.idx: 4 pictures, 1 that cannot be used"
     assert lines[-2:] == ["3 from /a", "1 from /b"]
-    assert "size         2.0 MB, 48 numbers a picture" in lines
+    assert "size         2.0 MB, 48 numbers a picture, float32" in lines
+    assert "search       exact" in lines
+    note = BaseNote(file="b", generation=1, rows=4, exact_ms=30.0)
+    assert f"search       {note.in_words()}" in index_lines(replace(info, base=note))
+    older = replace(info, base=note, newer=12, outdated=3)
+    since = "12 newer ones are all compared; 3 of its pictures are gone or changed"
+    assert f"search       {note.in_words()}; {since}" in index_lines(older)
+    unusable = replace(info, base=note, base_fault="b is missing")
+    assert "search       exact, as b is missing" in index_lines(unusable)
 
 
 def test_heading_of_a_picture_with_changes_says_them(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     put_answers(Hits("q.png", ()), style="text", changes="smiling=1")
-    assert capfdbinary.readouterr().out == b"q.png, but smiling=1\n  nothing found\n"
+    assert capfdbinary.readouterr().out == b"q.png, but smiling=1\n  no match\n"
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_another_format_version_is_refused(store: Store) -> None:
     connection.close()
     with pytest.raises(StoreError) as error:
         Store(store.path)
-    four_beats(error, "another format version", "saw format 99, wanted format 1", "pip install -U lookalike")
+    four_beats(error, "another format version", "saw format 99, wanted format 2", "pip install -U lookalike")
 
 
 def test_an_existing_file_is_not_made_anew(store: Store) -> None:

@@ -78,8 +78,13 @@ def test_new_items_are_answered_by_an_index_that_was_open_before(album: Album) -
 def test_vectors_are_read_again_only_after_a_change(album: Album, monkeypatch: pytest.MonkeyPatch) -> None:
     index = filled(album, 3)
     index.search(vector_of(b"q")[None])
-    monkeypatch.setattr(index._store, "snapshot", lambda: pytest.fail("read again"))
+    monkeypatch.setattr(index._store, "blocks", lambda **_rows: pytest.fail("read again"))
+    monkeypatch.setattr(index._store, "changes_since", lambda _generation: pytest.fail("read again"))
     index.search(vector_of(b"q")[None])
+    monkeypatch.undo()
+    album.write("new.png")
+    album.update()
+    assert len(index.search(vector_of(b"new.png")[None], k=1)[0]) == 1
 
 
 @pytest.mark.parametrize(("threshold", "verdicts"), [(None, {None}), (-1.0, {True}), (1.0, {False})])

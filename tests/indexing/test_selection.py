@@ -9,6 +9,7 @@ import pytest
 from album import Album
 from fake_embedder import vector_of
 from lookalike.errors import StoreError
+from lookalike.indexing.filters import Filter
 from lookalike.indexing.index import Index
 from lookalike.indexing.schema import Changes, Item
 from lookalike.indexing.selection import Selection, selected
@@ -166,3 +167,16 @@ def test_an_item_is_answered_from_the_selection(index: Index) -> None:
     (found,) = search_ids(index, [1], k=40, selection=Selection(highest=0.0))
     assert found.hits
     assert max(hit.similarity for hit in found.hits) <= 0.0
+
+
+@pytest.mark.parametrize(
+    "where", ["label = 'cat'", "label in ('cat', 'dog')", "label = 'cat' and year >= 2020"]
+)
+def test_items_of_a_label_are_found_by_the_index_of_labels(tmp_path: Path, where: str) -> None:
+    store = Store.create(tmp_path / "a.idx", FACTS)
+    condition = Filter.parse(where).condition
+    plan = store.rows(
+        f"EXPLAIN QUERY PLAN SELECT id FROM items WHERE {condition.sql()} ORDER BY id", *condition.values()
+    )
+    assert "items_by_label" in plan[0][3]
+    store.close()

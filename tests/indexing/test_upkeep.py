@@ -4,8 +4,10 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,10 @@ from album import Album, counts
 from fake_embedder import BROKEN, CHUNK, DIM, TEXT, FakeEmbedder, vector_of
 from lookalike.errors import SkipReason, StoreError, TableError
 from lookalike.indexing.index import Index
+from lookalike.indexing.listing import Listing
 from lookalike.indexing.schema import Changes, Writer
-from lookalike.models.embedding import Chunk
-from lookalike.records import Floats, Skipped
+from lookalike.models.embedding import Chunk, content_hash
+from lookalike.records import Floats, Look, Skipped
 from lookalike.tables.table import ImageTable
 
 
@@ -464,8 +467,8 @@ def test_a_full_disk_keeps_what_was_committed_and_the_next_run_does_the_rest(
         album.write(f"{n:03}.png")
     real = Writer.__init__
 
-    def small(self: Writer, path: Path, connection: sqlite3.Connection) -> None:
-        real(self, path, connection)
+    def small(self: Writer, path: Path, connection: sqlite3.Connection, **options: Any) -> None:
+        real(self, path, connection, **options)
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count={pages + 6}")
 
@@ -491,10 +494,58 @@ def test_what_is_stored_is_not_kept_in_memory(album: Album) -> None:
                 yield chunk
 
     held: list[int] = []
-    for n in range(4 * CHUNK):
+    for n in range(10 * CHUNK):
         album.write(f"{n:02}.png")
     album.index.update(ImageTable.read(album.root), embed=Watches(), commit_seconds=0.0)
-    assert held == [CHUNK] * 4
+    assert len(held) == 10
+    assert max(held) <= 3 * CHUNK  # one that is stored, one that waits, one that is made
+
+
+def everything(album: Album) -> list[dict[str, int]]:
+    """Add, change, move, break, relabel and prune pictures of two roots; what each update did."""
+    manifest, done = album.root / "list.csv", []
+    for n in range(20):
+        album.write(f"cat/{n:02}.png", mtime=1)
+        album.write(f"other/{n:02}.png", mtime=1)
+    done.append(counts(album.update(album.root / "cat")))
+    manifest.write_text(
+        "image,year\n" + "".join(f"other/{n:02}.png,{n}\ncat/{n:02}.png,1\n" for n in range(20))
+    )
+    done.append(counts(album.update(manifest)))
+    for n in range(10):
+        album.write(f"other/{n:02}.png", f"new {n % 5}" if n else BROKEN, mtime=2)
+        (album.root / f"other/{10 + n}.png").rename(album.root / f"cat/{n}-moved.png")
+    done.append(counts(album.update(album.root / "cat")))
+    manifest.write_text("image,year\n" + "".join(f"other/{n:02}.png,{n + 1}\n" for n in range(20)))
+    done += [counts(album.update(manifest)), counts(album.update(manifest, prune=True))]
+    assert album.is_right()
+    return done
+
+
+def test_a_few_at_a_time_is_the_same_as_all_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [tmp_path / name for name in ("once", "few")]
+    for place in places:
+        place.mkdir()
+    once = Album(places[0])
+    expected, items = everything(once), [once.index._store.items(root) for root in (1, 2)]
+    once.index.close()
+    for module in ("difference", "batches", "upkeep", "known"):
+        monkeypatch.setattr(f"lookalike.indexing.{module}.PAGE", 3)
+    monkeypatch.setattr("lookalike.indexing.batches.COMMIT_ITEMS", 4)
+    monkeypatch.setattr(Listing, "parts", partialmethod(Listing.parts, 3))
+    few = Album(places[1])
+    assert everything(few) == expected
+    assert [few.index._store.items(root) for root in (1, 2)] == items
+    assert expected[0] == {"added": 20}
+    few.index.close()
+
+
+def test_a_table_without_a_row_misses_everything(album: Album) -> None:
+    album.write("a.png")
+    album.update()
+    table = ImageTable.read(album.root)
+    none = table.filter(np.zeros(1, np.bool_))
+    assert counts(album.index.update(none, embed=album.embedder)) == {"missing": 1}
 
 
 def test_a_second_writer_is_refused(album: Album) -> None:
@@ -583,13 +634,32 @@ def test_a_link_to_an_index_has_the_same_writer(album: Album, tmp_path: Path) ->
     other.close()
 
 
-def test_a_batch_is_stored_before_the_next_chunk_makes_it_too_old(
-    album: Album, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_is_stored_in_time_though_the_next_picture_takes_long(album: Album) -> None:
+    class Slow(FakeEmbedder):
+        def __call__(self, paths: Sequence[Path], **options: Any) -> Iterator[Chunk]:
+            for chunk in super().__call__(paths, **options):
+                yield chunk
+                for _ in range(1000):  # the next one is not made before this one is stored
+                    if size_of(album) > chunk.rows[-1]:
+                        break
+                    time.sleep(0.01)
+                stored.append(size_of(album))
+
+    stored: list[int] = []
+    for n in range(3 * CHUNK):
+        album.write(f"{n:02}.png")
+    album.index.update(ImageTable.read(album.root), embed=Slow(), commit_seconds=0.05)
+    assert stored == [CHUNK, 2 * CHUNK, 3 * CHUNK]
+
+
+def size_of(album: Album) -> int:
+    with Index.open(album.path) as reader:
+        return len(reader)
+
+
+def test_chunks_that_come_fast_are_stored_together(album: Album, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(4 * CHUNK):
         album.write(f"{n:02}.png")
-    clock = iter(range(1000))  # a second passes whenever the time is asked for
-    monkeypatch.setattr("lookalike.indexing.upkeep.time.monotonic", lambda: float(next(clock)))
     sizes: list[int] = []
     real = Writer.apply
 
@@ -598,5 +668,33 @@ def test_a_batch_is_stored_before_the_next_chunk_makes_it_too_old(
         real(self, changes)
 
     monkeypatch.setattr(Writer, "apply", counted)
-    album.update(commit_seconds=3.0)
-    assert sizes == [2 * CHUNK, CHUNK, CHUNK]
+    album.update(commit_seconds=60.0)
+    assert sizes == [4 * CHUNK]
+
+
+def test_looks_are_stored_with_the_vectors_and_go_with_the_last_item(album: Album) -> None:
+    class Looks(FakeEmbedder):
+        def __call__(self, paths: Sequence[Path], **options: Any) -> Iterator[Chunk]:
+            for chunk in super().__call__(paths, **options):
+                known = {content for content in chunk.hashes if album.index._store.ids_of(content)}
+                looks = [None if content in known else look(content) for content in chunk.hashes]
+                yield replace(chunk, looks=tuple(looks))
+
+    def look(content: bytes) -> Look:
+        return Look(3, 4, "PNG", content[0], False, bytes(256))
+
+    album.embedder = Looks()
+    for name in ("a.png", "b.png", "c.png"):
+        album.write(name, "same" if name != "c.png" else "other")
+    album.update()
+    same, other = (content_hash(content) for content in (b"same", b"other"))
+    expected = {same: look(same), other: look(other)}
+    assert album.index._store.looks([same, other, b"none"]) == expected
+    album.write("d.png", "same")
+    (album.root / "a.png").unlink()
+    album.update(prune=True)
+    assert album.index._store.looks([same, other]) == expected
+    for name in ("b.png", "d.png"):
+        (album.root / name).unlink()
+    album.update(prune=True)
+    assert album.index._store.looks([same, other]) == {other: look(other)}

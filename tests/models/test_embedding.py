@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +10,18 @@ import pytest
 from PIL import Image
 
 from lookalike.errors import EvaluationError
-from lookalike.models.embedding import CHUNK, content_hash, embed_chunks, embed_table, map_in_order
+from lookalike.models.embedding import (
+    CHUNK,
+    content_hash,
+    embed_chunks,
+    embed_table,
+    map_in_order,
+    without_bad_names,
+)
 from lookalike.models.model import Model
-from lookalike.pictures.images import open_image
+from lookalike.pictures.images import open_image, open_picture
 from lookalike.pictures.preprocess import prepare
+from lookalike.pictures.prints import look_of
 from lookalike.records import Floats
 from lookalike.tables.table import ImageTable
 
@@ -151,3 +160,41 @@ def test_map_in_order_passes_errors_on() -> None:
 
     with pytest.raises(KeyError):
         list(map_in_order(work, range(10), workers=2))
+
+
+def test_a_look_comes_with_each_vector_that_was_made(tiny: Model, pictures: list[Path]) -> None:
+    pictures[3].write_bytes(b"")
+    chunk = next(embed_chunks(tiny, pictures[:CHUNK]))
+    contents = [path.read_bytes() for path in pictures[:CHUNK] if path != pictures[3]]
+    expected = [look_of(open_picture(content), content) for content in contents]
+    assert chunk.looks == tuple(expected)
+
+
+def test_a_look_at_a_box_is_of_the_part(tiny: Model, pictures: list[Path]) -> None:
+    box = (0, 0, 20, 10)
+    chunk = next(embed_chunks(tiny, pictures[:2], boxes=[box, None]))
+    assert [(look.width, look.height) for look in chunk.looks if look] == [(20, 10), (64, 64)]
+
+
+def test_known_pictures_are_not_looked_at(tiny: Model, pictures: list[Path]) -> None:
+    known = content_hash(pictures[1].read_bytes())
+
+    class Knows:
+        def get(self, digest: bytes) -> Floats | None:
+            return one_by_one(tiny, pictures[1:2])[0] if digest == known else None
+
+        def add(self, hashes: Sequence[bytes], vectors: Floats) -> None:
+            assert known not in hashes
+            assert len(hashes) == len(vectors)
+
+    chunk = next(embed_chunks(tiny, pictures[:3], memory=Knows()))
+    assert [look is None for look in chunk.looks] == [False, True, False]
+
+
+def test_a_name_that_is_not_utf8_takes_its_look_along(tiny: Model, pictures: list[Path]) -> None:
+    paths = [pictures[0], pictures[1].with_name(os.fsdecode(b"\xff.png")), pictures[2]]
+    pictures[1].rename(paths[1])
+    (chunk,) = without_bad_names(embed_chunks(tiny, paths), paths)
+    contents = [paths[0].read_bytes(), paths[2].read_bytes()]
+    assert chunk.looks == tuple(look_of(open_picture(content), content) for content in contents)
+    assert chunk.rows.tolist() == [0, 2]

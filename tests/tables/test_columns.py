@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from lookalike.errors import TableError
-from lookalike.indexing.difference import NOT_ATTRIBUTES
+from lookalike.indexing.listing import NOT_ATTRIBUTES
 from lookalike.tables import columns
 from lookalike.tables.columns import COLUMNS, tidy
 

@@ -7,7 +7,6 @@ is another (training.doctor). Nothing is written here.
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from lookalike.checkups import findings_copies, findings_files, findings_labels, findings_splits
 from lookalike.checkups.cleaning import MANIFEST, Cleaned, clean
 from lookalike.checkups.examination import Examination, examine
-from lookalike.checkups.findings import Finding, Look, Verdict
+from lookalike.checkups.findings import Finding, Look, Verdict, counts_line, findings_lines, worst
 from lookalike.checkups.near_duplicates import SIMILARITY
 from lookalike.models.embedding import Memory
 from lookalike.models.model import DEFAULT, Model
@@ -43,9 +42,6 @@ LOOKS: tuple[Look, ...] = (
     findings_files.kinds,
 )
 
-_SHOWN = 5  # entries of a finding in the text; JSON has all
-_MARKS = {Verdict.OK: "ok  ", Verdict.LOOK: "look", Verdict.MEND: "MEND"}
-
 
 @dataclass(frozen=True)
 class Checkup:
@@ -64,7 +60,7 @@ class Checkup:
     @property
     def verdict(self) -> Verdict:
         """The worst of all."""
-        return max((found.verdict for found in self.findings), key=list(Verdict).index)
+        return worst(self.findings)
 
     @cached_property
     def cleaned(self) -> Cleaned:
@@ -133,28 +129,10 @@ def doctor(
 
 def lines(checkup: Checkup) -> list[str]:
     """A checkup as text: the worst first, long lists cut, and what was in order in one line each."""
-    ranked = sorted(checkup.findings, key=lambda entry: -list(Verdict).index(entry.verdict))
-    text = [line for entry in ranked for line in _finding_lines(entry)]
-    return [*text, *(f"note: {note}" for note in checkup.examination.description.notes), "", total(checkup)]
+    notes = [f"note: {note}" for note in checkup.examination.description.notes]
+    return [*findings_lines(checkup.findings), *notes, "", total(checkup)]
 
 
 def total(checkup: Checkup) -> str:
     """How many things are to be mended, to be looked at and in order."""
-    counts = Counter(entry.verdict for entry in checkup.findings)
-    return f"{counts[Verdict.MEND]} to mend, {counts[Verdict.LOOK]} to look at, {counts[Verdict.OK]} in order"
-
-
-def remedy(found: Finding) -> str:
-    """What to do, with the command or setting, in one line; empty where nothing is to be done."""
-    asked = f"--set {found.setting}" if found.setting else found.command
-    return f"{found.do}: {asked}" if asked else found.do
-
-
-def _finding_lines(found: Finding) -> list[str]:
-    more = len(found.entries) - _SHOWN
-    return [
-        f"{_MARKS[found.verdict]}  {found.what}",
-        *(f"      {entry}" for entry in found.entries[:_SHOWN]),
-        *([f"      and {more:,} more"] if more > 0 else []),
-        *([f"      -> {remedy(found)}"] if found.do else []),
-    ]
+    return counts_line(checkup.findings)

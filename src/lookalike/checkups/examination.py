@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from lookalike.checkups.description import Description, description_of
 from lookalike.checkups.looking import TARGET, Seen, look
 from lookalike.checkups.near_duplicates import NONE, SIMILARITY, NearDuplicates, near_duplicates
-from lookalike.checkups.overlay import PRINT, grey_print
 from lookalike.errors import EvaluationError, ImageError
 from lookalike.models.embedding import Embedded, Memory, embed_table, map_in_order
 from lookalike.models.model import Model
 from lookalike.pictures.images import Box, open_image
+from lookalike.pictures.prints import PRINT, grey_print
 from lookalike.records import SILENT, Skipped, Watcher
 from lookalike.tables.table import ImageTable
 

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from lookalike.checkups.overlay import grey_print
 from lookalike.errors import ImageError
 from lookalike.models.embedding import content_hash
 from lookalike.pictures.images import open_image, open_picture, read_image, skipped
+from lookalike.pictures.prints import grey_print
 from lookalike.records import Pixels, Progress, Skipped
 from lookalike.tables.table import ImageTable
 

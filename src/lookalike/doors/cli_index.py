@@ -5,81 +5,195 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lookalike.doors.cli_search import IndexFile, expand
+from lookalike.doors.cli_options import IndexFile, expand
+from lookalike.doors.patience import Patience
 from lookalike.errors import LookalikeError, StoreError, TableError
 
 if TYPE_CHECKING:
     from lookalike.doors.console import Talk
+    from lookalike.indexing.base_file import Storage as BaseStorage
     from lookalike.indexing.index import Index
     from lookalike.indexing.upkeep import Update
-    from lookalike.records import Skipped
+    from lookalike.indexing.vector_rows import VectorStorage
+    from lookalike.records import Progress, Skipped
+    from lookalike.tables.table import ImageTable
+
+
+class BaseKept(StrEnum):
+    """How what makes a large index fast can be kept."""
+
+    INT8 = "int8"
+    FLOAT16 = "float16"
+
+
+class VectorsKept(StrEnum):
+    """How vectors can be kept."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
+Data = Annotated[
+    list[str] | None,
+    typer.Argument(help="Folders, manifests, NAME:FOLDER; none: those it has; - reads them from stdin."),
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SOURCE", help="Forget a source with its pictures; no file is touched."),
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until another process that writes has finished.")]
+Vectors = Annotated[
+    VectorsKept | None, typer.Option(help="How a new index keeps them; float16: half the space.")
+]
+Recall = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01, max=1.0, help="Share of the true answers that a search of a large index has to find."
+    ),
+]
+Storage = Annotated[
+    BaseKept | None,
+    typer.Option(help="How what makes a large index fast is kept; int8: half the space."),
+]
 
 
 def index(
     index_file: IndexFile,
-    data: Annotated[
-        list[str] | None,
-        typer.Argument(help="Folders, manifests, NAME:FOLDER; none: those it has; - reads them from stdin."),
-    ] = None,
+    data: Data = None,
     *,
     model: Annotated[str | None, typer.Option(help="Model folder; default: the untrained one.")] = None,
     skipped: Annotated[Path | None, typer.Option(help="List what was left out in this JSONL file.")] = None,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Remove pictures whose file is gone, and sources that are gone.")
-    ] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove pictures whose file is gone.")] = False,
+    drop: Drop = None,
+    wait: Wait = False,
+    vectors: Vectors = None,
+    recall: Recall = None,
+    storage: Storage = None,
 ) -> None:
     """Make an index, or bring it up to date."""
-    from lookalike.doors.console import Talk, tell_skipped
+    from lookalike.doors.console import Talk
     from lookalike.files import check_writable
 
     if skipped is not None:
         check_writable(skipped)
     sources = _sources(data or [])
-    with Talk() as talk, _open_or_create(index_file, model, sources, talk) as opened:
-        left_out, unread = _bring_up_to_date(opened, sources or opened.sources, talk, prune=prune)
-        tell_skipped(talk, left_out)
-        if len(unread) < len(sources or opened.sources):
-            talk.say(f"pictures in {index_file}: {len(opened):,}")
+    with Talk() as talk:
+        patience = Patience(index_file, talk, wait=wait)
+        kept: VectorStorage | None = None if vectors is None else vectors.value
+        with patience.of(lambda: _open_or_create(index_file, model, sources, talk, vectors=kept)) as opened:
+            run = _Run(opened, talk, patience, prune=prune)
+            run.bring_up_to_date(sources or (() if drop else opened.sources))
+            run.drop(drop or ())
+            run.make_fast(recall, None if storage is None else storage.value)
+            run.tell()
     if skipped is not None:
-        _write_skipped(left_out, skipped)
-    if unread:
-        raise unread[0]
+        _write_skipped(run.left_out, skipped)
+    if run.unread:
+        raise run.unread[0]
 
 
-def _bring_up_to_date(
-    opened: Index, sources: Sequence[str], talk: Talk, *, prune: bool
-) -> tuple[list[Skipped], list[LookalikeError]]:
-    """What was left out, and why sources could not be read; the others are up to date all the same."""
-    from lookalike.doors.console import tell_notes
-    from lookalike.tables.table import ImageTable
+class _Run:
+    """One call of the command, and what came of it.
 
-    left_out: list[Skipped] = []
-    unread: list[LookalikeError] = []
-    gone: list[str] = []
-    for source in sources:
-        try:
-            table = ImageTable.read(source)
-        except TableError as error:
-            if _was_there(opened, source):
-                gone.append(source)
+    Attributes:
+        done: an update for each source that could be read; unread: why the others could not.
+        left_out: the pictures that cannot be used.
+    """
+
+    def __init__(self, opened: Index, talk: Talk, patience: Patience, *, prune: bool) -> None:
+        self._opened, self._talk, self._patience, self._prune = opened, talk, patience, prune
+        self.done: list[Update] = []
+        self.unread: list[LookalikeError] = []
+        self.left_out: list[Skipped] = []
+
+    def bring_up_to_date(self, sources: Sequence[str]) -> None:
+        """One source after the other; where one cannot be read the others are up to date all the same."""
+        gone: list[str] = []
+        for source in sources:
+            try:
+                self._update(source)
+            except TableError as error:
+                if _was_there(self._opened, source):
+                    gone.append(source)
+                else:
+                    self.unread.append(error)
+        for source in gone:  # after the others, so that what moved there is not lost
+            if self._prune and not _pictures_of(self._opened, source):
+                self._drop(source)
             else:
-                unread.append(error)
-            continue
-        tell_notes(talk, table)
-        done = opened.update(table, source=source, prune=prune, progress=talk.stage(f"index {source}"))
-        left_out += [*table.skipped, *done.skipped]
-        talk.say(_what_was_done(done))
-    for source in gone:  # after the others, so that what moved there is not lost
-        if prune:
-            talk.say(f"{source} is gone: dropped, with {opened.drop(source):,} pictures")
-        else:
-            unread.append(_source_is_gone(opened, source))
-    return left_out, unread
+                self.unread.append(_source_is_gone(self._opened, source))
+
+    def drop(self, sources: Sequence[str]) -> None:
+        """Forget sources."""
+        from lookalike.layouts import placed
+
+        for source in sources:
+            if placed(source)[0] not in self._opened.sources:
+                raise StoreError(
+                    "the index has no such source",
+                    where=self._opened.path,
+                    saw=source,
+                    wanted=f"one of {', '.join(self._opened.sources) or 'no source'}",
+                    do="name it as lookalike info lists it",
+                )
+            self._drop(source)
+
+    def make_fast(self, recall: float | None, storage: BaseStorage | None) -> None:
+        """Build what a large index needs to be searched fast; nothing is lost where it is stopped."""
+        from lookalike.indexing.base_upkeep import refresh_base
+
+        stages: list[Progress] = []
+
+        def count(done: int, total: int) -> None:
+            if not stages:  # mostly there is nothing to build, and no bar to show
+                stages.append(self._talk.stage("make search fast"))
+            stages[0](done, total)
+
+        built = refresh_base(self._opened.store, recall=recall, storage=storage, progress=count)
+        if built is not None and self._talk.is_watched:
+            self._talk.say(
+                f"Searches are approximate from here on: {built.rows:,} pictures, see lookalike info"
+            )
+
+    def tell(self) -> None:
+        """Say what came of it: in one line where nobody watches."""
+        from lookalike.doors.console import tell_skipped
+
+        if self._talk.is_watched:
+            tell_skipped(self._talk, self.left_out)
+        if self._talk.is_watched and self.done:
+            self._talk.say(f"pictures in {self._opened.path}: {len(self._opened):,}")
+        elif self.done:
+            out = f", {len(self.left_out):,} left out (--skipped FILE lists them)" if self.left_out else ""
+            done = _what_was_done(self.done)
+            self._talk.say(f"{self._opened.path}: {done}{out}; {len(self._opened):,} in all")
+
+    def _update(self, source: str) -> None:
+        from lookalike.doors.console import tell_notes
+
+        table, done = self._patience.of(lambda: self._read_and_update(source))
+        self.done.append(done)
+        self.left_out += [*table.skipped, *done.skipped]
+        if self._talk.is_watched:
+            tell_notes(self._talk, table)
+            self._talk.say(f"{done.source}: {_what_was_done([done])}")
+
+    def _read_and_update(self, source: str) -> tuple[ImageTable, Update]:
+        from lookalike.tables.table import ImageTable
+
+        stage = self._talk.stage(f"index {source}")
+        table = ImageTable.read(source)
+        return table, self._opened.update(table, source=source, prune=self._prune, progress=stage)
+
+    def _drop(self, source: str) -> None:
+        removed = self._patience.of(lambda: self._opened.drop(source))
+        self._talk.say(f"{source}: dropped, with {removed:,} pictures")
 
 
 def _sources(data: Sequence[str]) -> list[str]:
@@ -103,27 +217,38 @@ def _was_there(opened: Index, source: str) -> bool:
     return name in opened.sources and is_absent(path)
 
 
-def _source_is_gone(opened: Index, source: str) -> StoreError:
+def _pictures_of(opened: Index, source: str) -> int:
     from lookalike.layouts import placed
 
+    return sum(root.items for root in opened.info().roots if root.source == placed(source)[0])
+
+
+def _source_is_gone(opened: Index, source: str) -> StoreError:
     index_file, place = shlex.quote(str(opened.path)), shlex.quote(source)
-    left = sum(root.items for root in opened.info().roots if root.source == placed(source)[0])
-    moved = f"mount it; or, if it moved, lookalike index {index_file} FOLDER finds its pictures again; then "
+    left = _pictures_of(opened, source)
+    moved = f"mount it; or, if it moved, lookalike index {index_file} FOLDER finds its pictures again; "
     return StoreError(
         "a source of the index is gone",
         where=source,
         saw=f"no such file or folder, {left:,} pictures of it in the index",
-        do=f"{moved if left else ''}lookalike index {index_file} {place} --prune drops it",
+        do=f"{moved if left else ''}lookalike index {index_file} --drop {place} forgets it",
     )
 
 
-def _open_or_create(path: Path, model: str | None, sources: Sequence[str], talk: Talk) -> Index:
+def _open_or_create(
+    path: Path, model: str | None, sources: Sequence[str], talk: Talk, *, vectors: VectorStorage | None
+) -> Index:
     from lookalike.indexing.index import Index
+    from lookalike.indexing.vector_rows import DEFAULT_STORAGE
     from lookalike.models.model import DEFAULT, Model
     from lookalike.tables.table import ImageTable
 
     if os.path.exists(path):  # noqa: PTH110 - Path.exists() fails where a name is too long
-        return Index.open(path, model=None if model is None else Model.load(model))
+        opened = Index.open(path, model=None if model is None else Model.load(model))
+        if vectors not in (None, opened.store.storage):
+            with opened:
+                raise _kept_otherwise(opened, vectors)
+        return opened
     if not sources:
         raise LookalikeError(
             "there is no index to bring up to date",
@@ -134,20 +259,34 @@ def _open_or_create(path: Path, model: str | None, sources: Sequence[str], talk:
     ImageTable.read(sources[0])  # a mistyped folder leaves no empty index behind
     if model is None:
         talk.say('No --model: using "default", the untrained backbone')
-    return Index.create(path, Model.load(model or DEFAULT, say=talk.say))
+    return Index.create(path, Model.load(model or DEFAULT, say=talk.say), vectors=vectors or DEFAULT_STORAGE)
 
 
-def _what_was_done(done: Update) -> str:
+def _kept_otherwise(opened: Index, vectors: str | None) -> StoreError:
+    from lookalike.indexing.faults import new_index_command
+
+    data = " ".join(shlex.quote(source) for source in opened.sources) or "DATA"
+    return StoreError(
+        "the index keeps its vectors otherwise",
+        where=opened.path,
+        saw=f"--vectors {vectors}",
+        wanted=f"{opened.store.storage}, which was chosen when it was made",
+        do=f"leave --vectors out, or make a new one: {new_index_command(opened.path, data=data)} "
+        f"--vectors {vectors}",
+    )
+
+
+def _what_was_done(updates: Sequence[Update]) -> str:
     counts = {
-        "added": done.added,
-        "updated": done.updated,
-        "moved": done.moved,
-        "removed": done.removed,
-        "unchanged": done.unchanged,
-        "missing from disk": done.missing,
+        "added": sum(done.added for done in updates),
+        "updated": sum(done.updated for done in updates),
+        "moved": sum(done.moved for done in updates),
+        "removed": sum(done.removed for done in updates),
+        "unchanged": sum(done.unchanged for done in updates),
+        "missing from disk": sum(done.missing for done in updates),
     }
     told = [f"{count:,} {name}" for name, count in counts.items() if count]
-    return f"{done.source}: " + (", ".join(told) or "nothing to do")
+    return ", ".join(told) or "nothing to do"
 
 
 def _write_skipped(entries: Iterable[Skipped], path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lookalike.doors.cli_search import NOTHING, OK, AsJson
+from lookalike.doors.cli_doctor import index_at, look_at_index
+from lookalike.doors.cli_options import NOTHING, OK, AsJson
 
 if TYPE_CHECKING:
     from lookalike.checkups.checkup import Checkup
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
     from lookalike.models.embedding import Memory
     from lookalike.models.model import Model
 
-Data = Annotated[
-    str,
-    typer.Argument(
-        help="Folder with one sub-folder per thing; CSV, Parquet or JSONL manifest; or NAME:FOLDER, a "
-        "published data set, for example cub200:birds."
-    ),
-]
+DATA = (
+    "Folder with one sub-folder per thing; CSV, Parquet or JSONL manifest; or NAME:FOLDER, a published data "
+    "set, for example cub200:birds."
+)
+Data = Annotated[str, typer.Argument(help=DATA)]
+DataOrIndex = Annotated[str, typer.Argument(metavar="DATA|INDEX", help=f"{DATA} Or an index file.")]
 
 
 def describe(
@@ -77,7 +77,7 @@ def _check_page(path: Path) -> None:
 
 
 def doctor(
-    data: Data,
+    data: DataOrIndex,
     *,
     model: Annotated[
         str | None, typer.Option(help="Model folder that embeds; default: the untrained one.")
@@ -91,17 +91,23 @@ def doctor(
         Path | None,
         typer.Option(help="Write a manifest of what is usable, with one of each: CSV or Parquet."),
     ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Of an INDEX: mend what can be made again from the files.")
+    ] = False,
 ) -> None:
-    """Say what would go wrong in training, and what mends it.
+    """Say what would go wrong in training with DATA, or what is wrong with an INDEX, and what mends it.
 
-    Every picture is opened and embedded once, which takes as long as indexing them; embeddings are kept in
-    the cache. Nothing is changed on the disk. The exit code is 1 where something has to be mended.
+    Of DATA every picture is opened and embedded once, which takes as long as indexing them; embeddings are
+    kept in the cache. Of an INDEX every row is read and every file asked for its size and time. Nothing is
+    changed on the disk without --repair. The exit code is 1 where something has to be mended.
     """
-    from lookalike.checkups.checkup import lines
     from lookalike.checkups.cleaning import check_manifest, write_manifest
     from lookalike.checkups.findings import Verdict
-    from lookalike.doors.console import Talk, put, put_json
+    from lookalike.doors.console import Talk
 
+    only_of_data = {"--html": html, "--manifest": manifest}
+    if found_in := index_at(data, repair=repair, refused=only_of_data):
+        raise typer.Exit(look_at_index(found_in, model=model, mend=repair, as_json=as_json))
     if manifest is not None:
         check_manifest(manifest, data=Path(data))
     if html is not None:
@@ -113,11 +119,18 @@ def doctor(
             talk.say(_what_was_written(checkup, manifest))
     if html is not None:
         _write_page(checkup, html, data)
+    _show(checkup, as_json=as_json)
+    raise typer.Exit(NOTHING if checkup.verdict == Verdict.MEND else OK)
+
+
+def _show(checkup: Checkup, *, as_json: bool) -> None:
+    from lookalike.checkups.checkup import lines
+    from lookalike.doors.console import put, put_json
+
     if as_json:
         put_json(checkup.to_json())
     else:
         put("\n".join(lines(checkup)))
-    raise typer.Exit(NOTHING if checkup.verdict == Verdict.MEND else OK)
 
 
 def _examined(data: str, model: str | None, similarity: float, talk: Talk) -> Checkup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -21,12 +21,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from lookalike.hits import BY_SIMILARITY
 from lookalike.models.model import DEFAULT, DEFAULT_BACKBONE
 from lookalike.models.verdicts import calibration_of, in_percent
 from lookalike.open_calibrating import open_thresholds
 from lookalike.open_wording import threshold_line
 from lookalike.presenting.attribute_wording import attribute_lines
-from lookalike.presenting.wording import HEADLINE, summary, verdict
+from lookalike.presenting.wording import HEADLINE, copies_in_words, summary, verdict
 from lookalike.records import Hit, Hits, Match, Skipped
 from lookalike.records import Progress as Callback
 
@@ -64,6 +65,11 @@ class Talk:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.stop()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a terminal shows what is said; a job that nobody watches says little."""
+        return self._console.is_terminal
 
     def say(self, text: str) -> None:
         """Print a sentence, above the bars."""
@@ -124,15 +130,27 @@ def put_answers(answer: Hits, *, style: str, changes: str = "") -> None:
     elif style == "zero":
         sys.stdout.buffer.write(b"".join(os.fsencode(hit.path) + b"\0" for hit in answer.hits))
     else:
-        heading = f"{answer.query}, but {changes}" if changes else answer.query
-        put("\n".join([heading, *([_hit_line(hit) for hit in answer.hits] or ["  nothing found"])]))
+        put("\n".join(_answer_lines(answer, changes)))
+
+
+def _answer_lines(answer: Hits, changes: str) -> Iterator[str]:
+    yield f"{answer.query}, but {changes}" if changes else answer.query
+    if answer.order != BY_SIMILARITY:
+        yield f"  ranked by {answer.order}; similarities are those to the query alone"
+    if not answer.exact:
+        yield "  approximate: the index says how much is found (lookalike info)"
+    yield from map(_hit_line, answer.hits)
+    if not answer.hits:
+        yield f"  no match: {answer.nothing}" if answer.nothing else "  no match"
 
 
 def _hit_line(hit: Hit) -> str:
     verdict = {None: "", True: "match", False: "no match"}[hit.match]
     if hit.probability is not None:
         verdict = f"{verdict:<8}  {in_percent(hit.probability):>6}  {hit.band or '':<12}"
-    return f"  {hit.rank:>3}  {hit.similarity:.4f}  {verdict:<8}  {hit.label or '':<20}  {hit.path}".rstrip()
+    copies = f"  ({copies_in_words(hit.copies)})" if hit.copies else ""
+    line = f"  {hit.rank:>3}  {hit.similarity:.4f}  {verdict:<8}  {hit.label or '':<20}  {hit.path}"
+    return f"{line.rstrip()}{copies}"
 
 
 def match_lines(found: Match) -> list[str]:
@@ -223,10 +241,19 @@ def index_lines(info: IndexInfo) -> list[str]:
         "model": f"{info.model} ({info.model_folder})",
         "fingerprint": info.fingerprint,
         "made": info.created,
-        "size": f"{info.bytes / 1e6:,.1f} MB, {info.dim} numbers a picture",
+        "size": f"{info.bytes / 1e6:,.1f} MB, {info.dim} numbers a picture, {info.vectors}",
+        "search": _searched(info),
     }
     roots = [f"{root.items:,} from {root.source}" for root in info.roots]
     return [f"{info.path}: {_pictures(info.items)}{unusable}", *_aligned(facts), *roots]
+
+
+def _searched(info: IndexInfo) -> str:
+    if info.base is None or info.base_fault:
+        return f"exact, as {info.base_fault}" if info.base_fault else "exact"
+    since = f"{info.newer:,} newer ones are all compared" if info.newer else ""
+    outdated = f"{info.outdated:,} of its pictures are gone or changed" if info.outdated else ""
+    return "; ".join(part for part in (info.base.in_words(), since, outdated) if part)
 
 
 def _aligned(facts: Mapping[str, object]) -> list[str]:

@@ -15,36 +15,17 @@ from pathlib import Path
 
 import filelock
 
-from lookalike.errors import StoreError
+from lookalike.errors import BusyError, StoreError
+from lookalike.indexing.faults import damaged, explained, new_index_command
+from lookalike.indexing.file_format import FORMAT, OLDEST, check_tables, read_as_current, upgrade
 
-FORMAT = 1
 APPLICATION = 0x6C6B616C  # "lkal" in the file's header
 BUSY_SECONDS = 10.0
+CACHE_KILOBYTES = 32_000  # of a reader: the inner pages of a large index stay in memory
 
 Stamp = tuple[int, int, bool]
 
-# what SQLite's error code begins with: what went wrong, what to do
-_MEANINGS = {
-    "SQLITE_FULL": (
-        "the disk is full",
-        "free some space and run the same command again; the rest is kept",
-    ),
-    "SQLITE_READONLY": (
-        "the index cannot be written",
-        "make file and folder writable, or copy the index elsewhere",
-    ),
-    "SQLITE_CANTOPEN": ("the index cannot be opened", "check the permissions of the file and its folder"),
-    "SQLITE_PERM": ("the index cannot be opened", "check the permissions of the file and its folder"),
-    "SQLITE_BUSY": ("the index is in use", "wait until the other process has finished and try again"),
-    "SQLITE_LOCKED": ("the index is in use", "wait until the other process has finished and try again"),
-    "SQLITE_IOERR": (
-        "the disk fails",
-        "check the disk, then run the same command again; the rest is kept",
-    ),
-}
 _UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
-_MAGIC = b"SQLite format 3\0"  # what every database begins with
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 def create(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
@@ -99,8 +80,11 @@ def open_reader(path: Path) -> tuple[sqlite3.Connection, Stamp | None]:
                 connection.close()
                 # SQLite writes even to read, unless it is told that the file cannot change
                 connection, frozen = _connect(path, "mode=ro&immutable=1"), _stamp(path)
-            _check_header(path, connection)
+            if _checked_format(path, connection) != FORMAT:
+                read_as_current(connection)
+            _check_tables(path, connection)
             connection.execute("PRAGMA query_only=ON")
+            connection.execute(f"PRAGMA cache_size=-{CACHE_KILOBYTES}")
         except BaseException:
             connection.close()
             raise
@@ -122,10 +106,22 @@ def check_unchanged(path: Path, frozen: Stamp | None) -> None:
 def open_writer(path: Path) -> Iterator[sqlite3.Connection]:
     """Open for writing as the only writer; each commit is on the disk before it returns.
 
+    A file of an older format is brought to this one first, whole or not at all.
+
     Raises:
-        StoreError: another process writes, or the disk is read-only.
+        StoreError: another process writes, or the disk is full or read-only.
     """
-    with writer_lock(path), explained(path):
+    with writer_lock(path), open_beside_writer(path) as connection:
+        if _checked_format(path, connection) != FORMAT:
+            with transaction(connection):
+                upgrade(connection)
+        yield connection
+
+
+@contextmanager
+def open_beside_writer(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open for a short transaction that waits for the writer's current one, as it would for any other."""
+    with explained(path):
         connection = _connect(path, "mode=rw")
         try:
             connection.execute("PRAGMA synchronous=FULL")
@@ -133,6 +129,11 @@ def open_writer(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
         finally:
             connection.close()
+
+
+def format_of(connection: sqlite3.Connection) -> int:
+    """The version of an open index's tables."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 @contextmanager
@@ -165,12 +166,12 @@ def writer_lock(path: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout as error:
-        raise StoreError(
+        raise BusyError(
             "another process is writing to the index",
             where=path,
             saw=f"{path.name}.lock held",
             wanted="one writer at a time",
-            do="wait until it has finished and run the same command again",
+            do="wait until it has finished and run the same command again; lookalike index --wait waits",
         ) from error
     except OSError as error:
         raise StoreError(
@@ -184,54 +185,6 @@ def writer_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's and the system's failures into StoreErrors that say what to do."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorname", "")
-        if code.startswith(_DAMAGED):
-            raise damaged(path, str(error)) from error
-        for prefix, (what, do) in _MEANINGS.items():
-            if code.startswith(prefix):
-                raise StoreError(what, where=path, saw=f"{error} ({code})", do=do) from error
-        raise
-
-
-def damaged(path: Path, saw: str) -> StoreError:
-    """The error for a file whose content cannot be trusted, or that was never an index."""
-    if not _is_database(path):
-        return StoreError(
-            "the file is no index",
-            where=path,
-            saw=saw,
-            wanted="an index that lookalike made, or a new name for one",
-            do=f"name another file: {new_index_command(path)}; if it was an index, restore it from a backup",
-        )
-    return StoreError(
-        "the index is damaged, or no index",
-        where=path,
-        saw=saw,
-        do=f"restore it from a backup, or make a new one: {new_index_command(path)}",
-    )
-
-
-def _is_database(path: Path) -> bool:
-    """Whether a file begins as SQLite's do; one that cannot be read may."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) in (_MAGIC, b"")
-    except OSError:
-        return True
-
-
-def new_index_command(path: Path, *, data: str = "DATA") -> str:
-    """The command that makes an index anew beside one that cannot be used."""
-    new = path.with_name(f"{path.stem}-new{path.suffix}")
-    return f"lookalike index {shlex.quote(str(new))} {data}"
 
 
 def companions(path: Path) -> tuple[Path, Path]:
@@ -285,12 +238,21 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
-def _check_header(path: Path, connection: sqlite3.Connection) -> None:
+def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
+    try:
+        check_tables(connection)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_ERROR":
+            raise
+        raise damaged(path, str(error)) from error
+
+
+def _checked_format(path: Path, connection: sqlite3.Connection) -> int:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = format_of(connection)
     if application != APPLICATION:
         raise damaged(path, "a file that is not an index")
-    if version != FORMAT:
+    if not OLDEST <= version <= FORMAT:
         raise StoreError(
             "the index is of another format version",
             where=path,
@@ -298,3 +260,4 @@ def _check_header(path: Path, connection: sqlite3.Connection) -> None:
             wanted=f"format {FORMAT}",
             do=f"update lookalike (pip install -U lookalike), or make a new one: {new_index_command(path)}",
         )
+    return version

@@ -1,44 +1,34 @@
 """What an index has to do so that it says again what lies on the disk.
 
-A table of pictures and a store enter; a list of tasks leaves: what to embed, what has a new label, what is
-missing. Everything is derived by comparing the two sides, nothing is remembered between runs. Files are
-looked at (size and time), never opened; nothing is written here.
+A table of pictures and a store enter; what to embed, what has a new label and what is missing leave, mostly
+as numbers, so that ten million pictures take little memory. Everything is derived by comparing the two sides,
+nothing is remembered between runs. Files are looked at (size and time), never opened; nothing is written.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lookalike.errors import SkipReason
+from lookalike.indexing.known import PAGE, Place, between, items, places
+from lookalike.indexing.listing import Listed, Listing, Part, box_text
 from lookalike.indexing.schema import Item, Root, Unusable
 from lookalike.indexing.store import Store, absolute, names_below, real_place
+from lookalike.indexing.tasks import NO_ITEM, Stamp, Tasks
 from lookalike.pictures.finding import is_absent, printable
-from lookalike.pictures.images import Box
 from lookalike.records import Skipped
 
 if TYPE_CHECKING:
     from lookalike.tables.table import ImageTable
 
-NOT_ATTRIBUTES = frozenset({"image", "label", "split", "role", "group", "box"})
+_ABSENT, _BARRED = (-1, 0), (-2, 0)  # in place of a stamp: no such file; one that cannot be used
 
 Key = tuple[str, str]  # a file's absolute path, its folder's links resolved, and the part of it
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A picture to embed: the item it will be (its hash is not known yet) and the one it was."""
-
-    file: Path
-    box: Box | None
-    item: Item
-    before: Item | None
 
 
 @dataclass
@@ -46,41 +36,29 @@ class Difference:
     """Disk minus store, and store minus disk.
 
     Attributes:
-        listed: number of the table's pictures; present: those of them whose file is there.
-        tasks: new pictures, and those whose file has another size or time.
+        tasks: new pictures, and those whose file has another size or time, in the table's order.
         relabels: pictures whose label or attributes changed and nothing else.
-        unchanged: number of pictures that are as they were.
-        missing: items that the table no longer has, or whose file is not there.
-        gone: those of them that are certainly no more: the file is not there, or a manifest dropped it.
-        handed_over: items that a manifest dropped and that a folder among the other roots holds.
-        elsewhere: gone items of other roots that may be what is new here.
         said: the columns that the table has; what it says nothing of another source may have said.
+        listed: number of the table's pictures; present: of those whose file is there.
+        unchanged: number of pictures that are as they were.
+        missing: number of items that the table no longer has, or whose file is not there.
+        gone: ids of those that are certainly no more: the file is not there, or a manifest dropped it.
+        handed_over: items that a manifest dropped and that a folder among the other roots holds.
         skipped: pictures that cannot be used, known before or seen now.
         forgotten: unusable pictures that are not there any more.
     """
 
-    listed: int = 0
+    tasks: Tasks
+    relabels: Tasks
+    said: frozenset[str]
+    listed: int
     present: int = 0
-    tasks: list[Task] = field(default_factory=list)
-    relabels: list[Item] = field(default_factory=list)
     unchanged: int = 0
-    missing: list[Item] = field(default_factory=list)
-    gone: list[Item] = field(default_factory=list)
+    missing: int = 0
+    gone: array[int] = field(default_factory=lambda: array("q"))
     handed_over: list[Item] = field(default_factory=list)
-    elsewhere: list[Item] = field(default_factory=list)
-    said: frozenset[str] = frozenset()
     skipped: list[Skipped] = field(default_factory=list)
     forgotten: list[Unusable] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    path: str  # as the store names it
-    file: str  # absolute
-    key: Key
-    box: Box | None
-    label: str | None
-    attributes: str
 
 
 def difference(store: Store, root: Root, table: ImageTable) -> Difference:
@@ -90,36 +68,7 @@ def difference(store: Store, root: Root, table: ImageTable) -> Difference:
     twice. That item keeps its label; one that has none becomes this root's with the label that this table
     gives it. Of rows with the same picture and box the first counts.
     """
-    place = cache(real_place)
-    roots = sorted(store.roots(), key=lambda of: of.id == root.id)  # its own items win
-    items = [(of, item) for of in roots for item in store.items(of.id)]
-    known = {_key(place, of, item): item for of, item in items}
-    own = {(item.path, item.box): item for of, item in items if of.id == root.id}
-    unusable = {_key(place, root, entry): entry for entry in store.unusable(root.id)}
-    result, seen = Difference(said=_said(table)), set[Key]()
-    alone = len(roots) == 1
-    for listed in _listing(root, table, place):
-        if listed.key not in seen:
-            seen.add(listed.key)
-            item = own.get((listed.path, listed.key[1])) or known.get(listed.key)
-            if item is not None and item.root == root.id:
-                own.pop((item.path, item.box))
-            _compare(listed, root, item, unusable.get(listed.key), result, alone=alone)
-    result.listed = len(seen)
-    result.forgotten += [entry for key, entry in unusable.items() if key not in seen]
-    _reuse_other_parts(result, own)
-    _find_gone(result, store, root, own.values())
-    _find_elsewhere(result, root, known)
-    return result
-
-
-def with_older_facts(now: Item, older: Item, said: Container[str]) -> Item:
-    """`now`, with what `older` knows and the source of `now`, with the columns `said`, says nothing of."""
-    label = older.label if now.label is None and "label" not in said else now.label
-    if older.attributes in ("{}", now.attributes):
-        return replace(now, label=label)
-    kept = {name: value for name, value in json.loads(older.attributes).items() if name not in said}
-    return replace(now, label=label, attributes=_json({**kept, **json.loads(now.attributes)}))
+    return _Comparison(store, root, Listing(root, table)).run()
 
 
 def heir_of(store: Store, item: Item, file: str) -> Item | None:
@@ -133,161 +82,194 @@ def heir_of(store: Store, item: Item, file: str) -> Item | None:
     return None
 
 
-def box_text(box: Box | None) -> str:
-    """A box as the store keeps it."""
-    return ",".join(map(str, box)) if box else ""
+class _Comparison:
+    """One comparison, and what is not settled yet on the way.
+
+    Attributes:
+        strangers: rows of whose path and box the root has no item; doubtful: rows and the items they are,
+            to be compared in all they say; unclaimed: items of the root that no row is, with path and box.
+    """
+
+    def __init__(self, store: Store, root: Root, listing: Listing) -> None:
+        self._store, self._root, self._listing = store, root, listing
+        roots = store.roots()
+        self._others = [other for other in roots if other.id != root.id]
+        alone = not self._others
+        tasks, relabels, self._doubtful, self._strangers = (
+            Tasks(store, root, listing, alone=alone) for _ in range(4)
+        )
+        self._found = Difference(tasks, relabels, listing.said, len(listing))
+        self._unclaimed: dict[int, tuple[str, str]] = {}
+        self._skipped: list[tuple[int, Skipped]] = []
+        known = [(_stored_key(root.path, entry.path, entry.box), entry) for entry in store.unusable(root.id)]
+        self._unusable = dict(known)
+        self._forgotten = dict(known)
+        self._names = {os.path.basename(key[0]) for key in self._unusable}  # noqa: PTH119
+
+    def run(self) -> Difference:
+        """Compare part by part, then look for the rest where it may have been before."""
+        for part in self._listing.parts():
+            self._compare_part(part)
+        self._find_strangers()
+        self._look_closer()
+        self._found.tasks.sort()
+        self._reuse_other_parts()
+        self._find_gone()
+        self._found.skipped = [entry for _, entry in sorted(self._skipped, key=lambda pair: pair[0])]
+        self._found.forgotten = list(self._forgotten.values())
+        return self._found
+
+    def _compare_part(self, part: Part) -> None:
+        known = between(self._store, self._root.id, part.first, part.after)
+        unusable = self._unusable_of(part)
+        columns = (part.rows, part.paths, part.files, part.boxes, part.labels, part.attributes)
+        for row, path, file, box, label, attributes in zip(*columns, strict=True):
+            item = known.pop((path, box), None)
+            stamp = self._stamp(row, file, unusable.get(row))
+            if item is None:
+                self._strangers.add(row, stamp)
+            elif item[2:4] == stamp:
+                if item[4:6] == (label, attributes):
+                    self._found.unchanged += 1
+                else:
+                    self._doubtful.add(row, stamp, item[-1])
+            elif stamp == _ABSENT:
+                self._lose(item[-1])
+            elif stamp != _BARRED:
+                self._found.tasks.add(row, stamp, item[-1])
+        self._unclaimed.update((item[-1], place) for place, item in known.items())
+
+    def _stamp(self, row: int, file: str, unusable: Unusable | None) -> Stamp:
+        try:
+            facts = os.stat(file)  # noqa: PTH116 - Path() costs twice the system's call, once a picture
+        except (FileNotFoundError, NotADirectoryError):
+            return _ABSENT
+        except ValueError:  # a null byte
+            self._skip(row, printable(file), SkipReason.BAD_NAME, "no name that can be stored")
+            return _BARRED
+        except OSError as error:  # it may be there: what is known of it stays
+            self._skip(row, file, SkipReason.UNREADABLE, error.strerror or str(error))
+            return _BARRED
+        self._found.present += 1
+        stamp = facts.st_size, facts.st_mtime_ns
+        if unusable is not None and _is_settled(unusable, stamp):
+            self._skip(row, file, unusable.reason, unusable.detail)
+            return _BARRED
+        return stamp
+
+    def _skip(self, row: int, file: str, reason: SkipReason, detail: str) -> None:
+        self._skipped.append((row, Skipped(file, reason, detail)))
+
+    def _lose(self, number: int) -> None:
+        self._found.missing += 1
+        self._found.gone.append(number)
+
+    def _unusable_of(self, part: Part) -> dict[int, Unusable]:
+        """The rows that could not be used before."""
+        rows = [
+            row
+            for row, path in zip(part.rows, part.paths, strict=True)
+            if self._names and path.rpartition("/")[2] in self._names
+        ]
+        keys = [_key(listed) for listed in self._listing.at(rows)]
+        for key in keys:
+            self._forgotten.pop(key, None)
+        return {
+            row: self._unusable[key] for row, key in zip(rows, keys, strict=True) if key in self._unusable
+        }
+
+    def _find_strangers(self) -> None:
+        """Rows that are items of other roots, or of this one by another way to the file, are not new."""
+        known = self._items_near_strangers()
+        for start in range(0, len(self._strangers), PAGE):
+            numbers = self._strangers.numbers(slice(start, start + PAGE))
+            listed = self._listing.at([row for row, _, _ in numbers])
+            for (row, stamp, _), entry in zip(numbers, listed, strict=True):
+                item = known.get(_key(entry), NO_ITEM) if known else NO_ITEM
+                is_own = self._unclaimed.pop(item, None) is not None
+                if stamp == _ABSENT:
+                    if is_own:
+                        self._lose(item)
+                    elif item == NO_ITEM:
+                        self._skip(row, entry.file, SkipReason.MISSING, "no such file")
+                elif stamp != _BARRED:
+                    (self._found.tasks if item == NO_ITEM else self._doubtful).add(row, stamp, item)
+
+    def _items_near_strangers(self) -> dict[Key, int]:
+        """The items that lie in a folder in which a stranger lies, the root's own before others'."""
+        if not self._strangers or not (self._others or self._unclaimed):
+            return {}
+        wanted = self._listing.places(self._strangers.rows())
+        found: dict[Key, int] = {}
+        for other in self._others:
+            _note_near(found, wanted, other.path, places(self._store, other.id))
+        own = ((number, *place) for number, place in self._unclaimed.items())
+        _note_near(found, wanted, self._root.path, own)
+        return found
+
+    def _look_closer(self) -> None:
+        for start in range(0, len(self._doubtful), PAGE):
+            part = slice(start, start + PAGE)
+            for number, task in zip(self._doubtful.numbers(part), self._doubtful.at(part), strict=True):
+                before = task.before
+                if before is None or (before.size, before.mtime_ns) != number[1]:
+                    self._found.tasks.add(*number)
+                elif task.item != before:
+                    self._found.relabels.add(*number)
+                else:
+                    self._found.unchanged += 1
+
+    def _reuse_other_parts(self) -> None:
+        """A picture whose box changed stays the same item."""
+        by_path: dict[str, list[int]] = {}
+        for number in sorted(self._unclaimed, reverse=True):
+            by_path.setdefault(self._unclaimed[number][0], []).append(number)
+        new = self._found.tasks.new() if by_path else []
+        paths = self._listing.paths([row for _, row in new])
+        for (place, _), path in zip(new, paths, strict=True):
+            if numbers := by_path.get(path):
+                self._found.tasks.claim(place, numbers[-1])
+                del self._unclaimed[numbers.pop()]
+
+    def _find_gone(self) -> None:
+        is_manifest = self._root.source != self._root.path
+        may_inherit = is_manifest and any(other.source == other.path for other in self._others)
+        for number, (path, _) in self._unclaimed.items():
+            file = absolute(self._root.path, path)
+            absent = is_absent(file)
+            item = items(self._store, [number])[number] if may_inherit and not absent else None
+            heir = heir_of(self._store, item, file) if item is not None else None
+            if heir is not None:
+                self._found.handed_over.append(heir)
+            elif is_manifest or absent:
+                self._lose(number)
+            else:
+                self._found.missing += 1
 
 
-def _key(place: Callable[[str], str], root: Root, entry: Item | Unusable) -> Key:
-    return _placed(place, absolute(root.path, entry.path)), entry.box
+def _key(listed: Listed) -> Key:
+    name = listed.path.rpartition("/")[2]
+    return os.path.join(listed.place, name), box_text(listed.box)  # noqa: PTH118 - once a picture
 
 
-def _placed(place: Callable[[str], str], file: str) -> str:
+def _stored_key(root: str, path: str, box: str) -> Key:
     """One name for a file, through whatever links its folder was named; a linked file is one of its own."""
-    folder, name = os.path.split(file)
-    return os.path.join(place(folder), name)  # noqa: PTH118 - Path() costs five times as much, once a picture
+    folder, name = os.path.split(absolute(root, path))
+    return os.path.join(real_place(folder), name), box  # noqa: PTH118
 
 
-def _said(table: ImageTable) -> frozenset[str]:
-    """The columns that say something: a label that not one row has is none."""
-    frame = table.frame
-    labelled = "label" in frame.columns and frame["label"].null_count() < len(frame)
-    return frozenset(frame.columns) if labelled else frozenset(frame.columns) - {"label"}
+def _note_near(found: dict[Key, int], wanted: Container[str], root: str, entries: Iterable[Place]) -> None:
+    """Note the items that lie in one of the folders that are wanted."""
+    real: dict[str, str] = {}
+    for number, path, box in entries:
+        folder, _, name = path.rpartition("/")
+        place = real.get(folder)
+        if place is None:
+            place = real[folder] = real_place(os.path.dirname(absolute(root, path)))  # noqa: PTH120
+        if place in wanted:
+            found[os.path.join(place, name), box] = number  # noqa: PTH118
 
 
-def _listing(root: Root, table: ImageTable, place: Callable[[str], str]) -> Iterator[_Listed]:
-    frame = table.frame
-    attributes = [name for name in frame.columns if name not in NOT_ATTRIBUTES]
-    labels = frame["label"].to_list() if "label" in frame.columns else [None] * len(frame)
-    rows = frame.select(attributes).iter_rows(named=True) if attributes else ({} for _ in labels)
-    for image, label, box, row in zip(frame["image"].to_list(), labels, table.boxes, rows, strict=True):
-        whole = absolute(root.path, image)
-        key = (_placed(place, whole), box_text(box))
-        path = os.path.normpath(image).replace(os.sep, "/")
-        label = None if label is None else str(label)
-        yield _Listed(path, os.path.normpath(whole), key, box, label, _attributes_text(row))
-
-
-def _attributes_text(row: Mapping[str, object]) -> str:
-    return _json({name: value for name, value in row.items() if value is not None and _is_json(value)})
-
-
-def _json(attributes: Mapping[str, object]) -> str:
-    return json.dumps(attributes, ensure_ascii=False, sort_keys=True, default=str)
-
-
-def _is_json(value: object) -> bool:
-    """JSON has no word for NaN and infinity; such an attribute counts as not known."""
-    return not isinstance(value, float) or math.isfinite(value)
-
-
-def _compare(
-    listed: _Listed,
-    root: Root,
-    item: Item | None,
-    unusable: Unusable | None,
-    result: Difference,
-    *,
-    alone: bool,
-) -> None:
-    try:
-        listed.file.encode()
-        facts = os.stat(listed.file)  # noqa: PTH116 - Path() costs twice the system's call, once a picture
-    except (FileNotFoundError, NotADirectoryError):
-        if item is None:
-            result.skipped.append(Skipped(listed.file, SkipReason.MISSING, "no such file"))
-        elif item.root == root.id:
-            result.missing.append(item)
-            result.gone.append(item)
-        return
-    except ValueError:  # not UTF-8, or with a null byte
-        entry = Skipped(printable(listed.file), SkipReason.BAD_NAME, "no name that can be stored")
-        result.skipped.append(entry)
-        return
-    except OSError as error:  # it may be there: what is known of it stays
-        result.skipped.append(Skipped(listed.file, SkipReason.UNREADABLE, error.strerror or str(error)))
-        return
-    _compare_facts(listed, root, facts, item, unusable, result, alone=alone)
-
-
-def _compare_facts(
-    listed: _Listed,
-    root: Root,
-    facts: os.stat_result,
-    item: Item | None,
-    unusable: Unusable | None,
-    result: Difference,
-    *,
-    alone: bool,
-) -> None:
-    result.present += 1
-    stamp = (facts.st_size, facts.st_mtime_ns)
-    if unusable is not None and _is_settled(unusable, stamp):
-        result.skipped.append(Skipped(listed.file, unusable.reason, unusable.detail))
-        return
-    now = _item_now(listed, root, stamp, item, None if alone else result.said)
-    if item is None or (item.size, item.mtime_ns) != stamp:
-        result.tasks.append(Task(Path(listed.file), listed.box, now, item))
-    elif now != item:
-        result.relabels.append(now)
-    else:
-        result.unchanged += 1
-
-
-def _is_settled(unusable: Unusable, stamp: tuple[int, int]) -> bool:
+def _is_settled(unusable: Unusable, stamp: Stamp) -> bool:
     """A format may become readable by a new Pillow, and asking costs no decoding; the rest stays unusable."""
     return (unusable.size, unusable.mtime_ns) == stamp and unusable.reason != SkipReason.NOT_AN_IMAGE
-
-
-def _item_now(
-    listed: _Listed, root: Root, stamp: tuple[int, int], item: Item | None, said: frozenset[str] | None
-) -> Item:
-    """The item that a listed file is; with `said` None, a single source, what it does not say is not so."""
-    size, mtime_ns = stamp
-    text = box_text(listed.box)
-    now = Item(root.id, listed.path, text, size, mtime_ns, b"", listed.label, listed.attributes)
-    if item is None:
-        return now
-    now = replace(now, hash=item.hash, id=item.id)
-    if said is None:
-        return now
-    merged = with_older_facts(now, item, said if item.root == root.id else frozenset())
-    if item.root != root.id and (item.label is not None or listed.label is None):
-        return replace(item, size=size, mtime_ns=mtime_ns, attributes=merged.attributes)
-    return merged
-
-
-def _reuse_other_parts(result: Difference, own: dict[tuple[str, str], Item]) -> None:
-    """A picture whose box changed stays the same item."""
-    by_path: dict[str, list[tuple[str, str]]] = {}
-    for key in own:
-        by_path.setdefault(key[0], []).append(key)
-    for place, task in enumerate(result.tasks):
-        keys = by_path.get(task.item.path)
-        if task.before is None and keys:
-            before = own.pop(keys.pop(0))
-            result.tasks[place] = replace(task, before=before, item=replace(task.item, id=before.id))
-
-
-def _find_gone(result: Difference, store: Store, root: Root, own: Iterable[Item]) -> None:
-    is_manifest = root.source != root.path
-    for item in own:
-        file = absolute(root.path, item.path)
-        absent = is_absent(file)
-        heir = heir_of(store, item, file) if is_manifest and not absent else None
-        if heir is not None:
-            result.handed_over.append(heir)
-            continue
-        result.missing.append(item)
-        if is_manifest or absent:
-            result.gone.append(item)
-
-
-def _find_elsewhere(result: Difference, root: Root, known: Mapping[Key, Item]) -> None:
-    """Files that moved from one root to another keep their size, so few have to be asked for."""
-    sizes = {task.item.size for task in result.tasks if task.before is None}
-    result.elsewhere = [
-        item
-        for (file, _), item in known.items()
-        if item.root != root.id and item.size in sizes and is_absent(file)
-    ]

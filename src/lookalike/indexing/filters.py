@@ -30,7 +30,7 @@ class Condition(Protocol):
     """A part of a filter."""
 
     def sql(self) -> str:
-        """A condition of fixed words and question marks, 0 or 1 for every item."""
+        """A condition of fixed words and question marks: 1 where it holds, else 0 or NULL."""
 
     def values(self) -> Iterator[Any]:
         """What the question marks stand for, in their order."""
@@ -41,7 +41,7 @@ class Condition(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A column against a value; 0 where the item has no such value, or one of another kind."""
+    """A column against a value; does not hold where the item has no such value, or one of another kind."""
 
     column: str
     sign: str
@@ -51,7 +51,7 @@ class Comparison:
         """See Condition."""
         kinds = "('text')" if isinstance(self.value, str) else "('integer', 'real')"
         place = stored(self.column)
-        return f"coalesce(typeof({place}) IN {kinds} AND {place} {self.sign} ?, 0)"
+        return f"(typeof({place}) IN {kinds} AND {place} {self.sign} ?)"  # that an index of labels serves
 
     def values(self) -> Iterator[Any]:
         """See Condition."""
@@ -73,7 +73,7 @@ class Among:
 
     def sql(self) -> str:
         """See Condition."""
-        return f"coalesce({stored(self.column)} IN ({', '.join('?' * len(self.options))}), 0)"
+        return f"({stored(self.column)} IN ({', '.join('?' * len(self.options))}))"
 
     def values(self) -> Iterator[Any]:
         """See Condition."""
@@ -106,13 +106,13 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """The opposite: what a condition is 0 for."""
+    """The opposite: where a condition does not hold."""
 
     part: Condition
 
     def sql(self) -> str:
         """See Condition."""
-        return f"(NOT {self.part.sql()})"
+        return f"(NOT coalesce({self.part.sql()}, 0))"
 
     def values(self) -> Iterator[Any]:
         """See Condition."""

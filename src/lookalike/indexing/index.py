@@ -1,13 +1,14 @@
-"""An index: pictures brought up to date by difference, and searched exactly.
+"""An index: pictures brought up to date by difference, and searched.
 
 A path and a model make it; tables of pictures bring it up to date; unit vectors are answered with hits. What
-is stored and how is the store's business, decoding and embedding the embedder's. Nothing approximate is done
-here, and no file but the index is ever changed.
+is stored and how is the store's business, decoding and embedding the embedder's. No file but the index, and
+the base that is derived from it, is ever changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lookalike.errors import StoreError
+from lookalike.indexing.answering import Answering
+from lookalike.indexing.candidates import Answer, Asked
 from lookalike.indexing.index_model import absolute_path, check_model, find_model, note_folder
-from lookalike.indexing.neighbours import Neighbours, nearest, rows_of
 from lookalike.indexing.schema import Root, Writer
-from lookalike.indexing.selection import ALL, Selection, selected
-from lookalike.indexing.store import Facts, IndexInfo, Snapshot, Store
+from lookalike.indexing.selection import ALL, Selection
+from lookalike.indexing.store import Facts, IndexInfo, Store
 from lookalike.indexing.upkeep import (
     COMMIT_SECONDS,
     Embed,
@@ -31,6 +33,7 @@ from lookalike.indexing.upkeep import (
     called,
     drop_source,
 )
+from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VECTORS, VectorStorage
 from lookalike.models.embedding import Memory, embed_chunks
 from lookalike.models.model import DEFAULT, Model
 from lookalike.models.verdicts import Judge, judge_of
@@ -46,8 +49,7 @@ class Index:
     def __init__(self, store: Store, model: Model | None = None) -> None:
         self._store = store
         self._model = model
-        self._held: Snapshot | None = None
-        self._selected: tuple[tuple[int, str, Path | None], Snapshot] | None = None
+        self._answering = Answering(store)
         if model is not None:
             check_model(store, model)
 
@@ -66,8 +68,19 @@ class Index:
             raise
 
     @classmethod
-    def create(cls, path: str | Path, model: Model, *, created: datetime | None = None) -> Index:
-        """Make an empty index for a model's embeddings; `created` None is now.
+    def create(
+        cls,
+        path: str | Path,
+        model: Model,
+        *,
+        created: datetime | None = None,
+        vectors: VectorStorage = DEFAULT_STORAGE,
+    ) -> Index:
+        """Make an empty index for a model's embeddings.
+
+        Args:
+            created: when; None is now.
+            vectors: how they are stored: "float32" as they are, "float16" in half the space, rounded.
 
         Raises:
             StoreError: something lies at the path, or nothing can be written there.
@@ -78,6 +91,7 @@ class Index:
             "model": absolute_path(model.folder),
             "model_name": model.name,
             "created": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
+            VECTORS: vectors,
         }
         return cls(Store.create(Path(path), facts), model)
 
@@ -94,12 +108,17 @@ class Index:
         self.close()
 
     def __len__(self) -> int:
-        return self._store.info().items
+        return self._store.size()
 
     @property
     def path(self) -> Path:
         """The index file."""
         return self._store.path
+
+    @property
+    def store(self) -> Store:
+        """What is read and written underneath."""
+        return self._store
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -179,7 +198,10 @@ class Index:
         threshold: str = DEFAULT,
         selection: Selection = ALL,
     ) -> list[Hits]:
-        """Find the k most alike items of each query, exactly, among all that is stored at this moment.
+        """Find the k most alike items of each query among all that is stored at this moment.
+
+        An index with an approximate base may miss one now and then, and its Hits say that they are not exact;
+        their similarities are.
 
         Args:
             vectors: [q, d] float32, rows of unit length.
@@ -202,22 +224,14 @@ class Index:
         if vectors.shape[1] != self._store.dim:
             raise ValueError(f"queries have {vectors.shape[1]} dimensions, the index {self._store.dim}")
         judge = judge_of(self.model, threshold=threshold)
+        asked = Asked(vectors, k, leave_out, selection.lowest, selection.highest)
         with self._store.reading():
-            held = self._among(selection)
-            left_out = rows_of(held.ids, leave_out) if leave_out is not None else None
-            found = nearest(
-                vectors,
-                held.vectors,
-                k=k,
-                left_out=left_out,
-                lowest=selection.lowest,
-                highest=selection.highest,
-            )
-            answers = [held.ids[entry.rows].tolist() for entry in found]
-            facts = self._store.facts({item for ids in answers for item in ids})
+            found = self._answering.nearest(asked, selection=selection)
+            answers = [answer.ids.tolist() for answer in found]
+            facts = self._store.facts_of(item for ids in answers for item in ids)
         return [
-            Hits(name, _hits(ids, entry, facts, judge), judge.limit)
-            for name, ids, entry in zip(names or [""] * len(vectors), answers, found, strict=True)
+            Hits(name, _hits(ids, answer, facts, judge), judge.limit, answer.exact)
+            for name, ids, answer in zip(names or [""] * len(vectors), answers, found, strict=True)
         ]
 
     def memory(self) -> Memory:
@@ -236,39 +250,28 @@ class Index:
             StoreError: there is no such item.
         """
         with self._store.reading():
-            facts = self._store.facts([number]).get(number)
-            vector = self._store.vector(number)
-        if facts is None or vector is None:
-            raise StoreError(
-                "there is no such item",
-                where=self.path,
-                saw=f"id {number}",
-                wanted="an id that a search of this index gave",
-                do="search again: ids of removed items are never given twice",
-            )
-        return facts, vector
+            vector = self._store.vectors_of_ids([number])[0]
+            return self._store.facts_of([number])[number], vector
+
+    def vectors(self, ids: Sequence[int]) -> Floats:
+        """The vectors [m, d] of items, in the order asked for.
+
+        Raises:
+            StoreError: there is no such item.
+        """
+        return self._store.vectors_of_ids(ids)
+
+    def contents(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """The content hashes of the items among `ids` that exist."""
+        return self._store.contents(ids)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """All that is read and searched inside belongs to one moment, whatever a writer does meanwhile."""
+        return self._store.reading()
 
     def info(self) -> IndexInfo:
         """Count what the index holds, and say what made it."""
         return self._store.info()
-
-    def _among(self, selection: Selection) -> Snapshot:
-        """The vectors of the items that fit; those of the last selection are kept while nothing changes."""
-        held = self._snapshot()
-        if selection.is_all:
-            return held
-        asked = held.generation, selection.where, selection.folder
-        if self._selected is None or self._selected[0] != asked:
-            rows = np.flatnonzero(np.isin(held.ids, selected(self._store, selection), assume_unique=True))
-            self._selected = asked, Snapshot(held.generation, held.ids[rows], held.vectors[rows])
-        return self._selected[1]
-
-    def _snapshot(self) -> Snapshot:
-        """The vectors of this moment, read again only when something was stored since."""
-        if self._held is None or self._held.generation != self._store.generation():
-            self._held = None  # let go before reading: one matrix in memory, not two
-            self._held = self._store.snapshot()
-        return self._held
 
 
 def _root(writer: Writer, place: Path, source: str | Path | None) -> Root:
@@ -277,10 +280,11 @@ def _root(writer: Writer, place: Path, source: str | Path | None) -> Root:
     return Root(writer.add_root(path, origin), path, origin)
 
 
-def _hits(ids: Sequence[int], found: Neighbours, facts: Mapping[int, Facts], judge: Judge) -> tuple[Hit, ...]:
+def _hits(ids: Sequence[int], found: Answer, facts: Mapping[int, Facts], judge: Judge) -> tuple[Hit, ...]:
     similarities = found.similarities.tolist()
-    judged = zip(ids, similarities, judge.verdicts(similarities), strict=True)
+    known = [facts[item] for item in ids]
+    judged = zip(ids, known, similarities, judge.verdicts(similarities), strict=True)
     return tuple(
-        Hit(rank, item, facts[item].path, facts[item].label, similarity, *verdict)
-        for rank, (item, similarity, verdict) in enumerate(judged, start=1)
+        Hit(rank, item, fact.path, fact.label, similarity, *verdict)
+        for rank, (item, fact, similarity, verdict) in enumerate(judged, start=1)
     )

@@ -11,7 +11,7 @@ import shlex
 from pathlib import Path
 
 from lookalike.errors import ModelError, StoreError
-from lookalike.indexing.database import new_index_command
+from lookalike.indexing.faults import new_index_command
 from lookalike.indexing.schema import Writer
 from lookalike.indexing.store import Store
 from lookalike.models.model import DEFAULT, Model, cache_folder

@@ -15,6 +15,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from lookalike.indexing.threads import threads_for
 from lookalike.judging.similarity import cosine
 from lookalike.records import Floats
 
@@ -88,7 +89,8 @@ def nearest(
 def _nearest_block(
     queries: Floats, gallery: Floats, left_out: Sequence[Rows], k: int, fetch: int, highest: float
 ) -> list[Neighbours]:
-    coarse, rows = faiss.knn(queries, gallery, fetch, metric=faiss.METRIC_INNER_PRODUCT)  # [q, f] both
+    with threads_for(len(queries) * gallery.size):
+        coarse, rows = faiss.knn(queries, gallery, fetch, metric=faiss.METRIC_INNER_PRODUCT)  # [q, f] both
     exact = cosine(queries[:, None, :], gallery[rows])  # [q, f]
     exact[_is_left_out(rows, left_out, len(gallery)) | (exact > highest)] = -np.inf
     order = np.lexsort((rows, -exact), axis=-1)[:, :k]

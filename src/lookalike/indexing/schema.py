@@ -1,4 +1,4 @@
-"""What lies in an index file: its tables, a record for each, and the one way to write them.
+"""What lies in an index file: a record for each of its tables, and the one way to write them.
 
 A batch of changes enters and is stored as one synced transaction, whole or not at all. Every vector gets a
 checksum bound to its row. Reading is the store's business; what has to change is decided elsewhere.
@@ -7,48 +7,20 @@ checksum bound to its row. Reading is the store's business; what has to change i
 from __future__ import annotations
 
 import sqlite3
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 from lookalike.errors import SkipReason
-from lookalike.indexing.database import explained, transaction
-from lookalike.records import Floats
+from lookalike.indexing.database import transaction
+from lookalike.indexing.faults import explained
+from lookalike.indexing.vector_rows import VectorStorage, checksum_of, encoded
+from lookalike.records import Floats, Look
 
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE roots (id INTEGER PRIMARY KEY, path TEXT NOT NULL, source TEXT NOT NULL UNIQUE);
-CREATE TABLE items (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,    -- never given twice
-    root INTEGER NOT NULL REFERENCES roots,
-    path TEXT NOT NULL,                      -- relative to the root, with forward slashes
-    box TEXT NOT NULL,                       -- the part that is looked at, empty for the whole picture
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    hash BLOB NOT NULL,                      -- of the content and the box
-    label TEXT,
-    attributes TEXT NOT NULL,                -- JSON object
-    UNIQUE (root, path, box)
-);
-CREATE INDEX items_by_hash ON items (hash);
-CREATE TABLE vectors (
-    id INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
-    vector BLOB NOT NULL,                    -- little-endian float32
-    checksum INTEGER NOT NULL                -- crc32 of the vector, started with the id
-);
-CREATE TABLE unusable (                      -- not decoded again until it changes
-    root INTEGER NOT NULL REFERENCES roots,
-    path TEXT NOT NULL,
-    box TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    PRIMARY KEY (root, path, box)
-) WITHOUT ROWID;
-"""
+Verdict = Literal["same", "different", "keep-both"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +69,44 @@ class Changes:
     unusable: list[Unusable] = field(default_factory=list)
     removals: list[Item] = field(default_factory=list)
     forgotten: list[Unusable] = field(default_factory=list)  # no longer there to be skipped
+    looks: list[tuple[bytes, Look]] = field(default_factory=list)  # by hash; kept while an item has it
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to store."""
-        return not (self.puts or self.relabels or self.unusable or self.removals or self.forgotten)
+        changes = self.puts, self.relabels, self.unusable, self.removals, self.forgotten, self.looks
+        return not any(changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided on two contents, by their hashes; `of` puts them in order.
+
+    Attributes:
+        first, second: content hashes, first <= second; equal: two copies of one content.
+        verdict: "same": one is a duplicate of the other; "different": it is not; "keep-both": it may be, and
+            both stay.
+        made: when, ISO 8601.
+    """
+
+    first: bytes
+    second: bytes
+    verdict: Verdict
+    made: str
+
+    @classmethod
+    def of(cls, one: bytes, other: bytes, verdict: Verdict, *, made: str) -> Decision:
+        """Make a decision on two contents, named in any order."""
+        return cls(min(one, other), max(one, other), verdict, made)
 
 
 class Writer:
     """The one writer of an index; every method is durable when it returns."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, storage: VectorStorage) -> None:
         self._path = path
         self._connection = connection
+        self._storage = storage
 
     def add_root(self, path: str, source: str) -> int:
         """Register a root, or find it; the id."""
@@ -125,15 +122,28 @@ class Writer:
     def drop_root(self, root: int) -> None:
         """Forget a root with all its items."""
         with self._transaction() as connection:
+            self._next_generation()
             connection.execute("DELETE FROM items WHERE root = ?", (root,))
             connection.execute("DELETE FROM unusable WHERE root = ?", (root,))
             connection.execute("DELETE FROM roots WHERE id = ?", (root,))
-            connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
 
     def note(self, key: str, value: str) -> None:
         """Set a fact about the whole index."""
         with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def decide(self, decisions: Iterable[Decision]) -> None:
+        """Keep decisions; of two on the same pair the last one stands."""
+        with self._transaction() as connection:
+            values = [(entry.first, entry.second, entry.verdict, entry.made) for entry in decisions]
+            connection.executemany("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?)", values)
+
+    def forget_decisions(self, pairs: Iterable[tuple[bytes, bytes]]) -> int:
+        """Forget what was decided on pairs of contents, named in any order; how many there were."""
+        with self._transaction() as connection:
+            ordered = [(min(pair), max(pair)) for pair in pairs]
+            statement = "DELETE FROM decisions WHERE first = ? AND second = ?"
+            return max(0, connection.executemany(statement, ordered).rowcount)
 
     def apply(self, changes: Changes) -> None:
         """Store a batch.
@@ -142,8 +152,9 @@ class Writer:
             StoreError: the disk is full or fails; then nothing of the batch is stored.
         """
         with self._transaction() as connection:
+            generation = self._next_generation()
             for item, vector in changes.puts:
-                self._put(item, vector)
+                self._put(item, vector, generation)
             for item in changes.relabels:
                 self._update(item, item.id)
             for entry in changes.unusable:
@@ -156,9 +167,16 @@ class Writer:
             )
             for entry in changes.forgotten:
                 self._forget(entry)
-            connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+            for content, look in changes.looks:
+                self._put_look(content, look)
 
-    def _put(self, item: Item, vector: Floats) -> None:
+    def _next_generation(self) -> int:
+        """What is put or removed from here on belongs to a new generation; its number."""
+        self._connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+        row = self._connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+        return int(row[0])
+
+    def _put(self, item: Item, vector: Floats, generation: int) -> None:
         key = (item.root, item.path, item.box)
         find = "SELECT id FROM items WHERE root = ? AND path = ? AND box = ?"
         row = (item.id,) if item.id is not None else self._connection.execute(find, key).fetchone()
@@ -168,10 +186,23 @@ class Writer:
         else:
             number = int(row[0])
             self._update(item, number)
-        blob = vector.astype("<f4").tobytes()
-        values = (number, blob, checksum_of(number, blob))
-        self._connection.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", values)
+        blob = encoded(vector, self._storage)
+        self._connection.execute(
+            # what is as it was has not changed: no base need learn it again
+            "INSERT INTO vectors VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+            "vector = excluded.vector, checksum = excluded.checksum, changed = excluded.changed "
+            "WHERE vector <> excluded.vector OR checksum <> excluded.checksum",
+            (number, blob, checksum_of(number, blob), generation),
+        )
         self._forget(item)
+
+    def _put_look(self, content: bytes, look: Look) -> None:
+        values = (look.width, look.height, look.format, look.bytes, look.blank, look.print)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO looks SELECT ?1, ?, ?, ?, ?, ?, ? "
+            "WHERE EXISTS (SELECT 1 FROM items WHERE hash = ?1)",
+            (content, *values),
+        )
 
     def _update(self, item: Item, number: int | None) -> None:
         self._connection.execute(
@@ -188,11 +219,6 @@ class Writer:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with explained(self._path), transaction(self._connection):
             yield self._connection
-
-
-def checksum_of(item: int, vector: bytes) -> int:
-    """Differs for another vector and for the same vector under another item."""
-    return zlib.crc32(vector, item & 0xFFFFFFFF)
 
 
 def _values(item: Item) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""An index file, read: facts of pictures, their vectors as one matrix, all as of one moment.
+"""An index file, read: facts of pictures and their vectors, all as of one moment.
 
 Many threads and processes may read while one writes. Vectors are checked against their checksums whenever
 they are loaded. Which pictures are new or gone, and what a vector means, is decided elsewhere; nothing here
@@ -9,30 +9,26 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.errors import SkipReason
-from lookalike.indexing.database import (
-    check_unchanged,
-    companions,
-    create,
-    damaged,
-    explained,
-    open_reader,
-    open_writer,
-)
-from lookalike.indexing.schema import SCHEMA, Item, Root, Unusable, Writer, checksum_of
-from lookalike.records import Floats
+from lookalike.indexing.base_file import NOTE, BaseNote, why_unusable
+from lookalike.indexing.database import companions, create, open_beside_writer, open_writer, transaction
+from lookalike.indexing.faults import damaged
+from lookalike.indexing.file_format import make_tables
+from lookalike.indexing.schema import Decision, Item, Root, Unusable, Writer
+from lookalike.indexing.vector_reading import VectorReader
+from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VECTORS, VectorStorage
+from lookalike.records import Look
 
-FETCH = 16_384  # rows read at once
+_NAMED = 500  # values in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +38,6 @@ class Facts:
     path: str
     label: str | None
     hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All vectors of one moment: ids [n] int64, rising, and vectors [n, d] float32 in the same order."""
-
-    generation: int
-    ids: NDArray[np.int64]
-    vectors: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +57,10 @@ class IndexInfo:
         items: pictures that can be found; unusable: pictures remembered as broken.
         bytes: of the file and what SQLite keeps beside it.
         created: ISO 8601, UTC.
+        base: what is noted of the approximate base, or of there being none; None: nothing yet.
+        base_fault: why the base that is noted cannot be used; empty where it can, or there is none.
+        newer: pictures that came after the base was built; outdated: of its own that are gone or changed.
+        vectors: how they are stored.
     """
 
     path: str
@@ -82,92 +73,68 @@ class IndexInfo:
     dim: int
     bytes: int
     created: str
+    base: BaseNote | None = None
+    base_fault: str = ""
+    newer: int = 0
+    outdated: int = 0
+    vectors: VectorStorage = DEFAULT_STORAGE
 
 
-class Store:
-    """An open index file, safe to read from several threads.
-
-    Attributes:
-        path: the file.
-        dim: d, the length of a vector.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Open an existing file.
-
-        Raises:
-            StoreError: there is none, it is no index, or an index of another format version.
-        """
-        self.path = path
-        self._lock = threading.RLock()
-        self._reader, self._frozen = open_reader(path)
-        self.dim = int(self.meta()["dim"])
+class Store(VectorReader):
+    """An open index file, safe to read from several threads; with `writing`, to write."""
 
     @classmethod
     def create(cls, path: Path, facts: Mapping[str, str]) -> Store:
-        """Make an empty index with `facts` (dim among them) and open it.
+        """Make an empty index with `facts` (dim among them, and perhaps how vectors are stored) and open it.
 
         Raises:
             StoreError: something lies at the path, or it cannot be written.
         """
 
         def fill(connection: sqlite3.Connection) -> None:
-            connection.executescript(SCHEMA)
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", {**facts, "generation": "0"}.items())
+            make_tables(connection)
+            noted = {VECTORS: DEFAULT_STORAGE, **facts, "generation": "0"}
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", noted.items())
 
         create(path, fill)
         return cls(path)
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._reader.close()
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """All that is read inside belongs to one moment, whatever a writer does meanwhile."""
-        with self._lock, explained(self.path):
-            if self._reader.in_transaction:
-                yield
-                return
-            self._reader.execute("BEGIN")
-            try:
-                yield
-            finally:
-                self._reader.execute("ROLLBACK")
-                check_unchanged(self.path, self._frozen)
-
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Become the one writer.
+        """Become the one writer; a file of an older format is brought to this one first.
 
         Raises:
-            StoreError: another process writes, or the disk is read-only.
+            StoreError: another process writes, or the disk is full or read-only.
         """
         with open_writer(self.path) as connection:
-            yield Writer(self.path, connection)
+            yield Writer(self.path, connection, storage=self.storage)
 
-    def meta(self) -> dict[str, str]:
-        """What was noted about the whole index: its model, its dim, when it was made."""
-        return dict(self._rows("SELECT key, value FROM meta"))
+    def note_base(self, text: str) -> None:
+        """Note what a reader has to know of the approximate base; beside a writer, in a short transaction.
 
-    def generation(self) -> int:
-        """A number that grows with every change of what a search could answer."""
-        return int(self._rows("SELECT value FROM meta WHERE key = 'generation'")[0][0])
+        Raises:
+            StoreError: the disk is full, read-only or fails, or the writer's transaction takes too long.
+        """
+        with open_beside_writer(self.path) as connection, transaction(connection):
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (NOTE, text))
 
     def roots(self) -> list[Root]:
         """All roots, in the order in which they were added."""
-        return [Root(*row) for row in self._rows("SELECT id, path, source FROM roots ORDER BY id")]
+        rows = self.rows("SELECT id, path, source FROM roots ORDER BY id")
+        if not all(isinstance(value, str) for row in rows for value in row[1:]):
+            raise damaged(self.path, "a source without a name or a folder")
+        return [Root(*row) for row in rows]
 
     def items(self, root: int) -> list[Item]:
         """The items of a root, by id."""
         columns = "root, path, box, size, mtime_ns, hash, label, attributes, id"
-        rows = self._rows(f"SELECT {columns} FROM items WHERE root = ? ORDER BY id", root)  # noqa: S608
+        rows = self.rows(f"SELECT {columns} FROM items WHERE root = ? ORDER BY id", root)  # noqa: S608
         return [Item(*row) for row in rows]
 
     def unusable(self, root: int) -> list[Unusable]:
         """The pictures of a root that cannot be used."""
         columns = "root, path, box, size, mtime_ns, reason, detail"
-        rows = self._rows(f"SELECT {columns} FROM unusable WHERE root = ? ORDER BY path", root)  # noqa: S608
+        rows = self.rows(f"SELECT {columns} FROM unusable WHERE root = ? ORDER BY path", root)  # noqa: S608
         return [
             Unusable(number, path, box, size, mtime_ns, SkipReason(reason), detail)
             for number, path, box, size, mtime_ns, reason, detail in rows
@@ -177,6 +144,9 @@ class Store:
         """Count what the index holds, and say what made it."""
         with self.reading():
             meta, counted = self.meta(), [self._count(root) for root in self.roots()]
+            base = BaseNote.from_text(meta.get(NOTE))
+            built = base if base is not None and base.file else None
+            newer, outdated = self.tail_size(built.generation, last=built.last) if built else (0, 0)
         files = (self.path, *companions(self.path))
         return IndexInfo(
             path=str(self.path),
@@ -189,87 +159,84 @@ class Store:
             dim=self.dim,
             bytes=sum(file.stat().st_size for file in files if file.exists()),
             created=meta["created"],
+            base=base,
+            base_fault=why_unusable(self.path, built, whole=False) if built else "",
+            newer=newer,
+            outdated=outdated,
+            vectors=self.storage,
         )
-
-    def vector(self, item: int) -> Floats | None:
-        """The vector [d] of an item, or None."""
-        rows = self._rows("SELECT id, vector, checksum FROM vectors WHERE id = ?", item)
-        return self._vectors(rows)[0] if rows else None
-
-    def vector_of(self, content: bytes) -> Floats | None:
-        """The vector [d] of a picture with this content hash, or None."""
-        rows = self._rows(
-            "SELECT id, vector, checksum FROM items JOIN vectors USING (id) WHERE hash = ? LIMIT 1", content
-        )
-        return self._vectors(rows)[0] if rows else None
 
     def ids_of(self, content: bytes) -> list[int]:
         """The items with this content hash."""
-        return [row[0] for row in self._rows("SELECT id FROM items WHERE hash = ? ORDER BY id", content)]
+        return [row[0] for row in self.rows("SELECT id FROM items WHERE hash = ? ORDER BY id", content)]
 
     def ids_at(self, file: Path) -> list[int]:
         """The items of a file, of every root that has it."""
         found: set[int] = set()
         for root in self.roots():
             for name in names_below(root.path, file):
-                rows = self._rows("SELECT id FROM items WHERE root = ? AND path = ?", root.id, name)
+                rows = self.rows("SELECT id FROM items WHERE root = ? AND path = ?", root.id, name)
                 found.update(row[0] for row in rows)
         return sorted(found)
 
     def facts(self, ids: Iterable[int]) -> dict[int, Facts]:
         """What is known of the items among `ids` that exist."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT items.id, roots.path, items.path, label, hash FROM items JOIN roots ON roots.id = root "
             "WHERE items.id IN (SELECT value FROM json_each(?))",
             f"[{','.join(map(str, ids))}]",
         )
         return {row[0]: Facts(absolute(row[1], row[2]), row[3], row[4]) for row in rows}
 
+    def facts_of(self, ids: Iterable[int]) -> dict[int, Facts]:
+        """The same of items that have a vector, so that there must be facts.
+
+        Raises:
+            StoreError: there are none: the index is damaged.
+        """
+        asked = set(ids)
+        found = self.facts(asked)
+        if missing := asked - found.keys():
+            raise damaged(self.path, f"a vector of item {min(missing)}, and no such item")
+        return found
+
+    def contents(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """The content hashes of the items among `ids` that exist."""
+        statement = "SELECT id, hash FROM items WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self.rows(statement, f"[{','.join(map(str, ids))}]"))
+
     def ids_where(self, condition: str, values: Sequence[object]) -> NDArray[np.int64]:
         """The items for which a condition of fixed words and question marks holds, rising."""
-        rows = self._rows(f"SELECT id FROM items WHERE {condition} ORDER BY id", *values)  # noqa: S608
+        rows = self.rows(f"SELECT id FROM items WHERE {condition} ORDER BY id", *values)  # noqa: S608
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def has_where(self, condition: str, values: Sequence[object]) -> bool:
         """Whether the condition holds for any item."""
-        return bool(self._rows(f"SELECT 1 FROM items WHERE {condition} LIMIT 1", *values))  # noqa: S608
+        return bool(self.rows(f"SELECT 1 FROM items WHERE {condition} LIMIT 1", *values))  # noqa: S608
 
     def attribute_names(self) -> list[str]:
         """The attributes that any item has, sorted."""
-        rows = self._rows("SELECT DISTINCT key FROM items, json_each(attributes) ORDER BY key")
+        rows = self.rows("SELECT DISTINCT key FROM items, json_each(attributes) ORDER BY key")
         return [row[0] for row in rows]
 
-    def snapshot(self) -> Snapshot:
-        """Read all vectors into one matrix.
+    def looks(self, hashes: Iterable[bytes]) -> dict[bytes, Look]:
+        """What the pictures with these content hashes look like at a glance, as far as it is known."""
+        asked, found = iter(hashes), dict[bytes, Look]()
+        while some := list(islice(asked, _NAMED)):
+            statement = f"SELECT * FROM looks WHERE hash IN ({', '.join('?' * len(some))})"  # noqa: S608
+            for content, width, height, kind, size, blank, grey in self.rows(statement, *some):
+                found[content] = Look(width, height, kind, size, bool(blank), grey)
+        return found
 
-        Raises:
-            StoreError: a vector fails its checksum.
-        """
-        with self.reading():
-            size = int(self._rows("SELECT count(*) FROM vectors")[0][0])
-            ids, vectors = np.empty(size, np.int64), np.empty((size, self.dim), np.float32)
-            rows = self._reader.execute("SELECT id, vector, checksum FROM vectors ORDER BY id")
-            for start in range(0, size, FETCH):
-                part = rows.fetchmany(FETCH)
-                ids[start : start + len(part)] = [row[0] for row in part]
-                vectors[start : start + len(part)] = self._vectors(part)
-            return Snapshot(self.generation(), ids, vectors)
+    def decisions(self) -> list[Decision]:
+        """All that was decided on pairs of contents, sorted by them."""
+        rows = self.rows("SELECT first, second, verdict, made FROM decisions ORDER BY first, second")
+        return [Decision(*row) for row in rows]
 
     def _count(self, root: Root) -> RootInfo:
-        (items,) = self._rows("SELECT count(*) FROM items WHERE root = ?", root.id)[0]
-        (unusable,) = self._rows("SELECT count(*) FROM unusable WHERE root = ?", root.id)[0]
+        (items,) = self.rows("SELECT count(*) FROM items WHERE root = ?", root.id)[0]
+        (unusable,) = self.rows("SELECT count(*) FROM unusable WHERE root = ?", root.id)[0]
         return RootInfo(root.source, items, unusable)
-
-    def _vectors(self, rows: Sequence[tuple[int, bytes, int]]) -> Floats:
-        """[m, d] of rows (id, vector, checksum), each row checked."""
-        for item, vector, checksum in rows:
-            if checksum_of(item, vector) != checksum or len(vector) != 4 * self.dim:
-                raise damaged(self.path, f"item {item} with a vector that fails its checksum")
-        return np.frombuffer(b"".join([row[1] for row in rows]), "<f4").reshape(-1, self.dim)
-
-    def _rows(self, statement: str, *values: object) -> list[Any]:
-        with self._lock, explained(self.path):
-            return self._reader.execute(statement, values).fetchall()
 
 
 def absolute(root: str, path: str) -> str:

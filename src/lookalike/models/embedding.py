@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from lookalike.errors import EvaluationError, ImageError, SkipReason
 from lookalike.models.model import Model, Output
 from lookalike.pictures.finding import bad_name, printable
-from lookalike.pictures.images import Box, open_image, read_image, skipped
+from lookalike.pictures.images import Box, open_picture, read_image, skipped
 from lookalike.pictures.preprocess import prepare
-from lookalike.records import Embeddings, Floats, Pixels, Progress, Skipped
+from lookalike.pictures.prints import look_of
+from lookalike.records import Embeddings, Floats, Look, Pixels, Progress, Skipped
 
 if TYPE_CHECKING:
     from lookalike.tables.table import ImageTable
@@ -56,6 +57,8 @@ class Chunk:
         hashes: content hash of each row's file (and box).
         skipped: position and reason of each picture that was left out; every position of the input is
             either in rows or here.
+        looks: what each row's picture is at a glance; None where its vector was known, so that nothing was
+            decoded. Empty where the embedder does not look.
     """
 
     rows: NDArray[np.int64]
@@ -63,6 +66,7 @@ class Chunk:
     hashes: tuple[bytes, ...]
     skipped: tuple[tuple[int, Skipped], ...]
     features: Floats | None = None
+    looks: tuple[Look | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,24 +208,27 @@ def _embed_chunk(
     left_out: list[tuple[int, Skipped]] = []
     ready: dict[int, Floats] = {}  # place in rows -> vector that was known
     fresh: dict[int, Pixels] = {}  # place in rows -> pixels to run
+    looks: list[Look | None] = []
     for row, path, box in zip(range(start, start + len(paths)), paths, boxes, strict=True):
         try:
             content = read_image(path)
             digest = content_hash(content, box)
             vector = memory.get(digest) if memory is not None else None
+            look = None
             if vector is not None:
                 ready[len(rows)] = vector
             else:
-                fresh[len(rows)] = _pixels(model, content, box)
+                fresh[len(rows)], look = _pixels(model, content, box)
         except ImageError as error:
             left_out.append((row, skipped(error, path)))
             continue
         rows.append(row)
         hashes.append(digest)
+        looks.append(look)
     vectors, features = _run(model, fresh, ready, outputs)
     if memory is not None and fresh:
         memory.add([hashes[place] for place in fresh], vectors[list(fresh)])
-    return Chunk(np.array(rows, np.int64), vectors, tuple(hashes), tuple(left_out), features)
+    return Chunk(np.array(rows, np.int64), vectors, tuple(hashes), tuple(left_out), features, tuple(looks))
 
 
 def _leave_out(chunk: Chunk, flaws: Mapping[int, str], paths: Sequence[Path]) -> Chunk:
@@ -233,12 +240,13 @@ def _leave_out(chunk: Chunk, flaws: Mapping[int, str], paths: Sequence[Path]) ->
         hashes=tuple(chunk.hashes[place] for place in kept),
         skipped=(*chunk.skipped, *named),
         features=None if chunk.features is None else chunk.features[kept],
+        looks=tuple(chunk.looks[place] for place in kept) if chunk.looks else (),
     )
 
 
-def _pixels(model: Model, content: bytes, box: Box | None) -> Pixels:
-    image = open_image(content, target=model.preprocess.decode_target, box=box)
-    return prepare(image, model.preprocess)
+def _pixels(model: Model, content: bytes, box: Box | None) -> tuple[Pixels, Look]:
+    picture = open_picture(content, target=model.preprocess.decode_target, box=box)
+    return prepare(picture.pixels, model.preprocess), look_of(picture, content, box=box)
 
 
 def _run(

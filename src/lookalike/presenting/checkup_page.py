@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from lookalike.checkups.checkup import Checkup, remedy, total
+from lookalike.checkups.checkup import Checkup, total
 from lookalike.checkups.cleaning import beside
-from lookalike.checkups.findings import Verdict
+from lookalike.checkups.findings import Verdict, remedy
 from lookalike.checkups.findings_copies import difference, pairs_of
 from lookalike.files import write_atomically
 from lookalike.pictures.images import Box

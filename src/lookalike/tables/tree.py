@@ -40,12 +40,12 @@ def read_tree(folder: Path) -> Contents:
         saw = f"{len(found.skipped)} that cannot be used" if found.skipped else "none"
         do = "put pictures in it, one folder for each thing"
         raise TableError("there are no pictures in the folder", where=folder, saw=saw, do=do)
-    parts = [path.split("/") for path in found.paths]
-    first = {part[0] for part in parts if len(part) > 1}
-    if first and all(name.lower() in SPLITS for name in first):
-        frame = _split_tree(found, parts)
+    first = [path.partition("/")[0] if "/" in path else None for path in found.paths]
+    names = {name for name in first if name is not None}
+    if names and all(name.lower() in SPLITS for name in names):
+        frame = _split_tree(found)
     else:
-        frame = frame_of(found.paths, [part[0] if len(part) > 1 else None for part in parts])
+        frame = frame_of(found.paths, first)
     loose = frame["label"].null_count()
     note = f"pictures of {folder} that lie in no label's folder, so without a label: {loose:,}"
     frame, notes = join_attributes(folder, frame)
@@ -56,8 +56,9 @@ def read_tree(folder: Path) -> Contents:
 
 def _bare(found: Found, *, of_splits: bool) -> tuple[str, ...]:
     """A note of the folders that would be classes or splits, and hold no picture."""
-    filled = {"/".join(path.split("/")[:depth]) for path in found.paths for depth in (1, 2)}
-    outer = _folders(found.root, "") if filled - set(found.paths) else []
+    folders = {path.rpartition("/")[0] for path in found.paths} - {""}
+    filled = {"/".join(folder.split("/")[:depth]) for folder in folders for depth in (1, 2)}
+    outer = _folders(found.root, "") if filled else []
     parts = [name for name in outer if name in filled] if of_splits else []
     inner = [name for part in parts for name in _folders(found.root, f"{part}/")]
     bare = sorted(name for name in (*outer, *inner) if name not in filled)
@@ -79,7 +80,8 @@ def _folders(root: Path, inner: str) -> list[str]:
     return []
 
 
-def _split_tree(found: Found, parts: Sequence[Sequence[str]]) -> pl.DataFrame:
+def _split_tree(found: Found) -> pl.DataFrame:
+    parts = [path.split("/", 2) for path in found.paths]
     loose = [path for path, part in zip(found.paths, parts, strict=True) if len(part) == 1]
     if loose:
         saw = f"{len(loose)}, the first: {loose[0]}"

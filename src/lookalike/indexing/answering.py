@@ -1,0 +1,131 @@
+"""The nearest items of an index at one moment: among all vectors in memory, or by a base and what came after.
+
+A store and queries enter, ids with exact similarities leave. Without a base every vector is compared. With
+one, the base proposes; what was put since it was built is compared in full, and what was removed or put again
+is no proposal. A proposal is judged by the store's own vector, so a similarity is the same either way. Facts
+about items, and what a similarity means, are not known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lookalike.indexing.base import Base, find_base
+from lookalike.indexing.base_file import NOTE
+from lookalike.indexing.candidates import Answer, Asked, Ids, in_full
+from lookalike.indexing.gallery import Gallery
+from lookalike.indexing.proposals import Proposer, with_proposals
+from lookalike.indexing.selection import Selection, selected
+from lookalike.indexing.store import Store
+from lookalike.records import Floats
+
+FEW_FLOATS = 1 << 22  # values of a selection beside a base, up to which it is compared in full
+
+_MOST_KEPT = 4  # selections that are known at once
+_READ_AGAIN = 0.25  # of what is held: where so much changed it is read again
+
+
+@dataclass(frozen=True, slots=True)
+class _Among:
+    """Where answers may come from.
+
+    Attributes:
+        ids: [m] int64, rising; vectors: [m, d]: what is compared in full.
+        proposer: the base, where something is left for it.
+    """
+
+    ids: Ids
+    vectors: Floats
+    proposer: Proposer | None = None
+
+
+class Answering:
+    """The vectors of an open store, held ready and kept up to date."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._held: Gallery | None = None  # all vectors, or those that the base lacks
+        self._base: Base | None = None
+        self._noted: str | None = None  # of the base that was opened, or that cannot be used
+        self._excluded: Ids = np.zeros(0, np.int64)  # that the base may not propose any more
+        self._known: dict[tuple[str, Path | None], _Among] = {}
+
+    def nearest(self, asked: Asked, *, selection: Selection) -> list[Answer]:
+        """Answer q queries, all as of one moment.
+
+        Raises:
+            StoreError: a vector fails its checksum, or the selection's filter is not understood.
+        """
+        with self._store.reading():  # also keeps other threads from what is held
+            among = self._among(selection, self._follow())
+            answers = in_full(asked, among.ids, among.vectors)
+            if among.proposer is not None:
+                answers = with_proposals(asked, answers, among.proposer)
+            return answers
+
+    def _among(self, selection: Selection, held: Gallery) -> _Among:
+        """Where the answers of a selection may come from; the last few selections are kept."""
+        key = selection.where, selection.folder
+        among = self._known.pop(key, None) or self._find(selection, held)
+        self._known[key] = among
+        while len(self._known) > _MOST_KEPT or self._kept() > len(held) + FEW_FLOATS // self._store.dim:
+            del self._known[next(iter(self._known))]
+        return among
+
+    def _find(self, selection: Selection, held: Gallery) -> _Among:
+        if selection.is_all:
+            return _Among(held.ids, held.vectors, self._proposer(None, self._store.size() - len(held)))
+        ids = selected(self._store, selection)
+        if self._base is not None and len(ids) * self._store.dim <= FEW_FLOATS:
+            some = self._store.some_vectors(ids)
+            return _Among(some.ids, some.vectors)
+        rows = held.rows_among(ids)
+        return _Among(held.ids[rows], held.vectors[rows], self._proposer(ids, len(ids) - len(rows)))
+
+    def _proposer(self, allowed: Ids | None, size: int) -> Proposer | None:
+        if self._base is None or size <= 0:
+            return None
+        return Proposer(self._base, self._store, allowed, self._excluded, size)
+
+    def _kept(self) -> int:
+        """Rows that selections hold beside what is held anyway."""
+        return sum(len(among.ids) for key, among in self._known.items() if key != ("", None))
+
+    def _follow(self) -> Gallery:
+        """What is held becomes that of this moment."""
+        meta = self._store.meta()
+        noted, generation = meta.get(NOTE), int(meta["generation"])
+        if noted != self._noted:
+            self._noted = noted
+            self._change_base(find_base(self._store)[0])
+        if self._held is None or self._held.generation != generation:
+            self._known.clear()
+            self._held = self._caught_up(self._held)
+        return self._held
+
+    def _change_base(self, base: Base | None) -> None:
+        if base is not self._base:
+            self._base, self._held, self._excluded = base, None, np.zeros(0, np.int64)
+            self._known.clear()
+
+    def _caught_up(self, held: Gallery | None) -> Gallery:
+        base, store = self._base, self._store
+        if base is None and (held is None or _is_other(held, store)):
+            self._held = held = None  # let go before reading: one matrix in memory, not two
+            return Gallery.read(store)
+        if held is None:
+            held = Gallery(dim=store.dim, generation=base.generation if base is not None else 0)
+        changed = store.changes_since(held.generation)
+        held.follow(changed)
+        if base is not None:
+            excluded = np.union1d(changed.ids, changed.gone)
+            self._excluded = np.union1d(self._excluded, excluded[excluded <= base.note.last])
+        return held
+
+
+def _is_other(held: Gallery, store: Store) -> bool:
+    """Whether so much changed since that it is not worth taking in."""
+    return store.tail_size(held.generation, last=0)[0] > _READ_AGAIN * len(held)

@@ -1,0 +1,122 @@
+"""Candidates become answers: ids that somebody proposed, judged by the store's own vectors, put in order.
+
+Queries and proposals enter, or blocks of everything; ids with exact similarities leave, most alike first,
+equal ones by ascending id. Who proposes, and whether that was enough, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookalike.indexing.neighbours import nearest, rows_of
+from lookalike.indexing.vector_reading import VectorReader
+from lookalike.judging.similarity import cosine
+from lookalike.records import Floats
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Queries, and what an answer has to be.
+
+    Attributes:
+        queries: [q, d] float32, rows of unit length.
+        k: answers wanted, >= 1.
+        leave_out: per query the ids that may not be answered; None: none.
+        lowest, highest: the range of similarities, ends included.
+    """
+
+    queries: Floats
+    k: int
+    leave_out: Sequence[Collection[int]] | None = None
+    lowest: float = -1.0
+    highest: float = 1.0
+
+    def part(self, places: Sequence[int]) -> Asked:
+        """Some of the queries."""
+        left_out = None if self.leave_out is None else [self.leave_out[place] for place in places]
+        return Asked(self.queries[places], self.k, left_out, self.lowest, self.highest)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One query's most alike items, equal similarities by ascending id.
+
+    Attributes:
+        ids: [m] int64; similarities: [m] float32 cosine; m <= k.
+        exact: whether every item that may be an answer was compared.
+    """
+
+    ids: Ids
+    similarities: Floats
+    exact: bool
+
+
+def in_full(asked: Asked, ids: Ids, vectors: Floats) -> list[Answer]:
+    """Compare each query with all of vectors [n, d], whose ids [n] rise."""
+    found = nearest(
+        asked.queries,
+        vectors,
+        k=asked.k,
+        left_out=None if asked.leave_out is None else rows_of(ids, asked.leave_out),
+        lowest=asked.lowest,
+        highest=asked.highest,
+    )
+    return [Answer(ids[entry.rows], entry.similarities, exact=True) for entry in found]
+
+
+def in_blocks(asked: Asked, blocks: Iterable[tuple[Ids, Floats]], *, allowed: Ids | None) -> list[Answer]:
+    """Compare each query with all vectors, a block in memory at a time; `allowed` None: any may be found."""
+    answers = [nothing()] * len(asked.queries)
+    for ids, vectors in blocks:
+        fits = np.ones(len(ids), np.bool_) if allowed is None else np.isin(ids, allowed, assume_unique=True)
+        found = in_full(asked, ids[fits], vectors[fits])
+        answers = [merged(answer, entry, k=asked.k) for answer, entry in zip(answers, found, strict=True)]
+    return answers
+
+
+def judged(asked: Asked, proposed: Ids, reader: VectorReader) -> tuple[list[Answer], Floats]:
+    """Put proposals in order by the stored vectors; those that the store does not have are dropped.
+
+    Args:
+        proposed: [q, f] ids, no id twice in a row, -1 where there is none.
+
+    Returns:
+        q answers, and [q] the lowest similarity among each query's proposals, 1 where there are none.
+    """
+    stored = reader.some_vectors(proposed[proposed >= 0])
+    if not len(stored.ids):
+        return [nothing(exact=False)] * len(proposed), np.ones(len(proposed), np.float32)
+    rows = np.minimum(np.searchsorted(stored.ids, proposed), len(stored.ids) - 1)  # [q, f]
+    similarities = cosine(asked.queries[:, None, :], stored.vectors[rows])  # [q, f]
+    known = stored.ids[rows] == proposed
+    least: Floats = np.where(known, similarities, np.float32(1.0)).min(axis=1)
+    fits = known & (similarities >= asked.lowest) & (similarities <= asked.highest)
+    for place, ids in enumerate(asked.leave_out or ()):
+        if ids:
+            fits[place] &= ~np.isin(proposed[place], np.fromiter(ids, np.int64, len(ids)))
+    similarities[~fits] = -np.inf
+    order = np.lexsort((proposed, -similarities), axis=-1)[:, : asked.k]
+    ids, similarities = np.take_along_axis(proposed, order, 1), np.take_along_axis(similarities, order, 1)
+    kept = np.isfinite(similarities).sum(axis=1).tolist()  # what does not fit was sorted to the end
+    return [Answer(ids[q, :m], similarities[q, :m], exact=False) for q, m in enumerate(kept)], least
+
+
+def merged(one: Answer, other: Answer, *, k: int) -> Answer:
+    """The k most alike of two answers that have no id in common."""
+    if not len(one.ids):
+        return Answer(other.ids, other.similarities, one.exact and other.exact)
+    ids = np.concatenate([one.ids, other.ids])
+    similarities = np.concatenate([one.similarities, other.similarities])
+    order = np.lexsort((ids, -similarities))[:k]
+    return Answer(ids[order], similarities[order], one.exact and other.exact)
+
+
+def nothing(*, exact: bool = True) -> Answer:
+    """No answer at all."""
+    return Answer(np.zeros(0, np.int64), np.zeros(0, np.float32), exact)

@@ -1,0 +1,188 @@
+"""When a base is built: only where exact search is slow, when it is missing or stale, by one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import filelock
+import pytest
+
+from based_store import add, clustered, remove, store_of
+from lookalike.indexing import base_build, base_upkeep
+from lookalike.indexing.base import find_base
+from lookalike.indexing.base_build import measured_ms
+from lookalike.indexing.base_file import BaseNote, base_path, bases_beside
+from lookalike.indexing.base_upkeep import needs_base, refresh_base, refresh_in_background
+from lookalike.indexing.store import Store
+
+ROWS = 800
+
+
+class Clock:
+    """What an exact search takes, as the test says; counts how often it was asked."""
+
+    def __init__(self, milliseconds_per_1000: float) -> None:
+        self.milliseconds, self.asked = milliseconds_per_1000, 0
+
+    def __call__(self, _store: Store, rows: int) -> float:
+        self.asked += 1
+        return self.milliseconds * rows / 1000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return store_of(tmp_path / "a.idx", clustered(ROWS))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock(50.0)
+    for module in (base_upkeep, base_build):
+        monkeypatch.setattr(module, "measured_ms", clock)
+    return clock
+
+
+def noted(store: Store) -> BaseNote:
+    note = BaseNote.from_text(store.meta().get("base"))
+    assert note is not None
+    return note
+
+
+def test_a_small_index_stays_exact_by_measurement(store: Store) -> None:
+    assert refresh_base(store) is None
+    note = noted(store)
+    assert (note.file, note.rows) == ("", ROWS)
+    assert 0 < note.exact_ms < base_upkeep.EXACT_MS
+    assert not list(bases_beside(store.path))
+
+
+def test_the_time_of_all_is_that_of_a_part_in_proportion(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(base_build, "_TIMED_BYTES", 100 * 4 * store.dim)
+    monkeypatch.setattr(base_build, "nearest", lambda _queries, gallery, **_: sizes.append(len(gallery)))
+    ticks = iter(range(100))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(ticks)))
+    assert measured_ms(store, ROWS) == 1000 * ROWS / 100
+    assert set(sizes) == {100}
+
+
+def test_an_empty_index_takes_no_time(tmp_path: Path) -> None:
+    assert measured_ms(store_of(tmp_path / "e.idx", clustered(2)[:0].reshape(0, 16)), 0) == 0.0
+
+
+def test_it_is_measured_once_for_about_so_many(store: Store, clock: Clock) -> None:
+    clock.milliseconds = 1.0
+    for _ in range(3):
+        assert not needs_base(store)
+    assert clock.asked == 1
+    add(store, clustered(ROWS // 8, seed=2))
+    assert not needs_base(store)
+    assert clock.asked == 1
+    add(store, clustered(ROWS // 4, seed=3))
+    assert not needs_base(store)
+    assert clock.asked == 2
+
+
+@pytest.mark.usefixtures("clock")
+def test_where_exact_search_is_slow_a_base_is_built_once(store: Store) -> None:
+    assert "40 ms" in needs_base(store)
+    note = refresh_base(store, recall=0.9)
+    assert note == noted(store)
+    assert note.exact_ms == 40.0
+    assert not needs_base(store)
+    assert refresh_base(store) is None
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_base_that_is_missing_is_built_again(store: Store) -> None:
+    note = refresh_base(store, recall=0.9, storage="float16")
+    assert note is not None
+    base_path(store.path, note).unlink()
+    assert "missing" in needs_base(store)
+    again = refresh_base(store)
+    assert again is not None
+    assert (again.wanted, again.storage) == (0.9, "float16")
+
+
+@pytest.mark.usefixtures("clock")
+def test_another_recall_or_storage_is_built(store: Store) -> None:
+    refresh_base(store, recall=0.9)
+    assert not needs_base(store, recall=0.9, storage="int8")
+    assert "asked for" in needs_base(store, recall=0.95)
+    assert "asked for" in needs_base(store, storage="float16")
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_base_is_built_again_when_much_came_after_it(store: Store) -> None:
+    refresh_base(store)
+    add(store, clustered(ROWS // 20, seed=2))
+    assert not needs_base(store)
+    add(store, clustered(1, seed=3))
+    assert "41 pictures came after" in needs_base(store)
+    refresh_base(store)
+    assert not needs_base(store)
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_base_is_built_again_when_much_of_it_is_gone(store: Store) -> None:
+    refresh_base(store)
+    remove(store, list(range(1, ROWS // 5 + 1)))
+    assert not needs_base(store)
+    remove(store, [ROWS // 5 + 1])
+    assert "161 of the base's 800" in needs_base(store)
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_base_that_is_needed_no_more_is_removed(store: Store) -> None:
+    refresh_base(store)
+    remove(store, list(range(1, 500)))
+    assert "gone" in needs_base(store)  # 15 ms: still not removed, or it would come and go
+    remove(store, list(range(500, 650)))
+    assert not needs_base(store)
+    assert noted(store).file == ""
+    assert not list(bases_beside(store.path))
+    assert find_base(store) == (None, "none was built")
+
+
+def test_what_is_asked_of_a_small_index_holds_when_it_has_grown(store: Store, clock: Clock) -> None:
+    clock.milliseconds = 10.0
+    assert refresh_base(store, recall=0.9, storage="float16") is None
+    add(store, clustered(3 * ROWS, seed=2))
+    assert refresh_base(store) is not None
+    assert (noted(store).wanted, noted(store).storage) == (0.9, "float16")
+
+
+@pytest.mark.usefixtures("clock")
+def test_too_few_vectors_have_no_base_however_slow(tmp_path: Path, clock: Clock) -> None:
+    clock.milliseconds = 1e6
+    assert not needs_base(store_of(tmp_path / "few.idx", clustered(99)))
+
+
+@pytest.mark.usefixtures("clock")
+def test_only_one_process_builds(store: Store) -> None:
+    with filelock.FileLock(f"{store.path}-base.lock"):
+        assert refresh_base(store) is None
+    assert refresh_base(store) is not None
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_base_is_built_beside_a_writer(store: Store) -> None:
+    with store.writing():
+        assert refresh_base(store) is not None
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_thread_builds_while_its_process_searches(store: Store) -> None:
+    thread = refresh_in_background(store.path, recall=0.9)
+    thread.join(timeout=60)
+    assert not thread.is_alive()
+    assert find_base(store)[0] is not None
+
+
+def test_a_thread_that_fails_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    thread = refresh_in_background(tmp_path / "none.idx")
+    thread.join(timeout=60)
+    assert not thread.is_alive()
+    assert not (tmp_path / "none.idx").exists()
