@@ -134,7 +134,7 @@ def test_pictures_that_one_of_them_cannot_use_are_left_out_for_both(
 ) -> None:
     table = much_alike(tmp_path, things=5)
     bad = table.paths[6]
-    opened = images.open_image
+    opened = images.open_picture
     looks = iter(range(1000))
 
     def refuse(content: bytes, **options: object) -> object:
@@ -142,7 +142,7 @@ def test_pictures_that_one_of_them_cannot_use_are_left_out_for_both(
             raise ImageError("x", reason=SkipReason.TRUNCATED, where=bad, saw="y", do="z")
         return opened(content, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(embedding, "open_image", refuse)
+    monkeypatch.setattr(embedding, "open_picture", refuse)
     both = compare(coarse, fine, table, draws=50)
     assert (both.a.gallery, both.b.gallery, both.b.queries) == (19, 19, 19)
     assert [entry.path for entry in both.a.skipped] == [entry.path for entry in both.b.skipped] == [str(bad)]

@@ -11,6 +11,7 @@ import pytest
 
 from lookalike.errors import StoreError
 from lookalike.indexing import database
+from lookalike.indexing.faults import explained
 from lookalike.indexing.schema import Changes
 from lookalike.indexing.store import Store
 from stores import FACTS, four_beats, item, put, vector
@@ -208,6 +209,6 @@ def test_a_lock_that_cannot_be_made_is_reported(store: Store, monkeypatch: pytes
 
 def test_a_fault_of_the_program_is_not_called_a_fault_of_the_disk(tmp_path: Path) -> None:
     connection = sqlite3.connect(":memory:")
-    with pytest.raises(sqlite3.OperationalError, match="no such table"), database.explained(tmp_path):
+    with pytest.raises(sqlite3.OperationalError, match="no such table"), explained(tmp_path):
         connection.execute("SELECT * FROM absent")
     connection.close()

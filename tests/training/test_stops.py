@@ -66,7 +66,7 @@ def test_where_stops_may_come_a_block_in_which_they_wait_is_whole() -> None:
 
 
 def test_after_a_stop_cleaning_up_is_disturbed_by_no_other() -> None:
-    cleaned = []
+    cleaned: list[str] = []
     with pytest.raises(KeyboardInterrupt), stops_wait():  # noqa: PT012 - what happens inside is the matter
         try:
             with stops_may_come():
@@ -74,8 +74,9 @@ def test_after_a_stop_cleaning_up_is_disturbed_by_no_other() -> None:
         finally:
             with stops_wait():
                 signal.raise_signal(signal.SIGINT)
-            cleaned.append(signal.raise_signal(signal.SIGTERM))
-    assert cleaned == [None]
+            signal.raise_signal(signal.SIGTERM)
+            cleaned.append("all")
+    assert cleaned == ["all"]
 
 
 @pytest.mark.parametrize("where", ["wait", "may come", "end"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,7 +11,6 @@ import pytest
 
 from lookalike.records import Progress
 from lookalike.tables.table import ImageTable
-from lookalike.training import tuning_jobs
 from lookalike.training.tuning_jobs import helpers, new_search
 from lookalike.training.tuning_search import Search
 from lookalike.training.tuning_space import load_study
@@ -60,7 +60,7 @@ def test_a_process_that_ends_before_its_time_is_told_of(
 ) -> None:
     codes = [0, -9]
     context = SimpleNamespace(Process=lambda **_: Ended(codes.pop()))
-    monkeypatch.setattr(tuning_jobs.multiprocessing, "get_context", lambda _way: context)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _way: context)
     listener = Listener()
     with helpers(search_of(tmp_path, listener), "sqlite:///study.db", count=2):
         assert listener.said == []
@@ -70,7 +70,7 @@ def test_a_process_that_ends_before_its_time_is_told_of(
 
 def test_of_a_search_that_fails_nothing_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = SimpleNamespace(Process=lambda **_: Ended(1))
-    monkeypatch.setattr(tuning_jobs.multiprocessing, "get_context", lambda _way: context)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _way: context)
     listener = Listener()
     with pytest.raises(LookupError), helpers(search_of(tmp_path, listener), "sqlite:///s.db", count=1):
         raise LookupError

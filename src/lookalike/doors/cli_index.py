@@ -146,8 +146,6 @@ class _Run:
 
     def make_fast(self, recall: float | None, storage: BaseStorage | None) -> None:
         """Build what a large index needs to be searched fast; nothing is lost where it is stopped."""
-        from lookalike.indexing.base_upkeep import refresh_base
-
         stages: list[Progress] = []
 
         def count(done: int, total: int) -> None:
@@ -155,7 +153,7 @@ class _Run:
                 stages.append(self._talk.stage("make search fast"))
             stages[0](done, total)
 
-        built = refresh_base(self._opened.store, recall=recall, storage=storage, progress=count)
+        built = self._opened.refresh(recall=recall, storage=storage, progress=count)
         if built is not None and self._talk.is_watched:
             self._talk.say(
                 f"Searches are approximate from here on: {built.rows:,} pictures, see lookalike info"

@@ -19,6 +19,8 @@ import numpy as np
 
 from lookalike.errors import StoreError
 from lookalike.indexing.answering import Answering
+from lookalike.indexing.base_file import BaseNote, Storage
+from lookalike.indexing.base_upkeep import refresh_base
 from lookalike.indexing.candidates import Answer, Asked
 from lookalike.indexing.index_model import absolute_path, check_model, find_model, note_folder
 from lookalike.indexing.schema import Root, Writer
@@ -187,6 +189,12 @@ class Index:
         with self._store.writing() as writer:
             roots = [root for root in self._store.roots() if root.source == called(source)]
             return sum(drop_source(self._store, writer, root) for root in roots)
+
+    def refresh(
+        self, *, recall: float | None = None, storage: Storage | None = None, progress: Progress | None = None
+    ) -> BaseNote | None:
+        """Build the base of a large index where one is needed, as `base_upkeep.refresh_base` does."""
+        return refresh_base(self._store, recall=recall, storage=storage, progress=progress)
 
     def search(
         self,
