@@ -202,7 +202,7 @@ def test_what_makes_search_fast_is_brought_up_to_date_in_the_end(
         assert store.path == index
         asked.append((recall, storage))
 
-    monkeypatch.setattr("lookalike.indexing.base_upkeep.refresh_base", refresh)
+    monkeypatch.setattr("lookalike.indexing.index.refresh_base", refresh)
     assert run("index", index)[0] == 0
     assert run("index", index, "--recall", "0.95", "--storage", "float16")[0] == 0
     assert asked == [(None, None), (0.95, "float16")]
