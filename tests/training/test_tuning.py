@@ -20,9 +20,10 @@ from lookalike.models.model import Model
 from lookalike.records import Progress
 from lookalike.runfile import load_config
 from lookalike.tables.table import ImageTable
-from lookalike.training import tuning_final, tuning_material, tuning_search
+from lookalike.training import tuning_material, tuning_search, tuning_verdict
 from lookalike.training.build import side_of
 from lookalike.training.keeping import EpochEnd
+from lookalike.training.settled import Settled
 from lookalike.training.tuning import Study, tune
 from lookalike.training.tuning_material import Material
 from lookalike.training.tuning_trial import Attempt, attempt, known_figures
@@ -60,7 +61,9 @@ def study(few: Path, backbone: Model, place: Path, listener: Listener) -> Study:
 
 def quick(settings: Any, value: float = 0.5) -> Attempt:
     """What no head had to be trained for."""
-    return Attempt(1, figures=dict.fromkeys(known_figures(), value + settings.training.learning_rate))
+    return Attempt(
+        Settled(1), figures=dict.fromkeys(known_figures(), value + settings.training.learning_rate)
+    )
 
 
 def test_a_study_ends_with_trials_a_run_file_and_a_model(study: Study, place: Path) -> None:
@@ -144,7 +147,7 @@ def test_a_study_that_is_finished_tries_nothing_more(
     study: Study, few: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tuning_search, "attempt", None)
-    monkeypatch.setattr(tuning_final, "evaluate", None)  # what test said is read, and not asked again
+    monkeypatch.setattr(tuning_verdict, "evaluate", None)  # what test said is read, and not asked again
     again = tune(place / "small.yaml", few, out=study.folder)
     assert again.trials == study.trials
     assert again.report is not None
@@ -316,10 +319,19 @@ def test_a_whole_network_is_trained_as_a_run_would(few: Path, backbone: Model, t
     found = tune(path, few, out=tmp_path / "o")
     assert found.trials[0].state == "complete", found.trials[0].message
     assert found.trials[0].values[1] == found.trials[0].params["network.embedding_dim"]
-    assert (tmp_path / "o" / "trial_0" / "model").is_dir()
-    if found.report is not None:
-        note = "1 setting was tried: 1 to the end. Chosen as the best of them on validation"
-        assert note in Page((tmp_path / "o" / "trial_0" / "report.html").read_text()).words("training")
+    assert found.report is not None
+    note = "1 setting was tried: 1 to the end. Chosen as the best of them on validation"
+    words = Page((tmp_path / "o" / "trial_0" / "report.html").read_text()).words("training")
+    assert note in words
+    assert "trained again on train and val" in words
+    assert "No threshold was chosen" in words
+    assert found.model is not None
+    assert found.model.threshold is None
+    table = ImageTable.read(tmp_path / "o" / "split.parquet")
+    facts, best = found.model.facts["training"], found.trials[0]
+    assert facts["images"] == len(table) - len(table.select("test"))
+    assert facts["epochs"] == best.epochs
+    assert not (tmp_path / "o" / "trial_0" / "checkpoints" / "best.ckpt").exists()
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,15 @@ from lookalike.runfile import load_config
 from lookalike.tables.splits import split_table
 from lookalike.tables.table import ImageTable
 from lookalike.training import tuning, tuning_final, tuning_folder, tuning_search
-from lookalike.training.claim import claim
+from lookalike.training.build import Built
+from lookalike.training.settled import Settled
 from lookalike.training.tuning import tune
-from lookalike.training.tuning_final import Final, Judged, train_finally
+from lookalike.training.tuning_final import Final, train_finally
 from lookalike.training.tuning_folder import make_folder
 from lookalike.training.tuning_material import Material
 from lookalike.training.tuning_store import check_content, count_judged
 from lookalike.training.tuning_trial import Attempt, known_figures
+from lookalike.training.tuning_verdict import Judged, kept_verdict
 from small_study import STUDY, write_study
 
 
@@ -36,11 +38,11 @@ def quick(backbone: Model, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     def attempt(settings: Any, *_: Any, **__: Any) -> Attempt:
         value = 0.5 + settings.training.learning_rate
-        return Attempt(1, figures=dict.fromkeys(known_figures(), value))
+        return Attempt(Settled(1), figures=dict.fromkeys(known_figures(), value))
 
     def final(_config: Any, _material: Any, *, folder: Path, **_: Any) -> Final:
         folders.append(folder)
-        return Final(folder, backbone, None, "train and val")
+        return Final(folder, backbone, None)
 
     monkeypatch.setattr(tuning_search, "attempt", attempt)
     monkeypatch.setattr(tuning, "train_finally", final)
@@ -144,7 +146,7 @@ def finish(folder: Path, few: Path, **changes: Any) -> Callable[[], Final]:
     path.write_text(yaml.safe_dump({"name": "run", "split": STUDY["split"], **changes}))
     config = load_config(path)
     table = split_table(ImageTable.read(few), config.split, seed=config.seed).table
-    options: dict[str, Any] = {"epochs": 1, "solved": {}, "note": "", "watcher": SILENT}
+    options: dict[str, Any] = {"settled": Settled(1), "note": "", "watcher": SILENT}
     return lambda: train_finally(config, Material(table), folder=folder / "trial_0", **options)
 
 
@@ -153,18 +155,17 @@ def test_a_model_of_other_settings_is_not_taken_for_this_one(
 ) -> None:
     trained: list[str] = []
 
-    def head(config: Any, material: Material, folder: Path, **_: Any) -> tuple[Model, None]:
-        folder.mkdir()
-        claim(folder, config, material.table)
+    def head(_config: Any, _material: Material, folder: Path, **_: Any) -> Built:
         trained.append(folder.name)
-        return backbone, None
+        return Built(backbone)
 
     class Stored:
         @staticmethod
         def load(_: Path) -> Model:
             return backbone
 
-    monkeypatch.setattr(tuning_final, "_head", head)
+    monkeypatch.setattr(tuning_final, "_head_on_both", head)
+    monkeypatch.setattr(tuning_final, "judge_built", lambda *_, **__: Judged(None))
     monkeypatch.setattr(tuning_final, "Model", Stored)
     first = finish(tmp_path, few, seed=1)
     assert [first().folder.name, first().folder.name] == ["trial_0", "trial_0"]
@@ -173,8 +174,11 @@ def test_a_model_of_other_settings_is_not_taken_for_this_one(
     assert trained == ["trial_0", "trial_0_2"]
     shares = {"split": {**STUDY["split"], "val": 0.3, "test": 0.2}}
     assert finish(tmp_path, few, seed=1, **shares)().folder.name == "trial_0_3"
-    assert json.loads((tmp_path / "trial_0" / "test.json").read_text()) == {"report": None}
-    assert Judged(None) == tuning_final._kept(tmp_path / "trial_0")
+    assert json.loads((tmp_path / "trial_0" / "test.json").read_text()) == {
+        "report": None,
+        "attributes": {},
+    }
+    assert Judged(None) == kept_verdict(tmp_path / "trial_0")
 
 
 def test_features_that_were_not_used_for_longest_give_way() -> None:

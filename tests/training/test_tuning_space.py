@@ -92,6 +92,8 @@ def test_recipes_are_study_files(recipe: str) -> None:
         ({"seed": [0, 1]}, "a key cannot be searched - .*to choose a seed is to choose luck"),
         ({"split__train": [0.5, 0.6]}, "a key cannot be searched - .*cannot be compared"),
         ({"name": ["a"]}, "a key cannot be searched"),
+        ({"attributes": [None, {}]}, "a key cannot be searched - .*answer other questions"),
+        ({"attributes.names": [["red"]]}, "a key cannot be searched - .*answer other questions"),
         ({"batches__classes": [8]}, r"a key is searched and stays - .*batches\.classes"),
         ({"loss": [{"name": "multi_similarity"}], "loss__margin": [0.1]}, r"lies in another.*loss\.margin"),
     ],
@@ -116,7 +118,6 @@ def test_spaces_that_do_not_fit_are_refused(tmp_path: Path, spaces: dict[str, An
             r"study\.pruner - saw 'medain', wanted median or hyperband or none",
         ),
         ({"study": 3}, "study - saw 3"),
-        ({"attributes": {}}, "a study compares by labels"),
         ({"training": {"epochs": 0}}, r"training\.epochs - saw 0"),
     ],
     ids=str,
@@ -124,6 +125,16 @@ def test_spaces_that_do_not_fit_are_refused(tmp_path: Path, spaces: dict[str, An
 def test_a_file_that_is_no_study_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_study(write_study(tmp_path, **changes))
+
+
+def test_a_study_by_attributes_searches_what_training_by_attributes_has(tmp_path: Path) -> None:
+    sections = {"batches": None, "network": {"head": "linear"}, "attributes": {}}
+    file = load_study(write_study(tmp_path, **sections, search={"attributes.margin": [0.1, 0.2]}))
+    assert file.by_attributes
+    assert file.study.objective == ("map",)
+    named = {**sections, "search": {"attributes.margin": [0.1, 0.2]}, "study": {"objective": "map_one"}}
+    assert load_study(write_study(tmp_path, **named)).study.objective == ("map_one",)
+    assert load_study(write_study(tmp_path)).study.objective == ("map@r",)
 
 
 def test_the_file_itself_is_read_like_a_run_file(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def tune(
             study, data, out=out, trials=trials, timeout=timeout, jobs=jobs, storage=storage,
             overrides=overrides or (), watcher=talk,
         )  # fmt: skip
-    put("\n".join(study_lines(found.trials, found.objectives, report=found.report, folder=found.folder)))
+    figures = found.report.figures if found.report else found.attributes
+    put("\n".join(study_lines(found.trials, found.objectives, figures=figures, folder=found.folder)))
     if found.best is None:
         raise typer.Exit(NOTHING)

@@ -40,7 +40,9 @@ class Trial:
         values: one an objective; of a trial that was not finished, empty.
         course: epoch, from 1, to the figure on validation after it.
         epochs: after how many the network was kept; 0: as it began, or a head that is solved.
-        solved: the settings of a solved head, or start: power, shrinkage, fill and map_at_r.
+        solved: the settings of a solved head, or start: power, shrinkage, fill and map_at_r; by attributes
+            power, shrinkage and map.
+        refitted: of a head that was solved once more in the end, and kept; else empty.
         seconds: how long it took; None while it runs.
         message: why it failed.
         figures: every figure on validation.
@@ -55,6 +57,7 @@ class Trial:
     course: Mapping[int, float] = field(default_factory=dict)
     epochs: int = 0
     solved: Mapping[str, float] = field(default_factory=dict)
+    refitted: Mapping[str, float] = field(default_factory=dict)
     seconds: float | None = None
     message: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure as Plot
 from lookalike.errors import EvaluationError
 from lookalike.files import write_atomically
 from lookalike.presenting import plots, plots_tuning, plots_tuning_keys
+from lookalike.presenting.attribute_wording import TITLES
 from lookalike.presenting.report import render
 from lookalike.presenting.trials import (
     Objective,
@@ -28,12 +29,13 @@ from lookalike.presenting.trials import (
     keys_of,
     shown,
 )
-from lookalike.records import Report
+from lookalike.records import Figure, Report
 
 ENOUGH = 20  # finished trials from which importances are more than hints
 MOST_KEYS = 4  # of which pairs are drawn as surfaces
 MOST_TRIALS = 500  # of the table
 FIGURES = ("recall@1", "map@r", "roc_auc")
+BY_ATTRIBUTES = tuple(f"{name}_{kind}" for kind in TITLES for name in ("map", "precision@1"))
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,11 @@ class StudyPage:
     Attributes:
         title: the study's name.
         importances: objective's name, or "duration", to key to share; no key where nothing is known.
-        report: figures on test of the best settings, trained once more; None: there are none.
+        report: figures on test of the best settings, trained once more; None: there are none, or those of
+            `attributes`: of a study by attributes, name to figure.
         judged: how many models of this study test has judged, that one among them.
         learned: what that model learned from, as it shall be printed; folder: the name of its folder.
+        course: name of the figure that trials were judged by after every epoch.
         recipe: the best settings as a run file; notes: what else to say, in sentences.
     """
 
@@ -54,12 +58,19 @@ class StudyPage:
     trials: Sequence[Trial]
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     report: Report | None = None
+    attributes: Mapping[str, Figure] = field(default_factory=dict)
     judged: int = 0
     learned: str = ""
+    course: str = "map@r"
     folder: str = ""
     recipe: str = ""
     notes: Sequence[str] = ()
     created: str = ""
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """On test; empty where there are none."""
+        return self.report.figures if self.report else self.attributes
 
     @property
     def best(self) -> Trial | None:
@@ -108,12 +119,16 @@ def best_in_words(trials: Sequence[Trial], objectives: Sequence[Objective]) -> s
 
 
 def study_lines(
-    trials: Sequence[Trial], objectives: Sequence[Objective], *, report: Report | None, folder: Path
+    trials: Sequence[Trial],
+    objectives: Sequence[Objective],
+    *,
+    figures: Mapping[str, Figure],
+    folder: Path,
 ) -> list[str]:
     """What a study has found, for a person.
 
     Args:
-        report: on test.
+        figures: on test; empty: there are none.
         folder: of the study.
     """
     lines = [tried_in_words(trials), best_in_words(trials, objectives)]
@@ -121,19 +136,19 @@ def study_lines(
     if best is None:
         return lines
     lines += [f"  {key}: {shown(value)}" for key, value in best.params.items()]
-    if report is not None:
+    if figures:
         lines.append("Trained again and judged once on test, where the best does not look better than it is:")
-        for name in told_figures(report, objectives):
-            figure = report.figures[name]
+        for name in told_figures(figures, objectives):
+            figure = figures[name]
             lines.append(f"  {name} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})")
     lines.append(f"Settings: {folder / 'best.yaml'}")
     return [*lines, f"Report: {folder / 'report.html'}"]
 
 
-def told_figures(report: Report, objectives: Sequence[Objective]) -> list[str]:
+def told_figures(figures: Mapping[str, Figure], objectives: Sequence[Objective]) -> list[str]:
     """The few figures on test that say most: what was searched for, and those that everybody knows."""
-    names = dict.fromkeys([*(goal.name for goal in objectives), *FIGURES])
-    return [name for name in names if name in report.figures]
+    names = dict.fromkeys([*(goal.name for goal in objectives), *FIGURES, *BY_ATTRIBUTES])
+    return [name for name in names if name in figures]
 
 
 def render_study(page: StudyPage) -> str:
@@ -147,7 +162,7 @@ def render_study(page: StudyPage) -> str:
         tried=tried_in_words(page.trials),
         front={trial.number for trial in front(page.trials, page.objectives)},
         keys=keys_of(page.trials),
-        told=told_figures(page.report, page.objectives) if page.report else [],
+        told=told_figures(page.figures, page.objectives),
         shown=shown,
         figure=figure_shown,
         duration=duration_shown,
@@ -172,7 +187,6 @@ def drawings(page: StudyPage) -> list[Drawing]:
     shares = dict(page.importances.get(goal.name, {}))
     keys = sorted(shares, key=lambda key: -shares[key])[:MOST_KEYS] or None
     best = page.best.number if page.best else None
-    course = "recall@1" if goal.name == "recall@1" else "map@r"
     count = len(finished(trials))
     hints = f" These are hints: {count} finished trials are few." if count < ENOUGH else ""
     several = [
@@ -185,7 +199,7 @@ def drawings(page: StudyPage) -> list[Drawing]:
         Drawing("history", "Optimisation history", "What each trial reached, and the best until then.",
                 lambda: plots_tuning.optimisation_history(trials, goal)),
         Drawing("intermediate", "Intermediate values", "Each trial over its epochs; dashed ones were pruned.",
-                lambda: plots_tuning.intermediate_values(trials, name=course, best=best)),
+                lambda: plots_tuning.intermediate_values(trials, name=page.course, best=best)),
         Drawing("importances", "Importances",
                 f"Which keys tell the trials that are best by {goal.name} from the rest, as shares.{hints}",
                 lambda: plots_tuning.importances(shares, of=goal.name)),

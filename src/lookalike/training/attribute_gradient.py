@@ -23,8 +23,10 @@ from lookalike.training.attribute_solve import SharedSpace, mean_of_kinds, score
 from lookalike.training.backbones import Features
 from lookalike.training.export import export_features, named_weights, sample_pixels
 from lookalike.training.gradient import check_sizes
+from lookalike.training.keeping import Told, heard_by
 from lookalike.training.network import AnyHead, Head, Network, make_head
 from lookalike.training.optimisers import unfreeze
+from lookalike.training.settled import Settled
 from lookalike.training.side import Trained
 from lookalike.training.sources import FeatureSource, PictureSource
 from lookalike.training.trainer import (
@@ -48,10 +50,12 @@ def train_pair(
     *,
     resume: bool,
     watcher: Watcher,
+    until: int | None = None,
 ) -> Pair:
     """Train both branches and return the state that was best on val, the start included.
 
     Args:
+        until: train for so many epochs and return what there is then; val is not looked at. 0: the start.
         start: the closed form that both sides begin as; None: random weights.
     """
     torch.manual_seed(config.seed)
@@ -69,11 +73,17 @@ def train_pair(
     learner = AttributeLearner(
         images, branch, config, train=(sources[0], train.values), val=(sources[1], val.values)
     )
-    scores = _fit(learner, folder, resume=resume, watcher=watcher)
-    notes = tuple(remarks(learner.history, learner.start or 0.0))
+    if until is None:
+        scores = _fit(learner, folder, resume=resume, watcher=watcher)
+        notes = tuple(remarks(learner.history, learner.start or 0.0))
+    else:
+        scores = {}
+        _run(learner, folder, resume=resume, watcher=watcher, until=until)
+        notes = (f"Trained {len(learner.history)} epochs, as was settled before: val was learned from.",)
     for sentence in notes:
         watcher.say(sentence)
-    trained = replace(_trained(images, head, branch, learner, config), notes=notes)
+    kept = Settled(epochs=_kept_after(learner) if until is None else until)
+    trained = replace(_trained(images, head, branch, learner, config), notes=notes, settled=kept)
     return Pair(trained, branch.as_graph(), learner.embed, scores)
 
 
@@ -127,23 +137,41 @@ def _fit(learner: AttributeLearner, folder: Path, *, resume: bool, watcher: Watc
     before = copy.deepcopy(learner.state_dict())
     start_scores = _judge(learner)
     learner.start = mean_of_kinds(start_scores)
-    last = folder / "checkpoints" / "last.ckpt"
-    with quiet(), interruptible(), steady(learner.network, learner.config):
-        trainer = make_trainer(
-            learner.config,
-            folder,
-            [Reporter(folder, watcher.stage("train"))],
-            fine_tuned=isinstance(learner.network, Network),
-            monitor=MONITOR,
-        )
-        trainer.fit(learner, ckpt_path=str(last) if resume and last.exists() else None, weights_only=True)
+    _run(learner, folder, resume=resume, watcher=watcher)
     best = max((row[MONITOR] for row in learner.history), default=-1.0)
     if best > learner.start:
         path = folder / "checkpoints" / "best.ckpt"
         before = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
     learner.load_state_dict(before)
-    learner.cpu().to(memory_format=torch.contiguous_format).eval()
     return _judge(learner) if best > learner.start else start_scores
+
+
+def _run(
+    learner: AttributeLearner, folder: Path, *, resume: bool, watcher: Watcher, until: int | None = None
+) -> None:
+    """Let the epochs pass; the learner is left as the last one made it."""
+    last, heard = folder / "checkpoints" / "last.ckpt", heard_by(watcher)
+    told = [] if heard is None else [Told(heard)]
+    with quiet(), interruptible(), steady(learner.network, learner.config):
+        trainer = make_trainer(
+            learner.config,
+            folder,
+            [Reporter(folder, watcher.stage("train")), *told],
+            fine_tuned=isinstance(learner.network, Network),
+            monitor=MONITOR,
+            until=until,
+        )
+        if until != 0:
+            path = str(last) if resume and last.exists() else None
+            trainer.fit(learner, ckpt_path=path, weights_only=True)
+    learner.cpu().to(memory_format=torch.contiguous_format).eval()
+
+
+def _kept_after(learner: AttributeLearner) -> int:
+    """After how many epochs the branches are what they are; 0: as they began."""
+    scores = [row[MONITOR] for row in learner.history]
+    best = max(scores, default=-1.0)
+    return scores.index(best) + 1 if learner.start is not None and best > learner.start else 0
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ for training by gradient.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -27,8 +27,10 @@ from lookalike.training.attribute_solve import (
     indicators,
     prototypes,
     score,
+    solve_attributes,
 )
 from lookalike.training.graph import HeadGraph
+from lookalike.training.settled import Settled
 from lookalike.training.side import Side, Trained
 
 PROBES = 64  # queries of each kind that the export is checked on
@@ -43,26 +45,28 @@ def train_attributes(
     folder: Path,
     resume: bool,
     watcher: Watcher,
+    settled: Settled | None = None,
 ) -> Trained:
     """Solve or train the space that a run file asks for.
 
     Args:
         plain: [n, D] untrained features of the training pictures, for the baseline.
         folder, resume: the run folder of a training by gradient, and whether to go on with it.
+        settled: what was chosen before; then val is not looked at. None: choose on val.
 
     Raises:
         TableError: there are no attributes to learn, or one that was named cannot be.
     """
     names, left_out = learnable(train.table, config.attributes or AttributeConfig())
     sides = AttributeSide.of(train, names), AttributeSide.of(val, names)
-    start, attempts = _start(config, *sides)
+    start, attempts = _start(config, *sides, options=settled.solved if settled else {})
     notes = (*left_out_in_words(left_out), *_solved_in_words(start, attempts, attributes=len(names)))
     for note in notes:
         watcher.say(note)
     if config.network.resolved_head == "closed_form" and start is not None:
-        pair = _solved(start, sides[1])
+        pair = _solved(start, sides[1], judged=settled is None)
     else:
-        pair = _by_gradient(config, *sides, start, folder, resume=resume, watcher=watcher)
+        pair = _by_gradient(config, *sides, start, folder, resume=resume, watcher=watcher, settled=settled)
     used = np.isin(train.table.ids, sides[0].side.table.ids)
     probes = _probes(sides[1].values)
     branch = TrainedBranch(
@@ -77,16 +81,21 @@ def train_attributes(
             "val_map": dict(pair.scores),
         },
     )
-    return replace(pair.trained, attributes=branch, notes=(*notes, *pair.trained.notes))
+    chosen = replace(pair.trained.settled, solved=_best_options(attempts))
+    return replace(pair.trained, attributes=branch, notes=(*notes, *pair.trained.notes), settled=chosen)
 
 
 def _start(
-    config: RunConfig, train: AttributeSide, val: AttributeSide
+    config: RunConfig, train: AttributeSide, val: AttributeSide, *, options: Mapping[str, float]
 ) -> tuple[SharedSpace | None, Sequence[Attempt]]:
-    """The closed form, where the run file begins with it."""
+    """The closed form, where the run file begins with it; by options that were chosen before, or on val."""
     if config.attribute_start != "closed_form":
         return None, ()
     network = config.network
+    if options:
+        dim = network.embedding_dim or train.values.shape[1]
+        chosen = {name: options[name] for name in ("power", "shrinkage")}
+        return solve_attributes(train.side.features, train.values, dim=dim, **chosen), ()
     return choose_attributes(
         train.side.features,
         train.values,
@@ -101,7 +110,7 @@ def _start(
 def _solved_in_words(
     space: SharedSpace | None, attempts: Sequence[Attempt], *, attributes: int
 ) -> tuple[str, ...]:
-    if space is None:
+    if space is None or not attempts:
         return ()
     best = max(attempts, key=lambda attempt: attempt.map)
     return (
@@ -110,7 +119,12 @@ def _solved_in_words(
     )
 
 
-def _solved(space: SharedSpace, val: AttributeSide) -> Pair:
+def _best_options(attempts: Sequence[Attempt]) -> dict[str, float]:
+    best = max(attempts, key=lambda attempt: attempt.map, default=None)
+    return {} if best is None else asdict(best)
+
+
+def _solved(space: SharedSpace, val: AttributeSide, *, judged: bool) -> Pair:
     image, graph = space.image, space.branch()
     head = HeadGraph(image.power, [(image.weight, image.bias)])
     weights = {
@@ -119,7 +133,7 @@ def _solved(space: SharedSpace, val: AttributeSide) -> Pair:
         "head.last.bias": image.bias,
     }
     branch = {"attributes.last.weight": np.ascontiguousarray(space.attributes.T)}
-    scores = score(head.apply(val.side.features), val.values, graph.apply)
+    scores = score(head.apply(val.side.features), val.values, graph.apply) if judged else {}
     return Pair(Trained(head, {**weights, **branch}), graph, graph.apply, scores)
 
 
@@ -132,12 +146,14 @@ def _by_gradient(
     *,
     resume: bool,
     watcher: Watcher,
+    settled: Settled | None,
 ) -> Pair:
     try:
         from lookalike.training.attribute_gradient import train_pair
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", extra="train") from error
-    return train_pair(config, train, val, start, folder, resume=resume, watcher=watcher)
+    until = settled.epochs if settled else None
+    return train_pair(config, train, val, start, folder, resume=resume, watcher=watcher, until=until)
 
 
 def _probes(values: Values) -> Values:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,16 @@ from lookalike.records import Alarm, Floats, PairHistogram, Pixels, Skipped, Wat
 from lookalike.tables.table import ImageTable
 from lookalike.training.alarms import MONITOR
 from lookalike.training.attributes import train_attributes
-from lookalike.training.closed_form import Candidate, LinearHead, choose
+from lookalike.training.closed_form import Candidate, LinearHead
 from lookalike.training.features import table_features
 from lookalike.training.folder import check_parity, making, model_facts
 from lookalike.training.graph import HeadGraph, grow_head, load_graph
-from lookalike.training.material import all_samples, limited, with_categories, with_views
+from lookalike.training.material import limited, with_categories, with_views
 from lookalike.training.preflight import check_lengths, check_stages
 from lookalike.training.processes import check_several, is_first
+from lookalike.training.settled import Settled, best_options, with_val
 from lookalike.training.side import Side, Trained
+from lookalike.training.starting import closed_form_start, closed_form_weights, solved_in_words
 
 PARITY_PICTURES = 16
 MODEL, BASELINE = "model", "baseline"
@@ -51,6 +53,7 @@ class Built:
         similarities: one an epoch, split ("train", "val") to the similarities of its pairs.
         notes: what a training by gradient brought, in sentences.
         start: metric to its value before the first epoch, where that is known.
+        settled: what was chosen on val.
     """
 
     model: Model
@@ -61,12 +64,18 @@ class Built:
     similarities: Sequence[Mapping[str, PairHistogram]] = ()
     notes: tuple[str, ...] = ()
     start: Mapping[str, float] = field(default_factory=dict)
+    settled: Settled = field(default_factory=Settled)
 
 
 def build(
-    table: ImageTable, config: RunConfig, *, folder: Path, resume: bool, created: str, watcher: Watcher
-) -> Built:
+    table: ImageTable, config: RunConfig, *, folder: Path, resume: bool, created: str, watcher: Watcher,
+    settled: Settled | None = None,
+) -> Built:  # fmt: skip
     """Train what the config asks for and export it to folder/model.
+
+    Args:
+        settled: what was chosen on val before: nothing is left to choose, and train and val are both learned
+            from. None: learn from train, choose on val.
 
     Raises:
         ModelError: a backbone's weights cannot be had, or the export does not compute what was trained.
@@ -77,22 +86,20 @@ def build(
     backbone = untrained(feature_spec(learned), say=watcher.say)
     check_lengths(config, feature_dim=backbone.dim)
     check_stages(config)
-    labelled = config.attributes is None
-    train = side_of(backbone, table, "train", watcher, labelled=labelled)
-    val = side_of(backbone, table, "val", watcher, labelled=labelled)
-    train = limited(train, config.batches, seed=config.seed) if labelled else train
-    train = with_views(with_categories(train, config.batches), backbone, config, folder, watcher)
-    start, candidates = closed_form_start(learned, train, val)
+    learned_from = table if settled is None else with_val(table)
+    train, val = _sides(config, backbone, learned_from, folder, watcher, judged=settled is None)
+    start, candidates = closed_form_start(learned, train, val, options=settled.solved if settled else {})
     if config.attributes is not None:
-        trained = _by_attributes(config, train, val, table, folder, resume=resume, watcher=watcher)
+        trained = _by_attributes(
+            config, train, val, learned_from, folder, resume=resume, watcher=watcher, settled=settled
+        )
     elif config.network.resolved_head == "closed_form":
         assert start is not None  # noqa: S101 - this head is always solved
-        note = _solved(candidates)
-        watcher.say(note)
-        graph = HeadGraph(start.power, [(start.weight, start.bias)])
-        trained = Trained(graph, closed_form_weights(start), notes=(note,))
+        trained = _solved(start, solved_in_words(candidates, settled), watcher)
     else:
-        trained = _by_gradient(config, train, val, start, folder, resume=resume, watcher=watcher)
+        trained = _by_gradient(
+            config, train, val, start, folder, resume=resume, watcher=watcher, settled=settled
+        )
     facts = {
         "classes": len(np.unique(train.labels)),
         "images": len(train.labels),
@@ -105,10 +112,28 @@ def build(
     if trained.history:
         _meet()
     model = Model.load(folder / MODEL)
-    skipped = train.skipped + val.skipped
     course = trained.alarms, trained.similarities, trained.notes
     before = {} if trained.start is None else {MONITOR: trained.start}
-    return Built(model, trained.history, candidates, skipped, *course, before)
+    chosen = replace(trained.settled, solved=best_options(candidates)) if candidates else trained.settled
+    skipped = tuple(dict.fromkeys(train.skipped + val.skipped))
+    return Built(model, trained.history, candidates, skipped, *course, before, chosen)
+
+
+def _sides(
+    config: RunConfig, backbone: Model, table: ImageTable, folder: Path, watcher: Watcher, *, judged: bool
+) -> tuple[Side, Side]:
+    """What is learned from and, where anything is judged on it, val; else the same again."""
+    labelled = config.attributes is None
+    train = side_of(backbone, table, "train", watcher, labelled=labelled)
+    val = side_of(backbone, table, "val", watcher, labelled=labelled) if judged else train
+    train = limited(train, config.batches, seed=config.seed) if labelled else train
+    return with_views(with_categories(train, config.batches), backbone, config, folder, watcher), val
+
+
+def _solved(head: LinearHead, note: str, watcher: Watcher) -> Trained:
+    watcher.say(note)
+    graph = HeadGraph(head.power, [(head.weight, head.bias)])
+    return Trained(graph, closed_form_weights(head), notes=(note,))
 
 
 def feature_spec(config: RunConfig) -> dict[str, Any]:
@@ -156,43 +181,6 @@ def _meet() -> None:
     wait_for_all()
 
 
-def closed_form_start(
-    config: RunConfig, train: Side, val: Side
-) -> tuple[LinearHead | None, Sequence[Candidate]]:
-    """The solved head that a run begins with, or is, and what was tried for it; None: it begins otherwise."""
-    network = config.network
-    if network.resolved_start != "closed_form" or config.attributes is not None:
-        return None, ()
-    features, labels = all_samples(train)
-    return choose(
-        features,
-        labels,
-        val.features,
-        val.labels,
-        dim=network.embedding_dim or train.features.shape[1],
-        powers=network.powers,
-        shrinkages=network.shrinkages,
-        val_identity=val.identity,
-    )
-
-
-def _solved(candidates: Sequence[Candidate]) -> str:
-    best = max(candidates, key=lambda tried: tried.map_at_r)
-    settings = f"power {best.power:g} and shrinkage {best.shrinkage:g}"
-    return (
-        f"Solved the head in closed form on the processor: MAP@R {best.map_at_r:.3f} on val with {settings}."
-    )
-
-
-def closed_form_weights(head: LinearHead) -> dict[str, Floats]:
-    """Under the names that the torch head gives them."""
-    return {
-        "head.power": np.array(head.power, np.float32),
-        "head.last.weight": np.ascontiguousarray(head.weight.T),
-        "head.last.bias": head.bias,
-    }
-
-
 def _by_gradient(
     config: RunConfig,
     train: Side,
@@ -202,12 +190,15 @@ def _by_gradient(
     *,
     resume: bool,
     watcher: Watcher,
+    settled: Settled | None,
 ) -> Trained:
     try:
         from lookalike.training.gradient import train_by_gradient
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", extra="train") from error
-    return train_by_gradient(config, train, val, start, folder, resume=resume, watcher=watcher)
+    return train_by_gradient(
+        config, train, val, start, folder, resume=resume, watcher=watcher, settled=settled
+    )
 
 
 def _by_attributes(
@@ -219,12 +210,15 @@ def _by_attributes(
     *,
     resume: bool,
     watcher: Watcher,
+    settled: Settled | None,
 ) -> Trained:
     if config.network.is_plain:
         plain = train.features
     else:
         plain = side_of(untrained(_plain_spec(config)), table, "train", watcher, labelled=False).features
-    return train_attributes(config, train, val, plain=plain, folder=folder, resume=resume, watcher=watcher)
+    return train_attributes(
+        config, train, val, plain=plain, folder=folder, resume=resume, watcher=watcher, settled=settled
+    )
 
 
 def export_model(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from torch import nn
 from lookalike.config import RunConfig
 from lookalike.models.model import GRAPH
 from lookalike.records import Floats, Watcher
-from lookalike.training.alarms import MONITOR
 from lookalike.training.backbones import Features
 from lookalike.training.closed_form import LinearHead
 from lookalike.training.export import export_features, named_weights, sample_pixels
@@ -24,11 +23,13 @@ from lookalike.training.keeping import heard_by
 from lookalike.training.network import AnyHead, Head, Network, make_head
 from lookalike.training.optimisers import unfreeze
 from lookalike.training.processes import is_first
-from lookalike.training.refit import refit
+from lookalike.training.refit import refit, refit_as
+from lookalike.training.settled import Settled
 from lookalike.training.side import Side, Trained
 from lookalike.training.sizing import fitting
-from lookalike.training.sources import FeatureSource, PictureSource
+from lookalike.training.sources import FeatureSource, PictureSource, Source
 from lookalike.training.trainer import Fitted, fit, history_columns
+from lookalike.training.until import fit_until
 
 
 def train_by_gradient(
@@ -40,23 +41,51 @@ def train_by_gradient(
     *,
     resume: bool,
     watcher: Watcher,
+    settled: Settled | None = None,
 ) -> Trained:
-    """Train a head on cached features, or on pictures where they change (augmented or fine-tuned)."""
+    """Train a head on cached features, or on pictures where they change (augmented or fine-tuned).
+
+    Args:
+        settled: what was chosen before; then val is not looked at. None: choose on val.
+    """
     torch.manual_seed(config.seed)
     head = make_head(config.learned.network, inputs=train.features.shape[1], start=start)
     if config.network.frozen and (config.augment is None or train.views is not None):
         source = FeatureSource(train.features, train.labels, train.views, train.categories)
         judged = FeatureSource(val.features, val.labels, identity=val.identity)
-        fitted = fit(head, config, train=source, val=judged, folder=folder, resume=resume,
-                     progress=watcher.stage("train"), say=watcher.say, epoch=heard_by(watcher))  # fmt: skip
-        tell(fitted, watcher)
+        fitted = _fitted(
+            head, config, (source, judged), folder, resume=resume, watcher=watcher, settled=settled
+        )
         return _frozen(head, fitted)
-    return _train_on_pictures(config, train, val, head, folder, resume=resume, watcher=watcher)
+    return _train_on_pictures(
+        config, train, val, head, folder, resume=resume, watcher=watcher, settled=settled
+    )
+
+
+def _fitted(
+    network: nn.Module, config: RunConfig, sources: tuple[Source, Source], folder: Path,
+    *, resume: bool, watcher: Watcher, settled: Settled | None,
+) -> Fitted:  # fmt: skip
+    """The network trained, by what val says or for as long as is settled."""
+    progress, heard = watcher.stage("train"), heard_by(watcher)
+    if settled is None:
+        fitted = fit(
+            network, config, train=sources[0], val=sources[1], folder=folder, resume=resume,
+            progress=progress, say=watcher.say, epoch=heard,
+        )  # fmt: skip
+    else:
+        fitted = fit_until(
+            network, config, train=sources[0], folder=folder, epochs=settled.epochs, resume=resume,
+            progress=progress, epoch=heard,
+        )  # fmt: skip
+    tell(fitted, watcher)
+    return fitted
 
 
 def _train_on_pictures(
-    config: RunConfig, train: Side, val: Side, head: AnyHead, folder: Path, *, resume: bool, watcher: Watcher
-) -> Trained:
+    config: RunConfig, train: Side, val: Side, head: AnyHead, folder: Path,
+    *, resume: bool, watcher: Watcher, settled: Settled | None,
+) -> Trained:  # fmt: skip
     torch.manual_seed(config.seed)  # random weights are then those of the exported backbone
     features = Features(config.learned.network, config.preprocess)
     features.requires_grad_(requires_grad=False)
@@ -64,24 +93,19 @@ def _train_on_pictures(
         unfreeze(features, config.training)
     check_sizes(features, config.training.sizes)
     network = Network(features, head)
-    fitted = fit(
-        network,
-        config,
-        train=_pictures(train, config, features, augmented=True),
-        val=_pictures(val, config, features, augmented=False),
-        folder=folder,
-        resume=resume,
-        progress=watcher.stage("train"),
-        say=watcher.say,
-        epoch=heard_by(watcher),
+    sources = (
+        _pictures(train, config, features, augmented=True),
+        _pictures(val, config, features, augmented=False),
     )
-    tell(fitted, watcher)
+    fitted = _fitted(network, config, sources, folder, resume=resume, watcher=watcher, settled=settled)
     if config.network.frozen:
         return _frozen(head, fitted)
     trained = Trained(**_parts(network, _graph(features)), **_course(fitted))
     if not (config.training.refit and config.network.resolved_head == "linear" and is_first()):
         return trained
-    return _solved_again(config, trained, fitted, features=features, train=train, val=val, watcher=watcher)
+    return _solved_again(
+        config, trained, fitted, features=features, train=train, val=val, watcher=watcher, settled=settled
+    )
 
 
 def _graph(features: Features) -> onnx.ModelProto:
@@ -112,16 +136,24 @@ def _solved_again(
     train: Side,
     val: Side,
     watcher: Watcher,
+    settled: Settled | None,
 ) -> Trained:
     """The head solved on what was learned, where it does better on validation than the one that was trained.
 
-    A head that learned through the last map alone is replaced in any case: only the other sees all.
+    A head that learned through the last map alone is replaced in any case: only the other sees all. Where it
+    is settled which one is kept, val is not asked.
     """
+    if settled is not None and not settled.refitted:
+        return trained
     whole, graph = features, trained.features_graph
     if config.learned is not config:
         whole = Features(config.network, config.preprocess)
         whole.backbone.load_state_dict(features.backbone.state_dict())
         graph = _graph(whole)
+    if settled is not None:
+        options = settled.refitted
+        solved = refit_as(graph, whole.preprocess, config, train=train, options=options, watcher=watcher)
+        return replace(trained, **_parts(Network(whole, Head.from_closed_form(solved)), graph))
     found = refit(graph, whole.preprocess, config, train=train, val=val, watcher=watcher)
     better = whole is not features or found.map_at_r > fitted.best
     note = (
@@ -133,7 +165,8 @@ def _solved_again(
     if not better:
         return trained
     network = Network(whole, Head.from_closed_form(found.head))
-    return replace(trained, **_parts(network, graph))
+    chosen = replace(trained.settled, refitted=asdict(found.candidate))
+    return replace(trained, **_parts(network, graph), settled=chosen)
 
 
 def _parts(network: Network, graph: onnx.ModelProto) -> dict[str, Any]:
@@ -178,7 +211,9 @@ def _course(fitted: Fitted) -> dict[str, Any]:
     """How the training went, for the record."""
     history = history_columns(fitted.history)
     course = {"alarms": fitted.alarms, "similarities": fitted.similarities}
-    return {"history": history, "notes": notes_of(fitted), "start": fitted.start, **course}
+    start = fitted.start if fitted.judged else None
+    settled = Settled(epochs=fitted.epochs)
+    return {"history": history, "notes": notes_of(fitted), "start": start, "settled": settled, **course}
 
 
 def _prefixed(prefix: str, head: AnyHead) -> dict[str, Floats]:
@@ -194,8 +229,9 @@ def tell(fitted: Fitted, watcher: Watcher) -> None:
 def notes_of(fitted: Fitted) -> tuple[str, ...]:
     """What a training brought on validation, in sentences."""
     ran = f"Trained {len(fitted.history)} epochs on {fitted.device}."
-    if fitted.best <= fitted.start:
+    if not fitted.judged:
+        return ran, "Its length was settled before: val was learned from, and chose nothing."
+    if fitted.epochs == 0:
         kept = f"No epoch was better on val than the start (MAP@R {fitted.start:.3f}): the start is kept."
         return ran, kept
-    best = max(range(len(fitted.history)), key=lambda epoch: fitted.history[epoch][MONITOR])
-    return ran, f"Val MAP@R rose from {fitted.start:.4f} to {fitted.best:.4f}: epoch {best + 1} is kept."
+    return ran, f"Val MAP@R rose from {fitted.start:.4f} to {fitted.best:.4f}: epoch {fitted.epochs} is kept."

@@ -11,7 +11,7 @@ import pytorch_lightning as lightning
 from torch import nn
 
 from lookalike.config import RunConfig
-from lookalike.training.keeping import EpochEnd, Kept, Told
+from lookalike.training.keeping import EpochEnd, Kept, Told, patience_of
 from lookalike.training.optimisers import choose_precision
 from lookalike.training.sources import Source
 from lookalike.training.trainer import (
@@ -20,7 +20,6 @@ from lookalike.training.trainer import (
     fitted_of,
     interruptible,
     new_learner,
-    patience_of,
     quiet,
 )
 

@@ -1,12 +1,14 @@
 """The head once more, in closed form, on the features that fine-tuning has made.
 
 The exported features of a fine-tuned backbone enter; the solved head and what it reaches on validation leave.
-Whether it is better than the head that was trained is for the caller to see. Needs no torch.
+Whether it is better than the head that was trained is for the caller to see. Heads are solved here too with
+options that were chosen before. Needs no torch.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +21,19 @@ from lookalike.models.embedding import embed_table
 from lookalike.models.model import GRAPH, Model, write_facts
 from lookalike.pictures.preprocess import Preprocess
 from lookalike.records import Watcher
-from lookalike.training.closed_form import LinearHead, choose
+from lookalike.training.closed_form import Candidate, LinearHead, choose
 from lookalike.training.folder import model_facts
 from lookalike.training.side import Side
+from lookalike.training.starting import solve_as
 
 
 @dataclass(frozen=True)
 class Refitted:
-    """A head, and its mean MAP@R on validation, in [0, 1]."""
+    """A head, its mean MAP@R on validation, in [0, 1], and the options that reach it."""
 
     head: LinearHead
     map_at_r: float
+    candidate: Candidate
 
 
 def refit(
@@ -51,9 +55,7 @@ def refit(
         EvaluationError: no picture could be used, or validation holds nothing to find.
         TableError: all training labels are equal.
     """
-    with tempfile.TemporaryDirectory() as name:
-        features = _model(graph, preprocess, config, Path(name))
-        known, judged = _embedded(features, train, watcher), _embedded(features, val, watcher)
+    known, judged = _features_of(graph, preprocess, config, (train, val), watcher)
     network = config.network
     head, tried = choose(
         known.features,
@@ -65,7 +67,35 @@ def refit(
         shrinkages=network.shrinkages,
         val_identity=judged.identity,
     )
-    return Refitted(head, max(candidate.map_at_r for candidate in tried))
+    best = max(tried, key=lambda candidate: candidate.map_at_r)
+    return Refitted(head, best.map_at_r, best)
+
+
+def refit_as(
+    graph: onnx.ModelProto,
+    preprocess: Preprocess,
+    config: RunConfig,
+    *,
+    train: Side,
+    options: Mapping[str, float],
+    watcher: Watcher,
+) -> LinearHead:
+    """Solve a head for fine-tuned features with options that were chosen before.
+
+    Args:
+        graph, train: as in `refit`.
+        options: of a `Candidate`.
+    """
+    (known,) = _features_of(graph, preprocess, config, (train,), watcher)
+    return solve_as(config, known, options)
+
+
+def _features_of(
+    graph: onnx.ModelProto, preprocess: Preprocess, config: RunConfig, sides: Sequence[Side], watcher: Watcher
+) -> list[Side]:
+    with tempfile.TemporaryDirectory() as name:
+        features = _model(graph, preprocess, config, Path(name))
+        return [_embedded(features, side, watcher) for side in sides]
 
 
 def _model(graph: onnx.ModelProto, preprocess: Preprocess, config: RunConfig, folder: Path) -> Model:

@@ -14,6 +14,7 @@ from lookalike.tables.roles import pair_exclusions
 from lookalike.tables.table import ImageTable
 from lookalike.training.attribute_export import TrainedBranch
 from lookalike.training.graph import AnyGraph
+from lookalike.training.settled import Settled
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class Trained:
         similarities: one an epoch, split ("train", "val") to the similarities of its pairs.
         attributes: the attribute branch, where pictures were trained by attributes.
         notes: what the training brought, in sentences.
-        start: val map@r before the first epoch; None where there are no epochs.
+        start: val map@r before the first epoch; None where there are no epochs, or val judged none.
+        settled: what was chosen on val.
     """
 
     head: AnyGraph
@@ -77,3 +79,4 @@ class Trained:
     attributes: TrainedBranch | None = None
     notes: tuple[str, ...] = ()
     start: float | None = None
+    settled: Settled = field(default_factory=Settled)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import os
 import tempfile
 import warnings
@@ -22,20 +23,19 @@ import polars as pl
 import pytorch_lightning as lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
-from lookalike.config import RunConfig, TrainingConfig
+from lookalike.config import RunConfig
 from lookalike.errors import ConfigError
 from lookalike.files import write_atomically
 from lookalike.records import SILENT, Alarm, PairHistogram, Progress
 from lookalike.training.alarms import alarms
 from lookalike.training.allocation import kept_memory
-from lookalike.training.checkpoints import Last
 from lookalike.training.distributed import device_options
 from lookalike.training.doctor import Doctor
-from lookalike.training.keeping import EpochEnd, Told
+from lookalike.training.keeping import EpochEnd, Told, keepers_of
 from lookalike.training.learner import MONITOR, History, Learner, score
 from lookalike.training.loggers import OWN_FILE, make_loggers
 from lookalike.training.network import Network
@@ -60,7 +60,8 @@ class Fitted:
     Attributes:
         network: the best on validation, in evaluation mode, on the CPU.
         history: one row an epoch.
-        start, best: val map@r before the first epoch and of the network returned.
+        start, best: val map@r before the first epoch and of the network returned; NaN where val was learned
+            from and judged nothing.
         device: where it ran.
         alarms: what went wrong on the way.
         similarities: one an epoch, split to the similarities of its pairs.
@@ -73,6 +74,19 @@ class Fitted:
     device: str
     alarms: tuple[Alarm, ...] = ()
     similarities: Sequence[Mapping[str, PairHistogram]] = ()
+
+    @property
+    def judged(self) -> bool:
+        """Whether val has chosen the network."""
+        return not math.isnan(self.start)
+
+    @property
+    def epochs(self) -> int:
+        """After how many epochs the network is what it is; 0: as it began."""
+        if not self.judged:
+            return len(self.history)
+        scores = [row[MONITOR] for row in self.history]
+        return scores.index(max(scores)) + 1 if self.best > self.start else 0
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -237,12 +251,14 @@ def make_trainer(
     *,
     fine_tuned: bool,
     monitor: str = MONITOR,
+    until: int | None = None,
 ) -> lightning.Trainer:
     """The loop that a run file asks for.
 
     Args:
         monitor: what the learner logs in every epoch, higher is better: it decides which epoch is kept in
             checkpoints/best.ckpt, and when to stop.
+        until: stop after so many epochs; nothing is judged then.
 
     Raises:
         ConfigError: the device that was asked for is not there.
@@ -254,7 +270,8 @@ def make_trainer(
             max_epochs=training.epochs,
             gradient_clip_val=training.gradient_clip,
             logger=make_loggers(config, folder),
-            callbacks=[*reporters, *_keepers(training, folder / "checkpoints", monitor)],
+            limit_val_batches=1.0 if until is None else 0,
+            callbacks=[*reporters, *keepers_of(training, folder / "checkpoints", monitor, until=until)],
             plugins=[AtomicCheckpoints()],
             **PLAIN,
         )
@@ -266,28 +283,6 @@ def make_trainer(
             wanted="auto, cpu, gpu or mps",
             do="use --set training.device=auto",
         ) from error
-
-
-def _keepers(training: TrainingConfig, folder: Path, monitor: str) -> list[Callback]:
-    """What keeps the best and the last network, and stops when nothing is gained any more."""
-    best = ModelCheckpoint(
-        dirpath=folder,
-        filename="best",
-        monitor=monitor,
-        mode="max",
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    last = Last(folder / "last.ckpt", minutes=training.checkpoint_minutes)
-    return [*patience_of(training, monitor), best, last]
-
-
-def patience_of(training: TrainingConfig, monitor: str = MONITOR) -> list[Callback]:
-    """What stops when nothing is gained any more, where that is asked for."""
-    patience = training.early_stopping_patience
-    if patience is None:
-        return []
-    return [EarlyStopping(monitor, patience=patience, mode="max", check_on_train_epoch_end=True)]
 
 
 def history_columns(history: History) -> Mapping[str, list[float]]:

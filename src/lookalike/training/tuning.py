@@ -7,36 +7,35 @@ best.yaml, report.html and, of the best trial, a run folder with its model. Run 
 from __future__ import annotations
 
 import difflib
-import math
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import filelock
 import yaml
-from optuna.importance import PedAnovaImportanceEvaluator
 
 from lookalike import layouts
 from lookalike.errors import ConfigError, LookalikeError, TableError
 from lookalike.files import write_atomically
 from lookalike.models.model import Model
-from lookalike.presenting.trials import COSTS, Objective, Trial, best_trial, finished, trials_csv
+from lookalike.presenting.trials import COSTS, Objective, Trial, best_trial, trials_csv
 from lookalike.presenting.tuning_page import StudyPage, best_in_words, tried_in_words, write_study
-from lookalike.records import SILENT, Report, Watcher
+from lookalike.records import SILENT, Figure, Report, Watcher
 from lookalike.runfile import parse_config
 from lookalike.tables.table import ImageTable
 from lookalike.training.claim import SPLIT
 from lookalike.training.preflight import check_settings
 from lookalike.training.run import prepared_table
+from lookalike.training.settled import Settled
 from lookalike.training.stops import stops_wait
-from lookalike.training.tuning_final import Final, learned_from, now, train_finally
+from lookalike.training.tuning_final import Final, train_finally
 from lookalike.training.tuning_folder import make_folder, take_folder
+from lookalike.training.tuning_importances import importances_of
 from lookalike.training.tuning_jobs import helpers, new_search
 from lookalike.training.tuning_search import Search
 from lookalike.training.tuning_space import StudyFile, load_study
-from lookalike.training.tuning_storage import hushed, working
+from lookalike.training.tuning_storage import working
 from lookalike.training.tuning_store import (
     check_content,
     count_judged,
@@ -44,10 +43,11 @@ from lookalike.training.tuning_store import (
     trials_of,
 )
 from lookalike.training.tuning_trial import known_figures, objectives_of, on_features
+from lookalike.training.tuning_verdict import now
 
 DATABASE, TABLE, BEST, PAGE, LOCK = "study.db", "trials.csv", "best.yaml", "report.html", ".end.lock"
 
-FEWEST = 2  # finished trials between which anything differs
+LEARNED = "train and val"  # by the last model
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,9 @@ class Study:
     Attributes:
         trials: all that were begun, in order.
         best: the best of them; None where none came to its end.
-        settings: the best settings as a run file; model: trained on them; report: its figures on test.
+        settings: the best settings as a run file; model: trained on them.
+        report: the model's figures on test; None where there are none, and by attributes.
+        attributes: of a study by attributes, name to figure on test.
     """
 
     folder: Path
@@ -67,6 +69,7 @@ class Study:
     settings: Path | None = None
     model: Model | None = None
     report: Report | None = None
+    attributes: Mapping[str, Figure] = field(default_factory=dict)
 
 
 def tune(
@@ -165,7 +168,7 @@ def _objectives(file: StudyFile) -> tuple[Objective, ...]:
     Raises:
         ConfigError: an evaluation has no such figure, or there is a cost and no figure.
     """
-    names, known = file.study.objective, known_figures()
+    names, known = file.study.objective, known_figures(attributes=file.by_attributes)
     where = f"{file.path}: study.objective"
     for name in names:
         if name not in known:
@@ -225,27 +228,35 @@ def _end(search: Search, found: tuple[Trial, ...]) -> Study:
             _write_page(search, found, None)
             return study
         final = _train_best(search, best, found)
-        judged = count_judged(search.study, final.folder.name if final.report else None)
+        judged = count_judged(search.study, final.folder.name if final.judged else None)
         _write_page(search, found, final, judged=judged)
     settings = search.folder / BEST
-    return replace(study, settings=settings, model=final.model, report=final.report)
+    return replace(
+        study, settings=settings, model=final.model, report=final.report, attributes=final.attributes
+    )
 
 
 def _train_best(search: Search, best: Trial, found: Sequence[Trial]) -> Final:
     config = parse_config(_settings(search, best))
-    learned, before = learned_from(config), count_judged(search.study)
+    settled, before = Settled(best.epochs, best.solved, best.refitted), count_judged(search.study)
     note = (
-        f"{tried_in_words(found)} Chosen as the best of them on validation, then trained again on {learned} "
+        f"{tried_in_words(found)} Chosen as the best of them on validation, then trained again on {LEARNED} "
     )
-    note += "and judged once on test."
+    note += f"{_length_in_words(settled)}and judged once on test."
     if before:
         note += f" Before this one, test has judged {before} model{'s' * (before > 1)} of this study."
-    if on_features(config):
+    if not search.file.by_attributes:
         note += " No threshold was chosen: all labelled pictures but those of test were learned from."
     return train_finally(
-        config, search.material, folder=search.folder / f"trial_{best.number}", epochs=best.epochs,
-        solved=best.solved, note=note, watcher=search.watcher,
+        config, search.material, folder=search.folder / f"trial_{best.number}", settled=settled, note=note,
+        watcher=search.watcher,
     )  # fmt: skip
+
+
+def _length_in_words(settled: Settled) -> str:
+    """How long the best was trained again; nothing of what is solved or stays as it began."""
+    epochs = settled.epochs
+    return f"for {epochs} epoch{'s' * (epochs > 1)}, as many as were best there, " if epochs else ""
 
 
 def _write_page(search: Search, found: Sequence[Trial], final: Final | None, *, judged: int = 0) -> None:
@@ -254,40 +265,14 @@ def _write_page(search: Search, found: Sequence[Trial], final: Final | None, *, 
         title=search.file.base.name,
         objectives=search.objectives,
         trials=found,
-        importances=_importances(search, found),
+        importances=importances_of(search.study, found, search.objectives),
         report=final.report if final else None,
         judged=judged,
-        learned=final.learned if final else "",
+        attributes=final.attributes if final else {},
+        learned=LEARNED,
+        course=search.course,
         folder=final.folder.name if final else "",
         recipe=_recipe(search, best, found) if best else "",
         created=now(),
     )
     write_study(page, search.folder / PAGE)
-
-
-def _importances(search: Search, found: Sequence[Trial]) -> dict[str, dict[str, float]]:
-    """What each key tells of the best trials: which share of what sets them apart from the rest (PED-ANOVA).
-
-    The best by the first objective and, as "duration", the shortest ones. Where no key tells anything, none
-    is named.
-    """
-    if len(finished(found)) < FEWEST:
-        return {}
-    goal = search.objectives[0]
-    sign = -1.0 if goal.better == "higher" else 1.0  # the lowest are those that are told from the rest
-    targets: dict[str, Callable[[Any], float]] = {
-        goal.name: lambda trial: sign * trial.values[0],
-        "duration": lambda trial: trial.duration.total_seconds(),
-    }
-    explained: dict[str, dict[str, float]] = {}
-    for name, target in targets.items():
-        with hushed(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that the lowest are told apart, as is meant
-            try:
-                told = PedAnovaImportanceEvaluator().evaluate(search.study, target=target)
-            except (ValueError, RuntimeError):  # too few trials, or none that differ
-                told = {}
-        told = {key: share for key, share in told.items() if math.isfinite(share)}
-        total = sum(told.values())
-        explained[name] = {key: share / total for key, share in told.items()} if total > 0 else {}
-    return explained

@@ -25,6 +25,7 @@ from lookalike.tables.table import ImageTable
 from lookalike.training.build import feature_spec, side_of
 from lookalike.training.features import cache_path
 from lookalike.training.material import limited, with_categories, with_views
+from lookalike.training.settled import with_val
 from lookalike.training.side import Side
 
 _KEPT = 6  # kinds of features, with what is learned from of them, that stay in memory for the next trial
@@ -73,12 +74,12 @@ class Material:
     def merged(self, config: RunConfig) -> Prepared:
         """The same with train and val to learn from; val is there as it was."""
         plain = self._sides(config)
-        splits = self.table.frame["split"].replace({"val": "train"}).to_numpy()
-        both = self.table.with_splits(splits)
-        train = side_of(plain.backbone, both, "train", self.watcher)
+        train = side_of(plain.backbone, with_val(self.table), "train", self.watcher)
         return self._to_learn(replace(plain, train=train), config)
 
     def _to_learn(self, plain: Prepared, config: RunConfig) -> Prepared:
+        if config.attributes is not None:  # batches of such a run are of pictures, whatever their labels
+            return plain
         train = limited(plain.train, config.batches, seed=config.seed)
         train = with_categories(train, config.batches)
         with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +94,11 @@ class Material:
         lock = cache_path(backbone, cache_folder()).with_suffix(".lock")
         lock.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(lock):  # of several processes one computes, and the others read
-            train, val = (side_of(backbone, self.table, name, self.watcher) for name in ("train", "val"))
+            labelled = config.attributes is None
+            train, val = (
+                side_of(backbone, self.table, name, self.watcher, labelled=labelled)
+                for name in ("train", "val")
+            )
         return Prepared(backbone, train, val)
 
     def _kept(self, key: str, make: Callable[[], Prepared]) -> Prepared:

@@ -22,7 +22,6 @@ from optuna.trial import FrozenTrial, TrialState
 from lookalike.errors import LookalikeError, TrainingError
 from lookalike.presenting.trials import COSTS, Objective, Trial, best_trial, duration_shown, figure_shown
 from lookalike.records import SILENT, Watcher
-from lookalike.training.learner import MONITOR
 from lookalike.training.stops import stops_may_come, stops_wait
 from lookalike.training.tuning_material import Material
 from lookalike.training.tuning_space import StudyFile
@@ -32,6 +31,7 @@ from lookalike.training.tuning_store import (
     EPOCHS,
     FIGURES,
     MESSAGE,
+    REFITTED,
     SOLVED,
     WORKER,
     count_done,
@@ -79,6 +79,13 @@ class Search:
     jobs: int = 1
     watcher: Watcher = SILENT
     _before: set[int] = field(default_factory=set)  # trials that had ended when this process began
+
+    @property
+    def course(self) -> str:
+        """The figure that is told after every epoch."""
+        if self.file.by_attributes:
+            return "map"
+        return "recall@1" if self.objectives[0].name == "recall@1" else "map@r"
 
     def run(self) -> None:
         """Try settings until as many trials as wanted have ended, here or elsewhere, or time is over.
@@ -146,9 +153,9 @@ class Search:
             self._keep_failure(trial, str(error) if own else f"{type(error).__name__}: {error}")
             raise _Failed from error
         trial.set_user_attr(FIGURES, dict(found.figures))
-        trial.set_user_attr(EPOCHS, found.epochs)
-        if found.solved is not None:
-            trial.set_user_attr(SOLVED, asdict(found.solved))
+        kept = asdict(found.settled)
+        for name in (EPOCHS, SOLVED, REFITTED):
+            trial.set_user_attr(name, kept[name])
         return values
 
     def _announce(self, trials: list[FrozenTrial], workers: Workers) -> int:
@@ -172,7 +179,7 @@ class Search:
 
     def _listener(self, trial: optuna.Trial) -> Callable[[Mapping[str, float]], None]:
         """What hears of each epoch of a trial, and may end it."""
-        column = "val_recall@1" if self.objectives[0].name == "recall@1" else MONITOR
+        column = f"val_{self.course}"
         course: dict[str, float] = {}
 
         def hear(row: Mapping[str, float]) -> None:
@@ -269,7 +276,7 @@ def _is_lost(trial: FrozenTrial) -> bool:  # its process was ended, which tells 
 
 
 def _figure(figures: Mapping[str, float], name: str) -> float:
-    value = figures[name]
+    value = figures.get(name, math.nan)  # by attributes, of a kind of query that val does not allow
     if not math.isfinite(value):
         raise TrainingError(
             "a figure is no number", where=f"study.objective: {name}", saw=f"{value}",

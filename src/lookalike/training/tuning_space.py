@@ -6,12 +6,10 @@ are known to fit the run file, or an error that names the key. Nothing is search
 
 from __future__ import annotations
 
-import copy
 import difflib
 import itertools
-import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +21,7 @@ from lookalike.keys import described, field_at
 from lookalike.runfile import apply_overrides, parse_config, read_yaml
 from lookalike.section import Positive, Section, parts_of
 from lookalike.training.spaces import Choices, Space, is_space, read_space
+from lookalike.training.tuning_combinations import COMBINATIONS, combinations, placed
 
 STAYING = {  # keys that trials cannot differ in, and why
     "name": "it is the study's own",
@@ -30,10 +29,9 @@ STAYING = {  # keys that trials cannot differ in, and why
     "split": "trials on other splits cannot be compared",
     "seed": "to choose a seed is to choose luck",
     "calibration": "trials have no threshold",
-    "attributes": "trials are compared by labels",
+    "attributes.names": "trials that answer other questions cannot be compared",
 }
 _TRIED = 8  # runs of a candidate, of which one must fit the data
-_COMBINATIONS = 64  # random ones, tried to find one that a candidate fits
 
 
 def _one_or_several(value: object) -> object:
@@ -43,7 +41,8 @@ def _one_or_several(value: object) -> object:
 class StudyConfig(Section):
     """How to search."""
 
-    # figures of evaluate on val, and of an embedding "milliseconds" and "dimensions"; several: a Pareto front
+    # figures of evaluate on val, and of an embedding "milliseconds" and "dimensions"; several: a front.
+    # By attributes, where none is named: map
     objective: Annotated[tuple[str, ...], BeforeValidator(_one_or_several), Field(min_length=1)] = ("map@r",)
     trials: Positive = 20  # how many are wanted, over all processes
     timeout: Annotated[float, Field(gt=0.0)] | None = None  # seconds after which no further trial begins
@@ -76,9 +75,14 @@ class StudyFile:
         return _parsed(self.fixed, next(_fitting(self.fixed, self.spaces)), self.path)
 
     @property
+    def by_attributes(self) -> bool:
+        """Whether trials learn from attributes, not from labels."""
+        return self.base.attributes is not None
+
+    @property
     def longest(self) -> int:
         """The most epochs that a trial may have."""
-        some = itertools.islice(_fitting(self.fixed, self.spaces), _COMBINATIONS)
+        some = itertools.islice(_fitting(self.fixed, self.spaces), COMBINATIONS)
         return max(_parsed(self.fixed, chosen, self.path).training.epochs for chosen in some)
 
     def of_candidates(self) -> Iterator[list[RunConfig]]:
@@ -107,7 +111,7 @@ class StudyFile:
 
     def run_file(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         """What stays, with what was chosen, as a run file's keys and values."""
-        return _placed(self.fixed, chosen)
+        return placed(self.fixed, chosen)
 
     def settings(self, chosen: Mapping[str, Any]) -> RunConfig:
         """The run of what was chosen.
@@ -150,6 +154,8 @@ def load_study(path: Path, *, overrides: Sequence[str] = ()) -> StudyFile:
     spaces = {key: _fitted(key, values, whole) for key in whole}
     file = StudyFile(study, values, spaces, path)
     _try(file)
+    if file.by_attributes and "objective" not in study.model_fields_set:
+        return replace(file, study=study.model_copy(update={"objective": ("map",)}))
     return file
 
 
@@ -187,7 +193,7 @@ def _check_places(found: Mapping[str, Any], fixed: Mapping[str, Any], path: Path
     """Refuse keys that cannot be searched, that are searched and stay, or lie in one another."""
     for key in found:
         parts = key.split(".")
-        if reason := STAYING.get(parts[0]):
+        if reason := _why_it_stays(key):
             raise _misplaced(
                 "a key cannot be searched", key, path, saw="it in search",
                 do=f"set it beside search, where it stays for all trials: {reason}",
@@ -202,11 +208,14 @@ def _check_places(found: Mapping[str, Any], fixed: Mapping[str, Any], path: Path
                 "a key lies in another one that is searched", inside[0], path, saw=f"{key} in search too",
                 do=f"search one of them, or write whole sections as the choices of {key}",
             )  # fmt: skip
-    if "attributes" in fixed:
-        raise _misplaced(
-            "a study compares by labels", "attributes", path, saw="a section attributes",
-            do="take it out; lookalike train trains by attributes",
-        )  # fmt: skip
+
+
+def _why_it_stays(key: str) -> str | None:
+    """Why trials cannot differ in a key: it is one that stays, lies in one, or holds one; None: they can."""
+    for place, reason in STAYING.items():
+        if f"{key}.".startswith(f"{place}.") or place.startswith(f"{key}."):
+            return reason
+    return None
 
 
 def _misplaced(what: str, key: str, path: Path, *, saw: str, do: str) -> ConfigError:
@@ -225,8 +234,8 @@ def _fitted(key: str, fixed: Mapping[str, Any], spaces: Mapping[str, Space]) -> 
     """The space with numbers of the kind that its key takes, whichever of the choices its section may be."""
     fields = [
         field
-        for chosen in itertools.islice(_combinations(spaces), _COMBINATIONS)
-        if (field := field_at(key.split("."), _placed(fixed, {**chosen, key: None}))) is not None
+        for chosen in itertools.islice(combinations(spaces), COMBINATIONS)
+        if (field := field_at(key.split("."), placed(fixed, {**chosen, key: None}))) is not None
     ]
     if not fields:
         return spaces[key]  # an unknown key: what was meant is said where it is tried
@@ -247,7 +256,7 @@ def _try(file: StudyFile) -> None:
 def _refusal(file: StudyFile, key: str, alone: Mapping[str, Space]) -> ConfigError:
     """What the run file says of a candidate; best of that which is said of its own key."""
     errors = []
-    for chosen in itertools.islice(_combinations({**file.spaces, **alone}), _COMBINATIONS):
+    for chosen in itertools.islice(combinations({**file.spaces, **alone}), COMBINATIONS):
         try:
             _parsed(file.fixed, chosen, file.path)
         except ConfigError as error:
@@ -258,40 +267,13 @@ def _refusal(file: StudyFile, key: str, alone: Mapping[str, Space]) -> ConfigErr
 
 def _fitting(fixed: Mapping[str, Any], spaces: Mapping[str, Space]) -> Iterator[dict[str, Any]]:
     """Combinations of candidates that the run file takes."""
-    for chosen in _combinations(spaces):
+    for chosen in combinations(spaces):
         try:
-            parse_config(_placed(fixed, chosen))
+            parse_config(placed(fixed, chosen))
         except ConfigError:
             continue
         yield chosen
 
 
-def _combinations(spaces: Mapping[str, Space]) -> Iterator[dict[str, Any]]:
-    """The first candidates of all, then one of them changed at a time, then some at random."""
-    ends = {key: space.ends() for key, space in spaces.items()}
-    first = {key: candidates[0] for key, candidates in ends.items()}
-    yield first
-    for key, candidates in ends.items():
-        for candidate in candidates[1:]:
-            yield {**first, key: candidate}
-    drawn = random.Random(0)  # noqa: S311 - nothing is secret here
-    for _ in range(_COMBINATIONS):
-        yield {key: drawn.choice(candidates) for key, candidates in ends.items()}
-
-
-def _placed(fixed: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested values with dotted keys set in them."""
-    values: dict[str, Any] = copy.deepcopy(dict(fixed))
-    for key, value in chosen.items():
-        *parents, last = key.split(".")
-        inner = values
-        for parent in parents:
-            if not isinstance(inner.get(parent), dict):
-                inner[parent] = {}
-            inner = inner[parent]
-        inner[last] = copy.deepcopy(value)
-    return values
-
-
 def _parsed(fixed: Mapping[str, Any], chosen: Mapping[str, Any], path: Path) -> RunConfig:
-    return parse_config(_placed(fixed, chosen), where=path)
+    return parse_config(placed(fixed, chosen), where=path)

@@ -23,6 +23,7 @@ from lookalike.training.tuning_storage import check_place, explained, hushed, op
 
 ABOUT, CONTENT, IDENTITY, JUDGED = "lookalike", "content", "identity.", "judged."  # of a study; of a trial:
 WORKER, MESSAGE, EPOCHS, SOLVED, FIGURES = "worker", "message", "epochs", "solved", "figures"
+REFITTED = "refitted"
 COURSE = "course"  # with several objectives, where Optuna takes no reports
 _ANEW = "start under another name: --set name=... (and another --out, where one was given)"
 FREE = (  # keys that change nothing of what a trial brings
@@ -203,6 +204,7 @@ def _plain(trial: FrozenTrial, spaces: Mapping[str, Space]) -> Trial:
         course=dict(sorted(_course(trial).items())),
         epochs=int(known.get(EPOCHS, 0)),
         solved=known.get(SOLVED, {}),
+        refitted=known.get(REFITTED, {}),
         seconds=trial.duration.total_seconds() if trial.duration else None,
         message=message,
         figures=known.get(FIGURES, {}),

@@ -19,19 +19,28 @@ from lookalike.config import RunConfig
 from lookalike.judgement import LOWER_IS_BETTER, MACRO, judge
 from lookalike.judging.pair_intervals import pair_figures
 from lookalike.models.embedding import embed_table
+from lookalike.models.model import Model
 from lookalike.presenting.trials import COSTS, Objective
-from lookalike.records import Floats, Labels, Progress
+from lookalike.records import Floats, Labels
 from lookalike.tables.roles import Roles, roles_of
-from lookalike.training.build import build, closed_form_start
-from lookalike.training.closed_form import Candidate, LinearHead, apply, solve
+from lookalike.tables.table import ImageTable
+from lookalike.training.build import build
+from lookalike.training.closed_form import LinearHead, apply
+from lookalike.training.graph import AnyGraph
 from lookalike.training.in_memory import fit_in_memory
-from lookalike.training.keeping import EpochEnd
-from lookalike.training.learner import MONITOR
-from lookalike.training.material import all_samples
+from lookalike.training.keeping import EpochEnd, Heard
 from lookalike.training.network import AnyHead, make_head
 from lookalike.training.preflight import check_lengths
+from lookalike.training.settled import Settled, best_options
 from lookalike.training.side import Side
 from lookalike.training.sources import FeatureSource
+from lookalike.training.starting import closed_form_start
+from lookalike.training.tuning_attributes import (
+    attribute_figures,
+    figures_of_model,
+    figures_of_space,
+    train_space,
+)
 from lookalike.training.tuning_material import Material, Prepared, embedding_milliseconds, milliseconds_of
 
 
@@ -40,35 +49,20 @@ class Attempt:
     """What settings brought.
 
     Attributes:
-        epochs: after how many the network was kept; 0: as it began, or a head that is solved.
-        solved: of a closed-form head, or start, what was chosen on val.
+        settled: what was chosen on val.
         head: what was trained on features, or solved; None: a whole network was trained.
         figures: of an evaluation on val, with the costs that were asked for.
     """
 
-    epochs: int
-    solved: Candidate | None = None
-    head: AnyHead | LinearHead | None = None
+    settled: Settled
+    head: AnyHead | LinearHead | AnyGraph | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """A watcher of a trial: it hears of epochs only."""
-
-    epoch: EpochEnd
-
-    def say(self, text: str) -> None:
-        """Drop the sentence: trials are many."""
-
-    def stage(self, _name: str) -> Progress:
-        """Count for nobody."""
-        return lambda _done, _total: None
 
 
 def on_features(config: RunConfig) -> bool:
     """Whether a run's pictures are seen once, and its head learns from features."""
-    return config.network.frozen and (config.augment is None or config.training.views is not None)
+    viewed = config.training.views is not None and config.attributes is None
+    return config.network.frozen and (config.augment is None or viewed)
 
 
 def objectives_of(names: tuple[str, ...]) -> tuple[Objective, ...]:
@@ -77,8 +71,14 @@ def objectives_of(names: tuple[str, ...]) -> tuple[Objective, ...]:
     return tuple(Objective(name, "lower" if name in lower else "higher") for name in names)
 
 
-def known_figures() -> tuple[str, ...]:
-    """Names of the figures that an evaluation has, whatever it judges, and of the costs."""
+def known_figures(*, attributes: bool = False) -> tuple[str, ...]:
+    """Names of the figures that an evaluation has, whatever it judges, and of the costs.
+
+    Args:
+        attributes: of an evaluation by attributes.
+    """
+    if attributes:
+        return (*attribute_figures(), *COSTS)
     toy = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.6, 0.8]], dtype=np.float32)
     rows = np.arange(4)
     roles = Roles(rows, rows, excluded=rows[:, None], unpaired=rows[:, None], given=False, groups=0)
@@ -116,11 +116,16 @@ def attempt(
         return _whole(config, material, costs=costs, epoch=epoch)
     prepared = material.prepared(config)
     val = prepared.val
-    found = train_head(config, prepared, epoch=epoch)
-    vectors = head_function(found.head)(val.features)
-    figures = figures_of(vectors, val.labels, roles_of(val.table, identity=val.content))
+    if config.attributes is not None:
+        trained = train_space(config, prepared, epoch=epoch)
+        found = Attempt(trained.settled, trained.head)
+        figures = figures_of_space(trained, prepared)
+    else:
+        found = train_head(config, prepared, epoch=epoch)
+        vectors = head_function(found.head)(val.features)
+        figures = figures_of(vectors, val.labels, roles_of(val.table, identity=val.content))
     if "dimensions" in costs:
-        figures["dimensions"] = float(vectors.shape[1])
+        figures["dimensions"] = float(head_function(found.head)(val.features[:1]).shape[1])
     if "milliseconds" in costs:
         figures["milliseconds"] = material.milliseconds(config) + _head_milliseconds(found, val)
     return replace(found, figures=figures)
@@ -131,35 +136,35 @@ def train_head(
     prepared: Prepared,
     *,
     epoch: EpochEnd | None = None,
-    until: int | None = None,
-    solved: Candidate | None = None,
+    settled: Settled | None = None,
 ) -> Attempt:
     """Train, or solve, a head on features; figures are not made.
 
     Args:
-        until: keep what there is after so many epochs, whatever val says.
-        solved: the closed form's settings, where they are known already.
+        settled: what was chosen before, which is kept whatever val says; None: choose on val.
     """
     check_lengths(config, feature_dim=prepared.backbone.dim)
-    start, best = _start(config, prepared, solved)
+    options = settled.solved if settled else {}
+    start, candidates = closed_form_start(config, prepared.train, prepared.val, options=options)
+    solved = options or best_options(candidates)
     if config.network.resolved_head == "closed_form":
-        return Attempt(0, best, start)
+        return Attempt(Settled(solved=solved), start)
     train, val = prepared.train, prepared.val
     torch.manual_seed(config.seed)
     head = make_head(config.network, inputs=train.features.shape[1], start=start)
     source = FeatureSource(train.features, train.labels, train.views, train.categories)
     judged = FeatureSource(val.features, val.labels, identity=val.identity)
+    until = settled.epochs if settled else None
     fitted = fit_in_memory(head, config, train=source, val=judged, epoch=epoch, until=until)
-    if until is not None:
-        return Attempt(until, best, head)
-    improved = fitted.best > fitted.start
-    return Attempt(_best_epoch([row[MONITOR] for row in fitted.history]) if improved else 0, best, head)
+    return Attempt(Settled(fitted.epochs if until is None else until, solved), head)
 
 
-def head_function(head: AnyHead | LinearHead | None) -> Callable[[Floats], Floats]:
+def head_function(head: AnyHead | LinearHead | AnyGraph | None) -> Callable[[Floats], Floats]:
     """What a head makes of features: [n, D] to [n, d] unit rows."""
     if isinstance(head, LinearHead):
         return lambda features: apply(head, features)
+    if isinstance(head, AnyGraph):
+        return head.apply
     assert head is not None  # noqa: S101 - a head was trained
 
     def compute(features: Floats) -> Floats:
@@ -169,41 +174,29 @@ def head_function(head: AnyHead | LinearHead | None) -> Callable[[Floats], Float
     return compute
 
 
-def _start(
-    config: RunConfig, prepared: Prepared, solved: Candidate | None
-) -> tuple[LinearHead | None, Candidate | None]:
-    """The solved head that a run begins with, or is, and its settings."""
-    if solved is None:
-        start, candidates = closed_form_start(config, prepared.train, prepared.val)
-        return start, max(candidates, key=lambda tried: tried.map_at_r, default=None)
-    features, labels = all_samples(prepared.train)
-    dim = config.network.embedding_dim or features.shape[1]
-    options = {"power": solved.power, "shrinkage": solved.shrinkage, "fill": solved.fill}
-    return solve(features, labels, dim=dim, **options), solved
-
-
 def _whole(
     config: RunConfig, material: Material, *, costs: tuple[str, ...], epoch: EpochEnd | None
 ) -> Attempt:
     """A normal training of the whole network, judged as the model that it exports."""
     quiet = config.model_copy(update={"training": config.training.model_copy(update={"loggers": ()})})
-    watcher = _Heard(epoch or (lambda _row: None))
+    val = material.table.select("val")
     with tempfile.TemporaryDirectory() as folder:
-        built = build(material.table, quiet, folder=Path(folder), resume=False, created="", watcher=watcher)
-        found = embed_table(built.model, material.table.select("val"))
-        usable = material.table.select("val").take(found.rows)
-        roles = roles_of(usable, identity=found.identity)
-        figures = figures_of(found.embeddings.vectors, usable.labels, roles)
+        built = build(
+            material.table, quiet, folder=Path(folder), resume=False, created="", watcher=Heard(epoch)
+        )
+        by_attributes = config.attributes is not None
+        figures = figures_of_model(built.model, val) if by_attributes else _figures_by_label(built.model, val)
         if "dimensions" in costs:
             figures["dimensions"] = float(built.model.dim)
         if "milliseconds" in costs:
             figures["milliseconds"] = embedding_milliseconds(built.model)
-    return Attempt(_best_epoch(built.history.get(MONITOR, [])), figures=figures)
+    return Attempt(built.settled, figures=figures)
 
 
-def _best_epoch(scores: list[float]) -> int:
-    """The first of the best epochs, from 1; 0 where there was none."""
-    return int(np.argmax(scores)) + 1 if scores else 0
+def _figures_by_label(model: Model, val: ImageTable) -> dict[str, float]:
+    found = embed_table(model, val)
+    usable = val.take(found.rows)
+    return figures_of(found.embeddings.vectors, usable.labels, roles_of(usable, identity=found.identity))
 
 
 def _head_milliseconds(found: Attempt, val: Side) -> float:
