@@ -1,6 +1,8 @@
 """A process that changes an index all the time and says which states it went through. Run as a script.
 
-    python busy_writer.py INDEX FOLDER SECONDS SEED
+    python busy_writer.py INDEX FOLDER SECONDS SEED PICTURES
+
+With more pictures than an approximate base needs, it builds one again and again.
 
 Every picture's content is a number that no other ever had, and its label is that number, so that an answer
 says by itself which vector it has to come from. A line on stdout is one committed state: id to number.
@@ -18,6 +20,7 @@ from functools import wraps
 from pathlib import Path
 
 from fake_embedder import FakeEmbedder, fake_model
+from lookalike.indexing import base_upkeep
 from lookalike.indexing.index import Index
 from lookalike.indexing.schema import Changes, Writer
 from lookalike.tables.table import ImageTable
@@ -41,12 +44,12 @@ def tell_states(index: Index) -> None:
 class Pictures:
     """A folder of numbered contents with a manifest beside it."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, pictures: int) -> None:
         self.folder, self.random = folder, random.Random(seed)
         self.manifest = folder / "all.csv"
         self.numbers: dict[str, int] = {}
         self.clock = 0
-        self.change(40)
+        self.change(pictures)
 
     def change(self, writes: int = 12) -> None:
         """New and changed files, moved and deleted ones, and a manifest that says what is there now."""
@@ -74,17 +77,19 @@ class Pictures:
         return self.random.sample(names, min(count, len(names) // 2))
 
 
-def main(path: Path, folder: Path, seconds: float, seed: int) -> None:
+def main(path: Path, folder: Path, seconds: float, seed: int, size: int) -> None:
     """Change, commit a few pictures at a time, and begin again."""
-    pictures = Pictures(folder, seed)
+    base_upkeep.EXACT_MS = 0.0  # though exact search would be fast enough
+    pictures = Pictures(folder, seed, size)
     end = time.monotonic() + seconds
     with Index.open(path, model=fake_model(path.parent / "model")) as index:
         tell_states(index)
         while time.monotonic() < end:
             table = ImageTable.read(pictures.manifest)
             index.update(table, embed=FakeEmbedder(), prune=True, commit_seconds=0.0)
+            index.refresh()
             pictures.change()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), *map(int, sys.argv[4:]))

@@ -89,10 +89,10 @@ def update(index: Path, album: Path, order: Order) -> None:
         )
 
 
-def drop(index: Path, album: Path, _order: Order) -> None:
-    """Forget the album."""
+def drop(index: Path, album: Path, order: Order) -> None:
+    """Forget the album, or another source."""
     with Index.open(index) as opened:
-        tell(dropped=opened.drop(album))
+        tell(dropped=opened.drop(order.get("source", album)))
 
 
 def rebuild(index: Path, _album: Path, _order: Order) -> None:

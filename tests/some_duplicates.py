@@ -8,6 +8,7 @@ from pathlib import Path
 from lookalike.duplicates.plans import plan_of, write_plan
 from lookalike.duplicates.records import Band, Duplicates, Evidence, Group, Limit, Member
 from lookalike.models.embedding import content_hash
+from lookalike.pictures.finding import MARKER
 
 Tree = dict[str, tuple[bytes, int, int]]
 
@@ -48,9 +49,9 @@ def made_plan(place: Path, *groups: Group) -> Path:
 
 
 def tree(root: Path) -> Tree:
-    """Every file below a folder: its content, modification time and mode."""
+    """Every file below a folder but the mark of a quarantine: its content, modification time and mode."""
     return {
         str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode)
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != MARKER
     }

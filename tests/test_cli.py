@@ -75,16 +75,57 @@ def test_a_folder_that_moved_can_be_put_right(
     moved = pictures.rename(pictures.with_name("moved"))
     command = f"lookalike index {index} --drop {pictures} forgets it"
     fails(run("index", index), "a source of the index is gone", str(pictures), "FOLDER finds", command)
-    assert f"{count} moved" in run("index", index, moved)[2]
-    code, _, err = run("index", index)
-    assert (code, f"{count} unchanged" in err) == (2, True)
-    assert f"0 pictures of it in the index - {command}" in err
-    code, _, err = run("index", index, "--prune")
-    assert (code, f"{pictures}: dropped, with 0 pictures" in err) == (0, True)
+    code, _, err = run("index", index, moved)
+    assert (code, f"{count} moved" in err) == (0, True)
+    assert f"{pictures}: dropped, for it is gone and all its pictures are elsewhere" in err
     assert run("index", index)[0] == 0
     found = run("search", index, moved / query.relative_to(pictures), "--paths", "-k", 100)[1].splitlines()
     assert len(found) == count - 1
     assert all(Path(path).is_file() for path in found)
+
+
+def test_a_source_is_not_dropped_while_a_picture_is_left_of_it(
+    run: Callable[..., Shown], index: Path, pictures: Path
+) -> None:
+    count = len(list(pictures.rglob("*.png")))
+    moved = pictures.rename(pictures.with_name("moved"))
+    min(moved.rglob("*.png")).unlink()
+    code, _, err = run("index", index, moved)
+    assert (code, f"{count - 1} moved" in err, ": dropped," in err) == (0, True, False)
+    fails(run("index", index), "a source of the index is gone", "1 pictures of it in the index")
+
+
+def test_an_inbox_that_was_always_empty_is_not_dropped_while_it_is_away(
+    run: Callable[..., Shown], index: Path, pictures: Path
+) -> None:
+    inbox = pictures.with_name("inbox")
+    inbox.mkdir()
+    shutil.copy(min(pictures.rglob("*.png")), inbox / "a.png")
+    assert run("index", index, inbox)[0] == 0
+    (inbox / "a.png").unlink()
+    (inbox / "b.png").write_bytes(b"")
+    assert run("index", index, inbox, "--prune")[0] in (0, 2)
+    shutil.rmtree(inbox)
+    fails(run("index", index), "a source of the index is gone", "--drop")
+
+
+def test_what_cannot_be_used_any_more_is_counted(
+    run: Callable[..., Shown], index: Path, pictures: Path
+) -> None:
+    count = len(list(pictures.rglob("*.png")))
+    min(pictures.rglob("*.png")).write_bytes(b"")
+    _, _, err = run("index", index)
+    out = "1 left out (--skipped FILE lists them)"
+    assert err == f"{index}: 1 no longer usable, {count - 1} unchanged, {out}; {count - 1} in all\n"
+
+
+def test_of_one_picture_that_cannot_be_used_no_index_is_made(
+    run: Callable[..., Shown], tmp_path: Path, tiny_folder: Path
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    new = tmp_path / "new.idx"
+    fails(run("index", new, tmp_path / "bad.png", "--model", tiny_folder), "bad.png")
+    assert not new.exists()
 
 
 @pytest.mark.parametrize("prune", [False, True])
@@ -110,6 +151,24 @@ def test_an_empty_mount_point_keeps_its_pictures(
     pictures.mkdir()
     fails(run("index", index, "--prune"), "there are no pictures in the folder", str(pictures))
     assert json.loads(run("info", index, "--json")[1])["items"] == count
+
+
+def test_an_empty_folder_of_a_source_keeps_its_pictures_and_is_told(
+    run: Callable[..., Shown], index: Path, pictures: Path
+) -> None:
+    folder = next(file.parent for file in sorted(pictures.rglob("*.png")) if file.parent != pictures)
+    count, lost = len(list(pictures.rglob("*.png"))), len(list(folder.rglob("*.png")))
+    folder.rename(pictures.with_name("unmounted"))
+    folder.mkdir()
+    code, _, err = run("index", index, "--prune")
+    assert code == 0
+    assert f"{folder}: empty, as where a disk is not mounted" in err
+    assert "remove the empty folder" in err
+    assert f"lookalike index {index} --drop {pictures} forgets the source" in err
+    assert json.loads(run("info", index, "--json")[1])["items"] == count
+    folder.rmdir()
+    code, _, err = run("index", index, "--prune")
+    assert (code, f"{lost} removed" in err, ": empty," in err) == (0, True, False)
 
 
 def test_only_the_named_source_is_dropped_and_nothing_else_is_done(

@@ -69,7 +69,11 @@ def test_parts_are_those_that_weigh_something() -> None:
     )
 
 
-@pytest.mark.parametrize("weight", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    "weight",
+    [math.nan, math.inf, -math.inf, 10**400, -(10**400)],
+    ids=["nan", "inf", "-inf", "too large", "too small"],
+)
 def test_a_weight_that_is_no_number_is_refused(weight: float) -> None:
     with pytest.raises(LookalikeError, match="a weight is no number - b"):
         parts_of({"a.png": 1, "b.png": weight})

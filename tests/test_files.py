@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from lookalike.errors import LookalikeError
-from lookalike.files import check_writable, write_atomically
+from lookalike.files import check_writable, sync_folder, write_atomically
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -42,3 +43,13 @@ def test_old_content_survives_a_failed_write(tmp_path: Path, monkeypatch: pytest
         write_atomically(target, b"new")
     assert target.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_is_synced_and_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    sync_folder(tmp_path)
+    assert synced == [tmp_path.stat().st_ino]
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="nowhere"):
+        sync_folder(tmp_path / "nowhere")

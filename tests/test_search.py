@@ -2,20 +2,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fake_embedder import BROKEN, FakeEmbedder, fake_model, vector_of
-from lookalike import asking
+from fake_embedder import BROKEN, CHUNK, FakeEmbedder, fake_model, vector_of
+from lookalike import asking, queries
 from lookalike.errors import ModelError, SkipReason, StoreError
 from lookalike.indexing.index import Index
+from lookalike.indexing.upkeep import Recent
+from lookalike.models.embedding import Chunk
 from lookalike.models.model import Model
-from lookalike.records import Hits, Skipped
+from lookalike.records import Floats, Hits, Skipped
 from lookalike.search import search_ids, search_images
 from lookalike.tables.table import ImageTable
 
@@ -167,6 +170,59 @@ def test_a_picture_that_the_index_knows_is_not_embedded(index: Index, root: Path
     embedder = FakeEmbedder()
     list(search_images(index, sorted(root.iterdir()), embed=embedder))
     assert embedder.embedded == []
+
+
+class Interrupted(FakeEmbedder):
+    """Something else happens once the first pictures were read."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        super().__init__()
+        self.then = then
+
+    def __call__(self, *args: Any, **named: Any) -> Iterator[Chunk]:
+        for place, chunk in enumerate(super().__call__(*args, **named)):
+            if place == 1:
+                self.then()
+            yield chunk
+
+
+def test_a_query_that_becomes_an_item_while_others_are_read_is_not_its_own_answer(
+    index: Index, root: Path
+) -> None:
+    new = root / "new.png"
+    new.write_bytes(b"brand new")
+
+    def indexed_by_another() -> None:
+        with Index.open(index.path, model=index.model) as other:
+            other.update(ImageTable.read(root), embed=FakeEmbedder())
+
+    asked = [new, *sorted(root.glob("0*.png"))]
+    assert len(asked) > CHUNK
+    size = len(index)
+    answer, *_ = search_images(index, asked, k=100, embed=Interrupted(indexed_by_another))
+    assert len(index) == size + 1
+    assert isinstance(answer, Hits)
+    assert str(new) not in {hit.path for hit in answer.hits}
+    assert len(answer.hits) == size
+
+
+def test_queries_of_long_ago_are_forgotten(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "KEPT_CHUNKS", 2)
+    sizes: list[int] = []
+    add = Recent.add
+
+    def counted(memory: Recent, hashes: Sequence[bytes], vectors: Floats) -> None:
+        add(memory, hashes, vectors)
+        sizes.append(len(memory._recent))
+
+    monkeypatch.setattr(Recent, "add", counted)
+    files = [tmp_path / f"query {n}.png" for n in range(10 * CHUNK)]
+    for file in files:
+        file.write_text(file.name)
+    assert len(list(search_images(index, files, k=1, embed=FakeEmbedder()))) == len(files)
+    assert max(sizes) == 2 * CHUNK
 
 
 def test_items_are_answered_by_the_others(index: Index, root: Path) -> None:

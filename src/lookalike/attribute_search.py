@@ -52,7 +52,7 @@ def search_attributes(
     """
     branch = AttributeBranch(index.model)
     stated = branch.parse(stated) if isinstance(stated, str) else stated
-    query = Query(in_words(stated), branch.encode(stated)[0], ())
+    query = Query(in_words(stated), branch.encode(stated)[0])
     found = answers(index, [query], Asked(k, skip, collapse, None, selection))
     return next(entry for entry in found if isinstance(entry, Hits))
 

@@ -31,6 +31,10 @@ from lookalike.threshold import COPIES
 POINTS = 300  # thresholds of the curve that is kept
 OF_IDENTIFYING = "identify"  # the usual name of a threshold for the other question
 
+_OF_NEW_PICTURES = (
+    "name others, for example --split val of the run's split.parquet; or --target f1, which promises nothing"
+)
+
 Tell = Callable[[Sequence[Skipped]], object]
 TellMeasured = Callable[[Calibration], object]
 
@@ -94,7 +98,8 @@ def calibrate(
     sample = (_copied if copies else _labelled)(model, part, progress, skipped)
     if bands and not copies:
         sample = replace(sample, copies=embed_copies(model, part, progress=progress))
-    seen = count_seen(model, sample.hashes, wanted, split=split)
+    where = f"{wanted.text} on {split}"
+    seen = count_seen(model, sample.hashes, wanted, where=where, do=_OF_NEW_PICTURES)
     pairs = measure(sample.vectors, sample.labels, identity=sample.identity)
     threshold = threshold_of(pairs, wanted, confidence=confidence, split=split)
     threshold = replace(
@@ -110,15 +115,18 @@ def calibrate(
     return threshold
 
 
-def count_seen(model: Model, hashes: Sequence[bytes], wanted: Target, *, split: str) -> int:
+def count_seen(model: Model, hashes: Sequence[bytes], wanted: Target, *, where: object, do: str) -> int:
     """How many of the pictures the model was trained on.
+
+    Args:
+        where, do: of the error, where they are too many.
 
     Raises:
         CalibrationError: a promise is asked of pictures most of which it was trained on.
     """
     seen = model.count_seen(hashes)
     if wanted.value is not None and 2 * seen > len(hashes):
-        raise _trained_on(wanted, seen, len(hashes), split=split)
+        raise _trained_on(seen, len(hashes), where=where, do=do)
     return seen
 
 
@@ -235,12 +243,11 @@ def _not_of_default(name: str) -> CalibrationError:
     )
 
 
-def _trained_on(wanted: Target, seen: int, images: int, *, split: str) -> CalibrationError:
+def _trained_on(seen: int, images: int, *, where: object, do: str) -> CalibrationError:
     return CalibrationError(
         "pictures that the model was trained on support no promise",
-        where=f"{wanted.text} on {split}",
+        where=where,
         saw=f"{seen:,} of {images:,} pictures trained on",
         wanted="pictures that are new to the model",
-        do="name others, for example --split val of the run's split.parquet; or --target f1, which promises "
-        "nothing",
+        do=do,
     )

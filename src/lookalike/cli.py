@@ -111,7 +111,9 @@ def _stop_behind(error: BaseException | None) -> KeyboardInterrupt | None:
 
 def _tell(error: BaseException) -> None:
     if isinstance(error, LookalikeError):
-        typer.echo(f"error: {error}", err=True)
+        from lookalike.doors.console import visible
+
+        typer.echo(f"error: {visible(str(error))}", err=True)
         return
     traceback.print_exception(error)
     typer.echo("error: this is a fault of lookalike, not yours; please report the lines above", err=True)
@@ -193,10 +195,10 @@ def demo(
     steps = plan(out)
     talk = Talk()
     for command in steps.commands:
-        talk.say(f"\n$ lookalike {shlex.join(command)}")
+        talk.say("", f"$ lookalike {shlex.join(command)}")
         if app(command, standalone_mode=False) == ERROR:
             raise typer.Exit(ERROR)
-    talk.say(f"\nDone. The report: {steps.report}\nThe answers as a page: {steps.answers}")
+    talk.say("", f"Done. The report: {steps.report}", f"The answers as a page: {steps.answers}")
 
 
 for command in (

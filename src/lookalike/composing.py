@@ -27,7 +27,7 @@ def parts_of(combination: Combination) -> tuple[Part, ...]:
     Raises:
         LookalikeError: there is none, or a weight is no finite number.
     """
-    parts = tuple(Part(str(path), float(weight)) for path, weight in combination.items())
+    parts = tuple(Part(str(path), _number(weight)) for path, weight in combination.items())
     odd = next((part for part in parts if not math.isfinite(part.weight)), None)
     if odd is not None:
         raise LookalikeError(
@@ -47,6 +47,13 @@ def parts_of(combination: Combination) -> tuple[Part, ...]:
             do="name a picture, with a weight other than 0",
         )
     return weighty
+
+
+def _number(weight: float) -> float:
+    try:
+        return float(weight)
+    except OverflowError:  # a whole number that is too large for a float
+        return math.inf if weight > 0 else -math.inf
 
 
 def in_words(parts: Sequence[Part]) -> str:

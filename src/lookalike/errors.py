@@ -36,6 +36,7 @@ class SkipReason(StrEnum):
     UNREADABLE = "unreadable"  # permission or disk error
     LINK_LOOP = "link loop"  # a link that leads back to itself, or a linked folder (not followed)
     BAD_NAME = "bad name"  # the file name is not valid UTF-8
+    QUARANTINE = "quarantine"  # `apply` put it away
 
 
 class LookalikeError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from lookalike.errors import LookalikeError
@@ -45,6 +46,40 @@ def check_writable(path: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+def check_replaceable(path: Path, *, kind: str, is_ours: Callable[[Path], object]) -> None:
+    """Refuse to write over a file that is nothing we could have written.
+
+    Args:
+        kind: what is going to be written, for example "a plan".
+        is_ours: reads the file; raises or gives something false where it is of another kind.
+
+    Raises:
+        LookalikeError: the file is of another kind; an empty one may be written over.
+    """
+    try:
+        if not path.is_file() or path.stat().st_size == 0 or is_ours(path):
+            return
+    except (LookalikeError, OSError, ValueError):
+        pass
+    raise LookalikeError(
+        f"a file lies here that is not {kind}",
+        where=path,
+        saw="a file of another kind",
+        wanted=f"no file, or {kind} that may be written over",
+        do="name another file, or move this one away",
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a folder's new names on the disk before this returns, where the system knows how."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _cannot_write(path: Path, error: OSError) -> LookalikeError:

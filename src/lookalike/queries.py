@@ -6,7 +6,7 @@ files, are left out by identity, not by rank. How answers are arranged is decide
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -18,12 +18,36 @@ from lookalike.composing import combine, in_words
 from lookalike.hits import Part
 from lookalike.indexing.index import Index
 from lookalike.indexing.selection import Selection
-from lookalike.indexing.upkeep import Embed
+from lookalike.indexing.upkeep import Embed, Recent
 from lookalike.models.embedding import Chunk, embed_chunks, without_bad_names
 from lookalike.models.model import DEFAULT
 from lookalike.records import Floats, Hits, Skipped
 
+KEPT_CHUNKS = 128  # after so many, a picture that comes again is embedded again
+
 Seen = tuple[Floats, bytes]  # a picture's vector [d] and content hash
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a query is itself, by identity: no answer to it.
+
+    Attributes:
+        contents: hashes, whose items are left out; files and items likewise.
+    """
+
+    contents: tuple[bytes, ...] = ()
+    files: tuple[Path, ...] = ()
+    items: tuple[int, ...] = ()
+
+    def ids(self, index: Index) -> set[int]:
+        """The items that this is at the moment of the search: an item may come while queries are read."""
+        found = set(self.items)
+        for content in self.contents:
+            found.update(index.same_content(content))
+        for file in self.files:
+            found.update(index.same_content(None, file))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +57,13 @@ class Query:
     Attributes:
         name: what it is called in its answer.
         vector: [d] float32, of unit length.
-        own: ids of items that may not be answered.
+        own: what may not be answered.
         parts: of a combined one; empty for one picture.
     """
 
     name: str
     vector: Floats
-    own: Collection[int]
+    own: Own = Own()
     parts: tuple[Part, ...] = ()
 
 
@@ -66,13 +90,14 @@ def read_queries(
     """
     embed = embed if embed is not None else partial(embed_chunks, index.model)
     files = [Path(part.path) for parts in asked for part in parts]
-    chunks = embed(files, boxes=[None] * len(files), memory=index.memory())
+    memory = index.memory()
+    chunks = _forgetting(embed(files, boxes=[None] * len(files), memory=memory), memory)
     seen = _one_by_one(without_bad_names(chunks, files))
     for parts in asked:
         pictures = list(islice(seen, len(parts)))
         flaw = next((entry for entry in pictures if isinstance(entry, Skipped)), None)
         usable = [entry for entry in pictures if not isinstance(entry, Skipped)]
-        yield flaw if flaw is not None else _query(index, parts, usable, copies=copies)
+        yield flaw if flaw is not None else _query(parts, usable, copies=copies)
 
 
 def item_queries(index: Index, ids: Sequence[int], *, copies: bool) -> Iterator[Query]:
@@ -83,22 +108,22 @@ def item_queries(index: Index, ids: Sequence[int], *, copies: bool) -> Iterator[
     """
     for number in ids:
         facts, vector = index.item(number)
-        own = [number] if copies else index.same_content(facts.hash)
-        yield Query(facts.path, vector, own)
+        yield Query(facts.path, vector, Own(contents=() if copies else (facts.hash,), items=(number,)))
 
 
 def look_up(
     index: Index, queries: Sequence[Query], *, k: int, selection: Selection, threshold: str | None
 ) -> list[Hits]:
     """The k most alike items of each query; with a threshold None, hits carry no verdict."""
-    found = index.search(
-        np.stack([query.vector for query in queries]),
-        k=k,
-        names=[query.name for query in queries],
-        leave_out=[query.own for query in queries],
-        threshold=DEFAULT if threshold is None else threshold,
-        selection=selection,
-    )
+    with index.reading():  # what is left out and what is found are of one moment
+        found = index.search(
+            np.stack([query.vector for query in queries]),
+            k=k,
+            names=[query.name for query in queries],
+            leave_out=[query.own.ids(index) for query in queries],
+            threshold=DEFAULT if threshold is None else threshold,
+            selection=selection,
+        )
     return found if threshold is not None else list(map(_unjudged, found))
 
 
@@ -107,15 +132,20 @@ def _unjudged(found: Hits) -> Hits:
     return replace(found, hits=tuple(hits), threshold=None)
 
 
-def _query(index: Index, parts: tuple[Part, ...], pictures: Sequence[Seen], *, copies: bool) -> Query:
-    own = {
-        item
-        for part, (_, content) in zip(parts, pictures, strict=True)
-        for item in index.same_content(None if copies else content, Path(part.path))
-    }
+def _query(parts: tuple[Part, ...], pictures: Sequence[Seen], *, copies: bool) -> Query:
+    contents = () if copies else tuple(content for _, content in pictures)
+    own = Own(contents, files=tuple(Path(part.path) for part in parts))
     vector = combine(np.stack([vector for vector, _ in pictures]), parts)
     alone = len(parts) == 1 and parts[0].weight > 0
     return Query(parts[0].path if alone else in_words(parts), vector, own, () if alone else parts)
+
+
+def _forgetting(chunks: Iterator[Chunk], memory: Recent) -> Iterator[Chunk]:
+    """The same chunks; what was embedded long ago is forgotten, however many queries come."""
+    for place, chunk in enumerate(chunks, start=1):
+        yield chunk
+        if place % KEPT_CHUNKS == 0:
+            memory.forget()
 
 
 def _one_by_one(chunks: Iterator[Chunk]) -> Iterator[Seen | Skipped]:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from lookalike.checkups.near_duplicates import DIFFERENCE
-from lookalike.checkups.overlay import differences
-from lookalike.pictures.prints import small_picture
+from lookalike.checkups.overlay import differences, may_be_one
+from lookalike.pictures.prints import grey_print, small_picture
 from lookalike.records import Pixels
 from scenes import EDITS, pixels, scene
 
@@ -69,3 +69,42 @@ def test_pictures_of_one_colour_give_numbers() -> None:
     found = differences(plain, np.stack([plain[0], small_picture(pixels(1))]))
     assert found[0] == 0
     assert found[1] > DIFFERENCE
+
+
+def prints(*images: Image.Image) -> Pixels:
+    return np.stack([np.frombuffer(grey_print(np.asarray(image)), np.uint8) for image in images])
+
+
+def test_work_on_what_is_clearly_apart_is_broken_off() -> None:
+    first, second = smalls(scene(1), scene(2)), smalls(EDITS["crop"](scene(1)), scene(3))
+    whole = differences(first, second)
+    found = differences(first, second, within=DIFFERENCE)
+    assert found[0] == pytest.approx(whole[0], abs=1e-5)
+    assert whole[1] < found[1] == np.inf
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_prints_of_edited_copies_may_be_of_one_picture(edit: object) -> None:
+    assert callable(edit)
+    originals = [scene(seed) for seed in range(8)]
+    assert may_be_one(prints(*originals), prints(*map(edit, originals)), difference=DIFFERENCE).all()
+
+
+def test_prints_tell_other_pictures_apart_either_way_round() -> None:
+    first, second = prints(*map(scene, range(20))), prints(*map(scene, range(20, 40)))
+    may = may_be_one(first, second, difference=DIFFERENCE)
+    assert not may.any()
+    assert np.array_equal(may, may_be_one(second, first, difference=DIFFERENCE))
+    assert may_be_one(first, second, difference=1.0).all()
+
+
+def test_prints_of_mirror_images_are_apart_where_these_do_not_count() -> None:
+    first, second = prints(scene(1)), prints(EDITS["mirror"](scene(1)))
+    assert may_be_one(first, second, difference=DIFFERENCE).all()
+    assert not may_be_one(first, second, difference=DIFFERENCE, mirrored=False).any()
+
+
+def test_faint_prints_tell_nothing() -> None:
+    faint = (100 + prints(scene(1)).astype(np.int64) // 12).astype(np.uint8)
+    assert np.ptp(faint) < 24
+    assert may_be_one(faint, prints(scene(2)), difference=DIFFERENCE).all()

@@ -51,6 +51,8 @@ def test_threshold_bands_and_curve(run: Run, tiny: Model, hard: ImageTable, tmp_
     assert (code, "bands begin at the threshold default" in err) == (2, True)
     _, _, err = run("calibrate", tiny.folder, hard.root, "--bands")
     assert "This replaced default: similarity >= " in err
+    again = f"calibrate {tiny.folder} DATA --split all --target accuracy --name default"
+    assert f"To have that again: lookalike {again}" in err
     assert "No band for same picture and near copy" in err
     _, out, _ = run("info", tiny.folder)
     assert "threshold strict: similarity >= " in out
@@ -64,6 +66,18 @@ def test_calibration_as_values(run: Run, tiny: Model, hard: ImageTable) -> None:
     assert found["prior"] == pytest.approx(12 * 6 / (48 * 47 / 2))
     assert {band["name"] for band in found["bands"]} >= {"same thing"}
     assert (found["basis"], found["groups"]) == ("labels", 0)
+
+
+def test_nothing_is_said_to_be_kept_where_nothing_was(
+    run: Run, hard: ImageTable, tmp_path: Path, tiny: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Model, "load", lambda *_, **__: tiny)
+    few = tmp_path / "few.csv"
+    few.write_text(f"first,second,verdict\n{hard.paths[0]},{hard.paths[1]},same\n")
+    code, _, err = run("calibrate", "default", "--pairs", few)
+    assert (code, "too few decisions" in err, "is kept in" in err) == (2, True, False)
+    code, _, err = run("calibrate", "default", hard.root)
+    assert (code, f"is kept in {tiny.folder}" in err) == (0, True)
 
 
 def test_curve_and_values_are_those_just_measured(

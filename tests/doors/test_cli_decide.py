@@ -101,7 +101,7 @@ def test_export_import_and_manifest(
     run("decide", index, a, c, "--different")
     out, manifest, other = tmp_path / "d.csv", tmp_path / "m.csv", tmp_path / "other.idx"
     code, _, err = run("decisions", index, "--export", out, "--manifest", manifest)
-    assert (code, "2 decisions are in" in err, "3 pictures with 2 labels" in err) == (0, True, True)
+    assert (code, "2 decisions written to" in err, "3 pictures with 2 labels" in err) == (0, True, True)
     assert len(ImageTable.read(manifest)) == 3
     assert run("index", other, pictures[0].parent, "--model", tiny_folder)[0] == 0
     assert "2 new, 0 changed" in run("decisions", other, "--import", out)[2]
@@ -109,6 +109,14 @@ def test_export_import_and_manifest(
     run("decide", other, a, b, "--keep-both")
     out.write_text(f"first,second,verdict,made\n{a},{b},same,2000-01-01\n")
     assert "0 new, 0 changed, 1 older" in run("decisions", other, "--import", out)[2]
+
+
+def test_one_of_a_thing_is_told_as_one(run: Run, index: Path, pictures: list[Path], tmp_path: Path) -> None:
+    run("decide", index, pictures[0], pictures[1], "--same")
+    _, _, err = run("decisions", index, "--export", tmp_path / "d.csv", "--manifest", tmp_path / "m.csv")
+    assert err == (
+        f"1 decision written to {tmp_path}/d.csv\n2 pictures with 1 label written to {tmp_path}/m.csv\n"
+    )
 
 
 def test_calibrate_on_decided_pairs(run: Run, tiny: Model, tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_the_way_from_finding_to_apply_and_back(run: Run, index: Path, album: Pa
     assert len(tree(album)) == len(before) - 2
     assert "0 files moved" in run("apply", plan)[1]
     fails(run("duplicates", index, "--plan", plan), "by which files were put away", f"lookalike undo {plan}")
+    (album / "sub").rmdir()  # an empty folder may be a disk that is not mounted: what was in it is kept
     assert run("index", index, "--prune")[0] == 0
     code, out, _ = run("duplicates", index)
     assert (code, "No duplicates among 12 pictures." in out) == (1, True)
@@ -122,6 +123,33 @@ def test_json_says_everything(run: Run, index: Path, album: Path) -> None:
     assert all(member["reason"] for member in exact["members"])
     groups = [json.loads(line) for line in run("duplicates", index, "--jsonl")[1].splitlines()]
     assert groups == found["groups"]
+    fails(run("duplicates", index, "--json", "--jsonl"), "saw --json and --jsonl", "leave --jsonl out")
+
+
+def test_names_are_no_orders_to_the_terminal(
+    run: Run, album: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    evil, path = "0\x1b[2J\nmove.png", tmp_path / "a.idx"
+    (album / "0.png").rename(album / evil)
+    write(album / "empty\x07.png", b"")
+    code, _, err = run("index", path, album, "--model", tiny_folder, "--skipped", tmp_path / "s.jsonl")
+    assert (code, "\x1b" in err) == (0, False)
+    found = json.loads(run("duplicates", path, "--json")[1])
+    assert str(album / evil) in {member["path"] for group in found["groups"] for member in group["members"]}
+    (album / evil).write_bytes(b"no picture any more")
+    for command in (
+        ("duplicates", path),
+        ("search", path, album / "0 copy.png", "--copies"),
+        ("decide", path, album / evil, album / "1.png", "--same"),
+        ("decisions", path),
+        ("doctor", path),
+        ("doctor", album, "--model", tiny_folder),
+        ("apply", album / evil / "plan.json"),
+    ):
+        _, out, err = run(*command)
+        assert not set(out + err) & {"\x1b", "\x07"}
+        assert command[0] == "doctor" or f"{album}/0\\x1b[2J" in out + err
+        assert "\nmove" not in out + err
 
 
 def test_bands_rules_and_selections_change_the_answer(run: Run, index: Path, album: Path) -> None:
@@ -154,7 +182,8 @@ def test_limits_of_the_same_thing(run: Run, index: Path) -> None:
     fails(run("duplicates", index, *same, "--similarity", 0.9, "--threshold", "x"), "has its similarity")
     fails(run("duplicates", index, *same, "--threshold", "x"), "no match threshold of that name")
     assert run("duplicates", index, *same, "--similarity", 0.99)[0] == 0
-    assert "is not offered" in run("duplicates", index, *same)[2]
+    fails(run("duplicates", index, *same), "cannot be told", "no calibration", "lookalike calibrate", " DATA")
+    assert "is not offered" in run("duplicates", index, *same, "--band", "exact")[2]
 
 
 def test_another_index_as_the_library(
@@ -191,6 +220,42 @@ def test_a_page_of_the_groups(run: Run, index: Path, tmp_path: Path, monkeypatch
     Path(opened[1].removeprefix("file://")).unlink()
     fails(run("duplicates", index, "--html", tmp_path / "no/page.html"), "cannot be written")
     fails(run("duplicates", index, "--plan", tmp_path / "no/plan.json"), "cannot be written")
+
+
+@pytest.mark.parametrize("option", ["--plan", "--html"])
+def test_nothing_but_its_like_is_written_over(run: Run, index: Path, tmp_path: Path, option: str) -> None:
+    own, ours = tmp_path / "own.json", tmp_path / "ours.json"
+    own.write_bytes(b"a picture of mine")
+    fails(run("duplicates", index, option, own), "a file lies here that is not a p", str(own), "name another")
+    assert own.read_bytes() == b"a picture of mine"
+    for _ in range(2):
+        assert run("duplicates", index, option, ours)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--export", "d.csv"), ("--export", "d.json"), ("--manifest", "m.csv")]
+)
+def test_decisions_are_written_over_decisions_only(
+    run: Run, index: Path, album: Path, tmp_path: Path, option: str, name: str
+) -> None:
+    assert run("decide", index, album / "0.png", album / "1.png", "--same")[0] == 0
+    for _ in range(2):
+        assert run("decisions", index, option, tmp_path / name)[0] == 0
+    for text in ("image,label\na.png,cat\n", "[3]"):
+        (tmp_path / name).write_text(text)
+        fails(
+            run("decisions", index, option, tmp_path / name), "a file lies here that is not a", "name another"
+        )
+        assert (tmp_path / name).read_text() == text
+
+
+def test_an_index_that_no_plan_can_name(run: Run, index: Path, tmp_path: Path) -> None:
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    os.mkdir(folder)  # noqa: PTH102
+    moved = shutil.copy(index, folder)
+    fails(
+        run("duplicates", moved, "--plan", tmp_path / "p.json"), "a plan cannot name this index", "not UTF-8"
+    )
 
 
 def test_plans_that_are_not_there(run: Run, tmp_path: Path) -> None:

@@ -122,7 +122,42 @@ def test_a_picture_that_is_named_twice_weighs_twice(run: Run, index: Path, pictu
     red, blue = pictures / "red.png", pictures / "blue.png"
     (answer,) = found(run("search", index, red, red, blue, "--together", "--jsonl"))
     assert [part["weight"] for part in answer["parts"]] == [2.0, 1.0]
-    refused(run("search", index, "--plus", red, "--minus", red), "weights of 0 alone")
+    for asked in (("--plus", red), (red,)):
+        shown = run("search", index, *asked, "--minus", red)
+        refused(shown, "what is asked for is taken away again - --minus", f"saw {red}, once added")
+    refused(run("search", index, red, red, "--weights", "1,-1"), "taken away again - --weights")
+    refused(run("search", index, red, "--weights", "0"), "weights of 0 alone")
+
+
+@pytest.mark.parametrize(
+    "ways", [("--json", "--paths"), ("--json", "--jsonl"), ("--jsonl", "-0"), ("--json", "--paths", "-0")]
+)
+def test_two_ways_to_print_are_refused(run: Run, index: Path, pictures: Path, ways: tuple[str, ...]) -> None:
+    refused(run("search", index, pictures / "red.png", *ways), f"in one way - {ways[0]}", " and --")
+
+
+def test_paths_may_end_by_zero_bytes(run: Run, index: Path, pictures: Path) -> None:
+    code, out, _ = run("search", index, pictures / "red.png", "--paths", "-0", "-k", 2)
+    assert (code, out.count("\0")) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "beats"),
+    [
+        (("--at-least", "2"), ("--at-least - saw 2, wanted from -1 to 1",)),
+        (("--at-least", "nan"), ("--at-least - saw nan",)),
+        (
+            ("--at-least", "0.8", "--between", "0.1", "0.6"),
+            ("--at-least - saw 0.8, and --between up to 0.6", "leave --at-least or --between out"),
+        ),
+        (("--between", "0.6", "0.1"), ("between - saw 0.6 to 0.1",)),
+    ],
+    ids=["too-high", "nan", "above-between", "between"],
+)
+def test_a_similarity_that_nothing_can_have_is_told_as_it_was_typed(
+    run: Run, index: Path, pictures: Path, asked: tuple[str, ...], beats: tuple[str, ...]
+) -> None:
+    refused(run("search", index, pictures / "red.png", *asked), *beats)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +253,7 @@ def test_at_least_says_no_match_and_why(run: Run, index: Path, pictures: Path) -
     for options in (("--between", -1, 0.9, "--at-least", limit), ("--between", limit, 0.9, "--at-least", -1)):
         hits = found(run("search", index, red, *options, "--jsonl"))[0]["hits"]
         assert hits == [hit for hit in every if limit <= hit["similarity"] <= 0.9]
-    refused(run("search", index, red, "--at-least", 1.5), "there is no similarity in this range")
+    refused(run("search", index, red, "--at-least", 1.5), "no answer can have this similarity")
 
 
 def test_probability_needs_a_calibration(run: Run, index: Path, pictures: Path, tiny: Model) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from lookalike.doors.console import (
     put,
     put_answers,
     put_json,
+    put_lines,
     run_lines,
     tell_skipped,
 )
@@ -77,6 +79,22 @@ def test_odd_file_names_come_out_as_they_went_in(capfdbinary: pytest.CaptureFixt
     assert capfdbinary.readouterr().out == b"caf\xff\n"
 
 
+def test_paths_are_as_they_are_but_on_a_terminal(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Hits("q.png", (Hit(1, 7, "a\x1b[31m\u202egpj.png", None, 0.5),))
+    put_answers(found, style="paths")
+    assert capfdbinary.readouterr().out.decode() == "a\x1b[31m\u202egpj.png\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    put_answers(found, style="paths")
+    assert capfdbinary.readouterr().out == b"a\\x1b[31m\\u202egpj.png\n"
+
+
+def test_names_stay_one_line(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    put_lines(["a\nb\r\t\x7f\x9b", "caf\udcff \u00e9"])
+    assert capfdbinary.readouterr().out == b"a\\nb\\r\\t\\x7f\\x9b\ncaf\xff \xc3\xa9\n"
+
+
 def test_json_is_never_nan() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         put_json(float("nan"))
@@ -88,11 +106,14 @@ def test_talk_goes_to_stderr_without_bars_or_markup(capfd: pytest.CaptureFixture
         count(1, 2)
         count(2, 2)
         talk.say("a [bold]b[/bold]")
+        talk.say("one", "an\x1b[2J\nother")
+        talk.stage("a folder [/x]\x1b[2J")
         tell_skipped(talk, [])
         tell_skipped(talk, [Skipped(f"{i}.png", SkipReason.EMPTY, "0 bytes") for i in range(7)])
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "a [bold]b[/bold]" in shown.err
+    assert "one\nan\\x1b[2J\\nother\n" in shown.err
     assert "Left out 7 pictures" in shown.err
     assert "0.png: empty (0 bytes)" in shown.err
     assert "and 2 more" in shown.err

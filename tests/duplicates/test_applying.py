@@ -17,12 +17,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lookalike.duplicates import applying, moving
-from lookalike.duplicates.applying import Applied, apply_plan, quarantine_of
+from lookalike.duplicates.applying import Applied, apply_plan
 from lookalike.duplicates.journal import journal_of, open_journal
 from lookalike.duplicates.plans import plan_of
+from lookalike.duplicates.quarantine import quarantine_of
 from lookalike.duplicates.undoing import undo_moves
 from lookalike.errors import PlanError, StoreError
 from lookalike.indexing.database import writer_lock
+from lookalike.pictures.finding import MARKER
 from some_duplicates import duplicates, group, made_plan, member, tree
 
 MTIME = 1_500_000_000_123_456_789
@@ -213,6 +215,7 @@ def test_nothing_is_overwritten_in_quarantine(plan: Path, pictures: Path, tmp_pa
     there = tmp_path / "away/a/b/one.png"
     there.parent.mkdir(parents=True)
     there.write_bytes(b"somebody's")
+    (tmp_path / "away" / MARKER).touch()  # of another plan
     before = tree(pictures)
     done = apply_plan(plan, quarantine=tmp_path / "away")
     assert done.moved[0].target == str(there.with_name("one (2).png"))

@@ -10,8 +10,18 @@ import pytest
 from PIL import Image, ImageOps
 
 from lookalike.duplicates import confirming
-from lookalike.duplicates.confirming import DIFFERENCE, Opened, Place, pixel_differences, pixel_hashes
+from lookalike.duplicates.confirming import (
+    DIFFERENCE,
+    Opened,
+    Place,
+    maybe_copies,
+    pixel_differences,
+    pixel_hashes,
+)
 from lookalike.errors import SkipReason
+from lookalike.pictures.images import Box
+from lookalike.pictures.prints import grey_print
+from lookalike.records import Pixels
 from pictures import exif
 from scenes import halved, scene, write
 
@@ -108,3 +118,31 @@ def test_a_part_of_a_picture_is_compared_alone(tmp_path: Path) -> None:
     found, _ = pixel_differences(files, *ends((0, 2), (1, 2)), opened=Opened())
     assert found[0] < 0.01
     assert found[1] > DIFFERENCE
+
+
+def test_a_small_picture_is_made_once(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    small = confirming._small
+
+    def noted(path: Path, box: Box | None) -> Pixels:
+        made.append(path)
+        return small(path, box)
+
+    monkeypatch.setattr(confirming, "_small", noted)
+    opened = Opened()
+    for pairs in (ends((0, 1), (0, 6)), ends((0, 5), (1, 6))):
+        pixel_differences(files, *pairs, opened=opened)
+    assert sorted(path.name for path in made) == ["0.png", "1.webp", "5.png", "6.png"]
+    monkeypatch.setattr(confirming, "_SMALLS", 1)
+    opened.forget()
+    assert list(opened.smalls) == [5]
+
+
+def test_prints_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confirming, "_PRINTS", 2)
+    images = [scene(1, 60, 40), halved(scene(1, 60, 40)), scene(2, 60, 40)]
+    prints = np.stack([np.frombuffer(grey_print(np.asarray(image)), np.uint8) for image in images])
+    told: list[tuple[int, int]] = []
+    may = maybe_copies(prints, *ends((0, 1), (0, 2), (1, 2)), progress=lambda *at: told.append(at))
+    assert may.tolist() == [True, False, False]
+    assert told == [(2, 3), (3, 3)]

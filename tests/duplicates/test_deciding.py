@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -179,16 +180,47 @@ def test_of_two_decisions_on_a_pair_the_later_stands(store: Store, root: Path, t
     assert take_in(store, file, made="2026-01-09") == Imported(0, 1, 0)
 
 
+def test_times_are_compared_as_times(store: Store, root: Path, tmp_path: Path) -> None:
+    a, b = str(root / "a.png"), str(root / "b.png")
+    file = tmp_path / "d.csv"
+    decide(store, a, b, "different", made="2026-01-01T10:00:00+00:00")
+    file.write_text("first,second,verdict,made\np/a.png,p/b.png,same,2026-01-01T11:00:00+02:00\n")
+    assert take_in(store, file, made="2026-01-09") == Imported(0, 0, 1)
+    file.write_text("first,second,verdict,made\np/a.png,p/b.png,same,2026-01-01T09:00:00-02:00\n")
+    assert take_in(store, file, made="2026-01-09") == Imported(0, 1, 0)
+
+
+def test_one_content_may_be_kept_twice_and_is_never_different(store: Store, tmp_path: Path) -> None:
+    digest = content_hash(b"a").hex()
+    row = Row("", "", "keep-both", "", digest, digest)
+    write_rows([row], tmp_path / "d.csv")
+    assert take_in(store, tmp_path / "d.csv", made="2026-01-01") == Imported(1, 0, 0)
+    write_rows([replace(row, verdict="different")], tmp_path / "d.csv")
+    with pytest.raises(TableError, match=rf"saw {digest} and {digest} with equal bytes, wanted two contents"):
+        take_in(store, tmp_path / "d.csv", made="2026-01-01")
+    assert [entry.verdict for entry in store.decisions()] == ["keep-both"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "beats"),
     [
-        ("d.txt", "", r"not kept in files of this format - .*wanted .csv or .json - name it d.csv"),
+        ("d.txt", "", r"not kept in files of this format - .*wanted .csv or .json - name a file that"),
         ("d.csv", "first,second\n", r"no column verdict - .*saw columns first, second"),
         ("d.csv", "first,second,verdict\na,b,alike\n", r"decision 1, verdict - saw 'alike', wanted same"),
         ("d.csv", "first,second,verdict\n,b,same\n", r"decision 1, first - saw nothing, wanted a path or a"),
         ("d.csv", 'first,second,verdict\n"a', r"cannot be read - .* - saw .* - write it as CSV"),
         ("d.csv", "first,second,verdict\na,b,same\n", r"decided on cannot be read - .*saw a: No such file"),
         ("d.csv", "first,second,verdict,first_hash\na,b,same,zz\n", r"first_hash - saw 'zz', wanted 32 hexa"),
+        (
+            "d.csv",
+            "first,second,verdict,made\na,b,same,yesterday\n",
+            r"1, made - saw 'yesterday', wanted a time as",
+        ),
+        (
+            "d.csv",
+            "first,second,verdict\np/a.png,p/a.png,different\n",
+            r"different from itself - .*p/a.png with",
+        ),
         ("d.json", "{}", r"not a list of objects - .*--export wrote"),
         ("d.json", "[", r"cannot be read - .* - write it as JSON"),
         (
@@ -385,6 +417,37 @@ def test_a_promise_needs_pictures_that_are_new_to_the_model(tiny: Model, decided
     with pytest.raises(CalibrationError, match="trained on support no promise"):
         calibrate_pairs(tiny, decided, target="precision=0.5")
     assert calibrate_pairs(tiny, decided).seen == 80
+    with pytest.raises(CalibrationError, match=rf"{decided} - .*decide on pairs .* --name decided") as error:
+        calibrate_pairs(tiny, decided, target="precision=0.5")
+    assert "--split" not in str(error.value)
+
+
+def test_a_promise_is_not_replaced_by_none_unless_a_name_says_so(tiny: Model, decided: Path) -> None:
+    promising = calibrate_pairs(tiny, decided, target="recall=0.1")
+    assert promising.confidence == 0.95
+    with pytest.raises(
+        CalibrationError, match=r"f1 in place of recall=0.1, .*--name decided.*--name default"
+    ):
+        calibrate_pairs(tiny, decided)
+    assert tiny.threshold == promising
+    calibrate_pairs(tiny, decided, name="decided")
+    assert tiny.threshold == promising
+    assert calibrate_pairs(tiny, decided, target="recall=0.2") == tiny.threshold
+    assert calibrate_pairs(tiny, decided, name="default") == tiny.threshold != promising
+    assert calibrate_pairs(tiny, decided).confidence is None
+    with pytest.raises(CalibrationError, match="name of the threshold does not fit"):
+        calibrate_pairs(tiny, decided, name="")
+
+
+def test_a_file_that_cannot_hold_decisions_is_not_to_be_renamed(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Read me")
+    with pytest.raises(
+        TableError, match=r"of this format - .*decisions INDEX --export FILE.csv wrote"
+    ) as error:
+        read_rows(tmp_path / "README.md")
+    assert "README.csv" not in str(error.value)
+    with pytest.raises(TableError, match=r"name it README\.csv"):
+        write_rows([], tmp_path / "README.md")
 
 
 def test_rows_as_json_are_what_they_were(store: Store, root: Path, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_each_member_says_why(index: Index) -> None:
     assert why["turned.png"].startswith("same pixels in another file, saved again without loss")
     assert why["half.png"].startswith("scaled or cropped to 50 %, similarity ")
     assert why["crop.png"].startswith("cropped or stretched to 174 x 1")
-    assert why["bright.png"].startswith("saved again in the same size, brighter, similarity ")
+    assert why["bright.png"].startswith("changed or saved again in the same size, brighter, similarity ")
     assert {"the same bytes"} <= set(why.values())
     assert all(", pixels differ by 0." in why[name] for name in ("half.png", "crop.png", "saved.jpg"))
 
@@ -162,19 +162,26 @@ def test_the_same_whatever_the_order(root: Path, tiny: Model, tmp_path: Path, in
     assert [names(group) for group in again.groups] == [names(g) for g in found_in(index).groups]
 
 
-def test_no_chains(tiny: Model, tmp_path: Path) -> None:
-    wide = scene(5, 400, 400)
-    for number, left in enumerate((0, 60, 120)):  # each overlaps the next by much, the ends by little
-        write(tmp_path / "set" / f"{number}.png", wide.crop((left, left, left + 250, left + 250)))
+@pytest.mark.parametrize(
+    ("keeper", "wanted"),
+    [(0, {"0.png", "1.png"}), (1, {"0.png", "1.png", "2.png"}), (2, {"1.png", "2.png"})],
+)
+def test_no_chains(tiny: Model, tmp_path: Path, keeper: int, wanted: set[str]) -> None:
+    for number in range(3):  # each is near to the next, the ends are not
+        picture = scene(5, 200, 200)
+        picture.paste((200, 60, 60), (0, 0, 6 * number, 200))
+        write(tmp_path / "set" / f"{number}.png", picture)
+        age = 2_000_000_000 if number != keeper else 1_000_000_000
+        os.utime(tmp_path / "set" / f"{number}.png", (age, age))
     with Index.create(tmp_path / "i.idx", tiny) as index:
         index.update(ImageTable.read(tmp_path / "set"))
-        found = found_in(index, difference=0.6)
-    assert all(
-        evidence.difference is not None and evidence.difference <= 0.6
-        for group in found.groups
-        for evidence in group.evidence
-    )
-    assert groups(found) in ([{"0.png", "1.png"}], [{"1.png", "0.png", "2.png"}], [{"1.png", "2.png"}], [])
+        found = found_in(index, difference=0.45)
+        ends = found_in(index, difference=0.7).groups[0]
+    assert len(ends) == 3  # the ends are looked at, and are not near enough
+    assert groups(found) == [wanted]
+    assert names(found.groups[0])[0] == f"{keeper}.png"
+    differences = [each.difference for each in found.groups[0].evidence]
+    assert all(difference is not None and 0.0 < difference <= 0.45 for difference in differences)
 
 
 def test_decisions_are_respected(index: Index) -> None:
@@ -201,6 +208,34 @@ def test_decisions_are_respected(index: Index) -> None:
     said = second.evidence[names(second).index("three.png") - 1]
     assert said.why.startswith("somebody decided that it is the same")
     assert (said.verdict, said.difference) == ("same", None)
+
+
+@pytest.mark.parametrize("between", ["mirror.png", "gone"])
+def test_decisions_join_by_way_of_others(index: Index, between: str) -> None:
+    facts = index.store.facts(range(1, 100)).values()
+    hashes = {"gone": b"?" * 16, **{Path(each.path).name: each.hash for each in facts}}
+    with index.store.writing() as writer:
+        writer.decide(
+            Decision.of(hashes[name], hashes[between], "same", made="2026-01-01")
+            for name in ("two.png", "three.png")
+        )
+    group = next(each for each in found_in(index).groups if "two.png" in names(each))
+    assert names(group)[0] == "two.png"
+    assert group.evidence[names(group).index("three.png") - 1].verdict == "same"
+    assert (between in names(group)) == (between != "gone")
+
+
+def test_what_a_decision_takes_leaves_its_copies_to_each_other(tiny: Model, tmp_path: Path) -> None:
+    write(tmp_path / "set" / "large.png", scene(50, 300, 300))
+    for number in range(3):  # each is near to the next, the ends are not
+        picture = scene(5, 200, 200)
+        picture.paste((200, 60, 60), (0, 0, 6 * number, 200))
+        write(tmp_path / "set" / f"{number}.png", picture)
+    with Index.create(tmp_path / "i.idx", tiny) as index:
+        index.update(ImageTable.read(tmp_path / "set"))
+        decide(index, ("large.png", "0.png", "same"))
+        found = find_duplicates(index, keep="resolution,name", difference=0.45)
+    assert groups(found) == [{"1.png", "2.png"}, {"large.png", "0.png"}]
 
 
 def test_copies_that_both_stay_are_settled(index: Index) -> None:
@@ -254,9 +289,13 @@ def test_an_index_of_another_model_is_refused(index: Index, tiny: Model, tmp_pat
 
 
 def test_the_same_thing_needs_a_limit(index: Index) -> None:
-    found = found_in(index, bands=[Band.SAME_THING])
-    assert not found.groups
-    assert not found.limits
+    with pytest.raises(
+        ConfigError, match=r"cannot be told - model tiny - .* - lookalike calibrate .* DATA; or"
+    ):
+        found_in(index, bands=[Band.SAME_THING])
+    found = found_in(index, bands=[Band.SAME_THING, Band.EXACT])
+    assert groups(found) == [{"one.png", "bytes.png"}]
+    assert [limit.band for limit in found.limits] == [Band.EXACT]
     assert "lookalike calibrate" in found.notes[0]
     loose = found_in(index, bands=[*Band], similarity=0.02)
     assert loose.groups[0].band is Band.SAME_THING
@@ -296,6 +335,7 @@ def test_parts_of_one_picture_are_no_pair_and_stay(tiny: Model, tmp_path: Path) 
     with Index.create(tmp_path / "i.idx", tiny) as index:
         index.update(ImageTable.read(tmp_path / "m.csv"))
         found = found_in(index)
+    assert found.groups
     for group in found.groups:
         assert len({member.path for member in group.members}) == len(group)
         assert not group.removable

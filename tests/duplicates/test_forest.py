@@ -66,3 +66,17 @@ def test_progress_ends_at_all_rows_of_all_trees() -> None:
     forest_pairs(clustered(1500), at_least=0.9, trees=2, progress=lambda *at: told.append(at))
     assert told[-1] == (3000, 3000)
     assert told == sorted(told)
+
+
+def test_of_too_many_the_most_alike_are_kept() -> None:
+    vectors = clustered(3000)
+    whole = forest_pairs(vectors, at_least=0.95)
+    found = forest_pairs(vectors, at_least=0.95, most=100)
+    assert len(found) == 100
+    assert found.floor > 0.95
+    np.testing.assert_array_equal(found.similarities, whole.similarities[:100])
+
+
+def test_of_equal_rows_a_given_number_is_kept() -> None:
+    found = forest_pairs(np.tile(clustered(60)[:1], (2000, 1)), at_least=0.95, most=50)
+    assert (len(found), found.floor > 0.999) == (50, True)

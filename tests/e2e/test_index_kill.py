@@ -149,6 +149,38 @@ def test_a_source_is_forgotten_whole_or_not_at_all(course: Course) -> None:
     assert not after
 
 
+def test_a_source_that_another_one_overlaps_is_forgotten_whole_or_not_at_all(
+    course: Course, tmp_path: Path
+) -> None:
+    """What lies in the folder of the other stays as that one's, in the moment in which the rest goes."""
+    names = sorted(file.name for file in course.album.root.iterdir())
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("image,label\n" + "".join(f"{course.album.root / name},cat\n" for name in names[:60]))
+    with Index.open(course.index) as index:
+        index.update(ImageTable.read(manifest), source=manifest, embed=FakeEmbedder())
+    course.server.start(pause=0.0)
+    assert course.server.end()[1] == 0
+    for name in names[:20]:
+        (course.album.root / name).unlink()
+    before, unfinished = stored(course.index), 0
+    for statement in range(0, 2000, 3):
+        course.server.start("drop", die_at=statement, source=str(manifest))
+        _, code = course.server.end()
+        check_whole(course.index, course.album)
+        if code == 0 or stored(course.index) != before:
+            break
+        unfinished += 1
+    after = {item.id: item for item in stored(course.index).values()}
+    assert unfinished > 20
+    assert sorted(Path(item.path).name for item in after.values()) == names[20:]
+    assert len({item.root for item in after.values()}) == 1
+    for item in before.values():
+        if Path(item.path).name in names[20:]:
+            assert after[item.id].label == item.label
+    with Index.open(course.index) as index:
+        assert index.sources == (str(course.album.root),)
+
+
 def test_a_run_after_a_kill_embeds_only_the_rest(tmp_path: Path, album: Album, server: Server) -> None:
     path = tmp_path / "a.idx"
     pid = server.start(pause=0.005)

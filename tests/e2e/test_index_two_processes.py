@@ -18,7 +18,8 @@ from lookalike.records import Floats, Hits
 
 TESTS = Path(__file__).parent.parent
 SECONDS = 60.0 if "LOOKALIKE_LONG_TESTS" in os.environ else 3.0
-ALL = 10_000  # more than there are
+ALL = 1000  # more than there are, and no more than a base is asked for
+FEW, MANY = 40, 400  # pictures in the beginning; a base needs a hundred
 
 State = dict[int, str]  # id to label
 
@@ -43,41 +44,45 @@ def check_answer(query: Floats, answer: Hits) -> State:
     return state
 
 
-def read_while(writer: subprocess.Popen[str], path: Path) -> list[State]:
-    """Search until the writer has ended, mostly with one open index, sometimes with a new one."""
-    asked, states = queries(), list[State]()
+def read_while(writer: subprocess.Popen[str], path: Path) -> tuple[list[State], set[bool]]:
+    """Search until the writer has ended, mostly with one open index, sometimes with a new one.
+
+    Returns:
+        What was seen, and whether everything was compared for it.
+    """
+    asked, states, exact = queries(), list[State](), set[bool]()
     model = fake_model(path.parent / "model")
     index = Index.open(path, model=model)
     while writer.poll() is None:
-        found = [
-            check_answer(*each)
-            for each in zip(asked, index.search(asked, k=ALL, names=["", ""]), strict=True)
-        ]
+        answers = index.search(asked, k=ALL, names=["", ""])
+        exact |= {answer.exact for answer in answers}
+        found = [check_answer(*each) for each in zip(asked, answers, strict=True)]
         assert found[0] == found[1], "one search, two moments"
         states.append(found[0])
         if len(states) % 50 == 0:
             index.close()
             index = Index.open(path, model=model)
     index.close()
-    return states
+    return states, exact
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_a_reader_sees_one_committed_moment_after_the_other(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "pictures"), [(1, FEW), (2, MANY)], ids=["all in memory", "base"])
+def test_a_reader_sees_one_committed_moment_after_the_other(tmp_path: Path, seed: int, pictures: int) -> None:
     path, folder = tmp_path / "a.idx", tmp_path / "pictures"
     folder.mkdir()
     Index.create(path, fake_model(tmp_path / "model")).close()
-    arguments = [str(path), str(folder), str(SECONDS), str(seed)]
+    arguments = [str(path), str(folder), str(SECONDS), str(seed), str(pictures)]
     command = [sys.executable, str(TESTS / "busy_writer.py"), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     committed: list[State] = [{}]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as writer:
         listener = threading.Thread(target=listen, args=(writer, committed))
         listener.start()
-        seen = read_while(writer, path)
+        seen, exact = read_while(writer, path)
         listener.join()
     assert writer.returncode == 0
     check_order(seen, committed)
+    assert (False in exact) is (pictures == MANY)
 
 
 def listen(writer: subprocess.Popen[str], committed: list[State]) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.duplicates.applying import apply_plan, quarantine_of
+from lookalike.duplicates.applying import apply_plan
 from lookalike.duplicates.journal import journal_of, read_journal
+from lookalike.duplicates.quarantine import quarantine_of
 from lookalike.duplicates.undoing import undo_moves
 from some_duplicates import Tree, group, made_plan, tree
 

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -15,11 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lookalike.errors import StoreError
-from lookalike.indexing import answering, proposals
+from lookalike.indexing import answering, gallery, proposals
 from lookalike.indexing.answering import Answering
+from lookalike.indexing.base import Base
 from lookalike.indexing.base_build import build_base
 from lookalike.indexing.base_file import BaseNote, base_path
-from lookalike.indexing.candidates import Answer, Asked
+from lookalike.indexing.candidates import Answer, Wanted
 from lookalike.indexing.gallery import Gallery
 from lookalike.indexing.schema import Changes, Item
 from lookalike.indexing.selection import ALL, Selection, selected
@@ -166,7 +168,7 @@ def compare(model: Model, answers: Answering, data: st.DataObject) -> None:
     lowest, highest = data.draw(EDGES)
     label = data.draw(st.sampled_from(["", "dog"]))
     left_out = [data.draw(st.sets(st.integers(1, model.ever), max_size=4)) for _ in seeds]
-    asked = Asked(queries(*seeds), k, left_out, lowest, highest)
+    asked = Wanted(queries(*seeds), k, left_out, lowest, highest)
     selection = Selection(where=f"label = '{label}'" if label else "", lowest=lowest, highest=highest)
     few = data.draw(st.sampled_from([0, answering.FEW_FLOATS]))
     with mock.patch.object(answering, "FEW_FLOATS", few):
@@ -181,7 +183,7 @@ def ask(store: Store | Answering, seed: int, *, k: int = 10, **how: object) -> A
     selection = how.pop("selection", ALL)
     assert isinstance(selection, Selection)
     leave_out: Sequence[Collection[int]] | None = how.pop("leave_out", None)  # type: ignore[assignment]
-    asked = Asked(queries(seed), k, leave_out, selection.lowest, selection.highest)
+    asked = Wanted(queries(seed), k, leave_out, selection.lowest, selection.highest)
     return answers.nearest(asked, selection=selection)[0]
 
 
@@ -290,7 +292,7 @@ def test_a_small_change_is_taken_in_without_reading_the_rest(
         store.note_base("")
     model, answers = Model(store), Answering(store)
     ask(answers, 5)
-    monkeypatch.setattr(Gallery, "read", lambda _reader: pytest.fail("read again"))
+    monkeypatch.setattr(Gallery, "_read", lambda *_: pytest.fail("read again"))
     monkeypatch.setattr(Store, "blocks", lambda _store: pytest.fail("read again"))
     model.add(5)
     model.remove(3)
@@ -324,3 +326,124 @@ def test_no_more_than_a_few_selections_are_kept(store: Store) -> None:
     for number in range(20):
         ask(answers, 5, selection=Selection(where=f"label != '{number}'"))
     assert len(answers._known) <= 4
+
+
+def never(*_: object, **__: object) -> None:
+    raise AssertionError("this costs too much")
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with each time that all vectors are read."""
+    counted: list[int] = []
+    read = Store.blocks
+
+    def blocks(store: Store) -> object:
+        counted.append(1)
+        return read(store)
+
+    monkeypatch.setattr(Store, "blocks", blocks)
+    return counted
+
+
+@pytest.mark.parametrize("label", ["", "dog"])
+@pytest.mark.parametrize("kind", ["range", "k", "left out"])
+def test_what_a_base_cannot_answer_is_compared_with_all_that_is_then_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch, kind: str, label: str
+) -> None:
+    monkeypatch.setattr(proposals, "MOST_WANTED", 20)
+    monkeypatch.setattr(answering, "FEW_FLOATS", 0)
+    monkeypatch.setattr(Base, "search", never)
+    model, answers, counted = Model(store), Answering(store), reads(monkeypatch)
+    low, high = (-1.0, 0.5) if kind == "range" else (-1.0, 1.0)
+    k, left_out = {"range": (3, []), "k": (21, []), "left out": (3, list(range(1, 31)))}[kind]
+    where = Selection(f"label = '{label}'" if label else "", lowest=low, highest=high)
+    for seed in range(3):
+        found = ask(answers, seed, k=k, leave_out=[left_out], selection=where)
+        assert found.exact
+        assert pairs(found) == model.answer(
+            vector(seed), k=k, left_out=left_out, label=label, lowest=low, highest=high
+        )
+        model.add(seed)
+        model.remove(40 + seed)
+        model.change(50 + seed, seed)
+    assert len(counted) == 1
+
+
+def test_a_query_that_a_base_answers_is_not_held_up_by_another(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proposals, "MOST_WANTED", 20)
+    wanted = Wanted(queries(3, 4), 5, [[], list(range(1, 31))])
+    easy, hard = Answering(store).nearest(wanted, selection=ALL)
+    assert (easy.exact, hard.exact) == (False, True)
+    assert pairs(hard) == Model(store).answer(vector(4), k=5, left_out=range(1, 31))
+
+
+def test_more_vectors_than_may_be_kept_are_read_in_blocks_each_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, answers, counted = Model(store), Answering(store), reads(monkeypatch)
+    middle = Selection(lowest=-0.5, highest=0.5)
+    ask(answers, 5, selection=middle)
+    monkeypatch.setattr(answering, "WHOLE_BYTES", store.size() * store.dim * 4 - 1)
+    for seed in range(2):
+        found = ask(answers, seed, selection=middle)
+        assert pairs(found) == model.answer(vector(seed), k=10, lowest=-0.5, highest=0.5)
+    assert len(counted) == 3
+    assert answers._whole is None
+
+
+def test_all_vectors_are_given_in_parts_of_a_bounded_size(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery, "BLOCK_FLOATS", 7 * store.dim)
+    monkeypatch.setattr(answering, "FEW_FLOATS", 0)
+    found = ask(store, 5, k=9, selection=Selection("label = 'dog'", highest=0.5))
+    assert pairs(found) == Model(store).answer(vector(5), k=9, label="dog", highest=0.5)
+
+
+def test_when_the_base_goes_all_that_is_held_is_searched(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, counted = Answering(store), reads(monkeypatch)
+    ask(answers, 5, selection=Selection(highest=0.5))
+    store.note_base("")
+    found = ask(answers, 5)
+    assert len(counted) == 1
+    assert answers._whole is None
+    assert pairs(found) == Model(store).answer(vector(5), k=10)
+
+
+def test_a_damaged_vector_is_not_passed_over_the_next_time(store: Store) -> None:
+    spoil(store.path, "UPDATE vectors SET vector = zeroblob(16) WHERE id = 140")
+    answers = Answering(store)
+    for _ in range(3):
+        with pytest.raises(StoreError, match="item 140 with a vector that fails its checksum"):
+            ask(answers, 4, selection=Selection(highest=0.5))
+
+
+def test_a_lowest_similarity_takes_no_more_than_the_first_proposals(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    search = Base.search
+
+    def counted(base: Base, found: Floats, *, k: int, **how: Any) -> object:
+        asked.append(k)
+        return search(base, found, k=k, **how)
+
+    monkeypatch.setattr(Base, "search", counted)
+    with_effort(store, full=False)
+    found = ask(store, 5, k=50, selection=Selection(lowest=0.9))
+    assert 0 < len(found.ids) < 50
+    assert asked == [50]
+
+
+@pytest.mark.parametrize("of", [list, set, np.array], ids=["list", "set", "array"])
+@pytest.mark.parametrize("with_base", [False, True], ids=["all in memory", "base"])
+def test_ids_to_leave_out_come_in_any_collection(store: Store, of: Any, with_base: bool) -> None:
+    if not with_base:
+        store.note_base("")
+    nearest = ask(store, 5, k=3).ids.tolist()
+    found = ask(store, 5, k=10, leave_out=[of(nearest)])
+    assert pairs(found) == Model(store).answer(vector(5), k=10, left_out=nearest)

@@ -192,6 +192,20 @@ def test_a_damaged_file_is_not_used(store: Store, reason: str) -> None:
     assert reason in find_base(store)[1]
 
 
+def test_a_file_that_is_overwritten_while_it_is_open_proposes_no_id_that_cannot_be(store: Store) -> None:
+    build_base(store)
+    base = opened(store)
+    file = base_path(store.path, base.note)
+    with file.open("r+b") as content:
+        head = content.read(base.note.size // 3)
+        content.seek(len(head))
+        content.write(np.random.default_rng(3).bytes(base.note.size - len(head)))
+    allowed = np.arange(1, ROWS, dtype=np.int64)
+    for among in (None, allowed):
+        ids, _ = base.search(VECTORS[:50], k=10, allowed=among)
+        assert ids.max() <= ROWS
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -45,9 +45,21 @@ def test_a_note_comes_back_as_it_was() -> None:
         "{}",
         json.dumps({**json.loads(NOTE.text()), "storage": "int4"}),
         json.dumps({**json.loads(NOTE.text()), "rows": "500"}),
+        json.dumps({**json.loads(NOTE.text()), "wanted": 2.0}),
         json.dumps({**json.loads(NOTE.text()), "more": 1}),
     ],
-    ids=["none", "empty", "null", "list", "half", "nothing in it", "storage", "type", "unknown key"],
+    ids=[
+        "none",
+        "empty",
+        "null",
+        "list",
+        "half",
+        "nothing in it",
+        "storage",
+        "type",
+        "wanted",
+        "unknown key",
+    ],
 )
 def test_a_note_that_is_not_understood_is_none(text: str | None) -> None:
     assert BaseNote.from_text(text) is None
@@ -65,6 +77,9 @@ def test_a_note_is_told_in_words() -> None:
         "pictures; 99.0% wanted); int8, 138.1 MB"
     )
     assert "99.0% wanted, not reached" in replace(note, high=0.988).in_words()
+    assert replace(note, queries=0).in_words() == (
+        "approximate, recall not measured: nearly all pictures are copies of each other; int8, 138.1 MB"
+    )
     assert replace(note, file="").in_words() == "exact, 21.5 ms a query when it was measured"
 
 

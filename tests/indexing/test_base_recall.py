@@ -115,3 +115,9 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
         low, high = interval_of(values)
         covered += low <= 0.9 <= high
     assert 53 <= covered <= 60
+
+
+def test_no_query_has_no_recall() -> None:
+    vectors = clustered(ROWS)
+    values = recall_of(lists_of(vectors), parts(vectors), np.zeros(0, np.int64), probes=2)
+    assert values.shape == (len(FETCHES), 0)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pytest
 
 from based_store import add, clustered, remove, store_of
+from lookalike.errors import StoreError
 from lookalike.indexing import base_build, base_upkeep
+from lookalike.indexing.answering import Answering
 from lookalike.indexing.base import find_base
-from lookalike.indexing.base_build import measured_ms
+from lookalike.indexing.base_build import build_base, measured_ms
 from lookalike.indexing.base_file import BaseNote, base_path, bases_beside
 from lookalike.indexing.base_upkeep import needs_base, refresh_base, refresh_in_background
+from lookalike.indexing.candidates import Wanted
+from lookalike.indexing.selection import ALL
 from lookalike.indexing.store import Store
+from stores import four_beats
 
 ROWS = 800
 
@@ -174,10 +183,25 @@ def test_a_base_is_built_beside_a_writer(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_thread_builds_while_its_process_searches(store: Store) -> None:
+def test_a_thread_builds_while_its_process_searches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def held_up(store: Store, **how: object) -> object:
+        begun.set()
+        assert may_end.wait(60)
+        return build_base(store, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(base_upkeep, "build_base", held_up)
+    wanted, answers = Wanted(clustered(3, seed=7), k=10), Answering(store)
     thread = refresh_in_background(store.path, recall=0.9)
+    assert begun.wait(60)
+    before = answers.nearest(wanted, selection=ALL)
+    may_end.set()
     thread.join(timeout=60)
     assert not thread.is_alive()
+    after = answers.nearest(wanted, selection=ALL)
+    assert {answer.exact for answer in before} == {True}
+    assert {answer.exact for answer in after} == {False}
     assert find_base(store)[0] is not None
 
 
@@ -186,3 +210,38 @@ def test_a_thread_that_fails_leaves_everything_as_it_was(tmp_path: Path) -> None
     thread.join(timeout=60)
     assert not thread.is_alive()
     assert not (tmp_path / "none.idx").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "saw"),
+    [
+        ({"recall": 2.0}, "recall 2.0"),
+        ({"recall": 0.0}, "recall 0.0"),
+        ({"recall": math.nan}, "recall nan"),
+        ({"storage": "x"}, "storage x"),
+    ],
+    ids=["more than all", "nothing", "no number", "no storage"],
+)
+def test_what_no_base_can_be_like_is_refused_before_it_is_noted(
+    store: Store, asked: dict[str, Any], saw: str
+) -> None:
+    refresh_base(store, recall=0.9)
+    before = store.meta()["base"]
+    for refuse in (
+        lambda: refresh_base(store, **asked),
+        lambda: needs_base(store, **asked),
+        lambda: refresh_in_background(store.path, **asked),
+    ):
+        with pytest.raises(StoreError) as error:
+            refuse()
+        four_beats(error, "no approximate base can be like this", saw, "above 0", "int8, float16")
+    assert store.meta()["base"] == before
+    assert noted(store).wanted == 0.9
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_note_of_a_recall_that_none_can_have_is_not_followed(store: Store) -> None:
+    store.note_base(replace(base_upkeep.NOTHING_NOTED, wanted=2.0).text())
+    built = refresh_base(store)
+    assert built is not None
+    assert built.wanted == base_build.RECALL

@@ -46,9 +46,22 @@ def test_another_file_is_no_index(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreError) as error:
         Store(path)
-    text = content.startswith(b"text")
-    four_beats(error, "the file is no index" if text else "damaged, or no index", "a-new.idx", "backup")
+    what = {b"": "the index is empty", b"text": "the file is no index"}.get(
+        content[:4], "damaged, or no index"
+    )
+    four_beats(error, what, "a-new.idx", "backup")
+    assert ("doctor" in str(error.value)) == content.startswith(b"SQLite")
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["README.md", "noto.png"])
+def test_what_was_never_an_index_is_not_sent_to_the_doctor(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"something else" * 100)
+    with pytest.raises(StoreError) as error:
+        Store(path)
+    four_beats(error, "the file is no index", f"lookalike index {path.with_name(path.stem)}-new.idx DATA")
+    assert not {"doctor", "backup"} & set(str(error.value).split())
 
 
 def test_another_programs_database_is_no_index(tmp_path: Path) -> None:

@@ -16,40 +16,9 @@ from lookalike.indexing.schema import Changes, Decision
 from lookalike.indexing.store import Store
 from lookalike.indexing.vector_rows import checksum_of
 from lookalike.records import Look
+from older_index import SCHEMA_1
 from stores import DIM, FACTS, four_beats, item, put, vector
 
-SCHEMA_OF_1 = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE roots (id INTEGER PRIMARY KEY, path TEXT NOT NULL, source TEXT NOT NULL UNIQUE);
-CREATE TABLE items (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,    -- never given twice
-    root INTEGER NOT NULL REFERENCES roots,
-    path TEXT NOT NULL,                      -- relative to the root, with forward slashes
-    box TEXT NOT NULL,                       -- the part that is looked at, empty for the whole picture
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    hash BLOB NOT NULL,                      -- of the content and the box
-    label TEXT,
-    attributes TEXT NOT NULL,                -- JSON object
-    UNIQUE (root, path, box)
-);
-CREATE INDEX items_by_hash ON items (hash);
-CREATE TABLE vectors (
-    id INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
-    vector BLOB NOT NULL,                    -- little-endian float32
-    checksum INTEGER NOT NULL                -- crc32 of the vector, started with the id
-);
-CREATE TABLE unusable (                      -- not decoded again until it changes
-    root INTEGER NOT NULL REFERENCES roots,
-    path TEXT NOT NULL,
-    box TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    PRIMARY KEY (root, path, box)
-) WITHOUT ROWID;
-"""
 KEPT = (1, 2, 4)  # of the items 1 to 6, of which the others were removed
 
 
@@ -61,7 +30,7 @@ def older(tmp_path: Path) -> Path:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA application_id=0x6C6B616C")
     connection.execute("PRAGMA user_version=1")
-    connection.executescript(SCHEMA_OF_1)
+    connection.executescript(SCHEMA_1)
     connection.executemany("INSERT INTO meta VALUES (?, ?)", {**FACTS, "generation": "6"}.items())
     connection.execute("INSERT INTO roots VALUES (1, '/pictures', '/pictures')")
     for number in range(1, 7):

@@ -115,6 +115,28 @@ def test_queries_must_be_unit_vectors_of_the_indexs_dimension(album: Album) -> N
         album.index.search(vector_of(b"q")[None], k=0)
 
 
+def test_names_and_what_is_left_out_come_once_for_each_query(album: Album) -> None:
+    query = vector_of(b"q")[None]
+    with pytest.raises(ValueError, match="names has 0 entries for 1 queries"):
+        album.index.search(query, names=[])
+    with pytest.raises(ValueError, match="leave_out has 2 entries for 1 queries"):
+        album.index.search(query, leave_out=[[1], [2]])
+
+
+def test_a_closed_index_says_so(album: Album) -> None:
+    filled(album, 3)
+    album.index.close()
+    album.index.close()
+    for ask in (
+        lambda: album.index.search(vector_of(b"q")[None]),
+        lambda: len(album.index),
+        lambda: album.index.item(1),
+        album.update,
+    ):
+        with pytest.raises(StoreError, match="the index was closed"):
+            ask()
+
+
 def test_another_model_is_refused_with_the_command_that_embeds_again(album: Album, tmp_path: Path) -> None:
     filled(album, 3)
     other = fake_model(tmp_path / "the other", fingerprint="a" * 64)

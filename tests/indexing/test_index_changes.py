@@ -123,11 +123,13 @@ class Changes(RuleBasedStateMachine):
         assert done.updated == len(stays) - done.unchanged
         assert len(done.skipped) == len(self.disk) - len(usable)
         left = len(gone) - moved
-        assert (done.missing, done.removed) == ((0, left) if prune else (left, 0))
         # of several gone files with the same content any may be the one that moved
         items = self._items()
-        kept = {} if prune else {name: content for name, content in gone.items() if name in items}
-        assert len(kept) == done.missing
+        kept = {name: content for name, content in gone.items() if name in items}
+        assert (done.missing, done.removed) == (len(kept), left - len(kept))
+        away = {name for name in gone if not any((self.root / name).parent.iterdir())}
+        certain = {name for name in away if gone[name] not in new.values()}  # that did not move
+        assert certain <= kept.keys() <= away if prune else len(kept) == left
         assert Counter(kept.values()) <= Counter(gone.values())
         self._follow_numbers(items, {*stays, *kept}, set(gone), done)
         self.known = {**usable, **kept}

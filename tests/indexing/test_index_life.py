@@ -278,9 +278,10 @@ class Life(RuleBasedStateMachine):
         assert all(number > self.highest or number in {e.id for e in before.values()} for number in taken_ids)
         left = {place: entry for place, entry in before.items() if entry.id not in taken_ids}
         still_gone = {place for place in gone - broken if place in left}
-        dropped = broken | (still_gone if prune else set())
-        assert done.removed == (len(still_gone) if prune else 0)
-        assert done.missing == (0 if prune else len(still_gone))
+        removed = {place for place in still_gone if prune and not self._is_perhaps_away(place)}
+        dropped = broken | removed
+        assert (done.removed, done.missing) == (len(removed), len(still_gone - removed))
+        assert {*done.away} == {str(self._named(place).parent) for place in still_gone - removed if prune}
         kept = {place: entry for place, entry in left.items() if place not in dropped}
         self.known = kept | {
             place: Known(now[place], content, self.listed[place]) for place, content in usable.items()
@@ -302,6 +303,11 @@ class Life(RuleBasedStateMachine):
 
     def _is_absent(self, place: Place) -> bool:
         return place not in self.disk or place[0] in self.away
+
+    def _is_perhaps_away(self, place: Place) -> bool:
+        """Whether its folder is there and empty, as that of a disk that is not mounted."""
+        folder = self._named(place).parent
+        return folder.is_dir() and not any(folder.iterdir())
 
     def _of(self, root: str) -> list[Place]:
         return [place for place in self.known if place[0] == root]

@@ -19,8 +19,9 @@ from lookalike.checkups.findings import Finding, Verdict
 from lookalike.errors import StoreError
 from lookalike.indexing import findings_around, findings_rows
 from lookalike.indexing.base_file import BaseNote
+from lookalike.indexing.faults import is_index
 from lookalike.indexing.index import Index
-from lookalike.indexing.inspection import Inspection, inspect_index, is_index
+from lookalike.indexing.inspection import Inspection, inspect_index
 from lookalike.indexing.vector_rows import checksum_of
 from lookalike.tables.table import ImageTable
 from older_index import make_older
@@ -256,10 +257,54 @@ def test_leftovers_of_killed_builds_are_found(album: Album) -> None:
 def test_a_source_that_is_not_there_is_not_called_gone(album: Album) -> None:
     album.root.rename(album.root.with_name("elsewhere"))
     inspection = look(album)
-    assert not_in_order(inspection) == {"sources": LOOK}
+    assert not_in_order(inspection) == {"sources": LOOK, "files": LOOK}
     finding = inspection.finding("sources")
     assert finding is not None
     assert finding.entries == (f"{album.root}, with 30 pictures",)
+    assert finding.command == f"lookalike index {album.path} --drop {album.root}"
+    assert "no picture's file could be looked at" in found(album, "files").what
+
+
+def test_files_of_a_source_that_is_away_are_not_called_as_they_were(album: Album, tmp_path: Path) -> None:
+    spoil(
+        album.path,
+        "INSERT INTO roots (id, path, source) VALUES (9, '/nowhere/at/all', '/nowhere/at/all')",
+        "UPDATE items SET root = 9 WHERE id <= 4",
+    )
+    finding = found(album, "files")
+    assert finding.verdict is OK
+    assert finding.what == (
+        "26 pictures on the disk as they were embedded; 4 of sources that are not there were not looked at"
+    )
+
+
+def test_what_could_not_be_looked_at_is_told_in_plain_words_and_with_one_remedy(
+    album: Album, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def torn(*_: object) -> list[int]:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    for name in ("unsound_vectors", "without_vector", "vectors_of_nobody"):
+        monkeypatch.setattr(findings_rows, name, torn)
+    inspection = look(album)
+    wrong = [entry for entry in inspection.findings if "could not be looked at" in entry.what]
+    assert [entry.what for entry in wrong] == [
+        f"{name}: could not be looked at (database disk image is malformed)"
+        for name in ("vectors", "pictures without a vector", "vectors of no picture")
+    ]
+    assert [bool(entry.do) for entry in wrong] == [True, False, False]
+
+
+def test_an_empty_file_is_told_as_one_and_nothing_is_said_to_mend_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.idx"
+    path.write_bytes(b"")
+    assert is_index(path)
+    (finding,) = inspect_index(path).findings
+    assert (finding.what, finding.command) == (
+        "the file is empty",
+        f"lookalike index {tmp_path / 'a-new.idx'} DATA",
+    )
+    assert "backup" in finding.do
 
 
 def test_files_that_are_gone_or_changed_are_counted(album: Album) -> None:

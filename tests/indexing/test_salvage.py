@@ -75,6 +75,8 @@ def test_the_rest_of_a_cut_file_is_saved(album: Album) -> None:
     store = saved(album, mended, torn)
     kept = check_vectors(store)
     assert 0 < kept < PICTURES
+    assert f"of at most {PICTURES} pictures, " in mended.done[0]
+    assert "what could not be read is embedded from its files by the next update" in mended.done
     store.close()
     album.path = mended.path
     done = opened_again(album).update()

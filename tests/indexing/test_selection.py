@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +65,13 @@ def test_a_folder_has_all_that_lies_below_it(
 
 @pytest.mark.parametrize(
     ("folder", "saw"),
-    [("nowhere", "no such"), ("photos/cats/ol", "no such"), ("lists", "no picture")],
+    [
+        ("nowhere", "no such"),
+        ("photos/cats/ol", "no such"),
+        ("lists", "no picture"),
+        ("photos/cats/...", "no such"),
+        ("photos/cats/....", "no such"),
+    ],
 )
 def test_a_folder_of_which_nothing_is_indexed_is_refused(
     store: Store, tmp_path: Path, folder: str, saw: str
@@ -72,6 +79,23 @@ def test_a_folder_of_which_nothing_is_indexed_is_refused(
     with pytest.raises(StoreError) as error:
         selected(store, Selection(folder=tmp_path / folder))
     four_beats(error, "nothing of the index lies in this folder", folder, saw, str(tmp_path / "photos/cats"))
+
+
+def test_a_folder_whose_name_is_not_utf8_has_nothing_of_the_index(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as error:
+        selected(store, Selection(folder=tmp_path / os.fsdecode(b"x\xe9")))
+    four_beats(error, "nothing of the index lies in this folder", "x\ufffd", "no such folder")
+    assert store.ids_at(tmp_path / os.fsdecode(b"x\xe9.png")) == []
+
+
+def test_a_folder_with_dots_for_a_name_is_one_of_its_own(store: Store, tmp_path: Path) -> None:
+    with store.writing() as writer:
+        writer.apply(Changes(puts=[(Item(1, ".../g.png", "", 1, 1, b"g", None, "{}"), vector(8))]))
+    assert selected(store, Selection(folder=tmp_path / "photos/cats/...")).tolist() == [8]
+
+
+def test_the_folder_of_all_has_everything(store: Store) -> None:
+    assert selected(store, Selection(folder=Path("/"))).tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_a_folder_may_be_named_from_where_one_stands(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -344,3 +345,31 @@ def test_a_base_is_noted_while_somebody_writes_and_changes_no_generation(store: 
 def test_content_hashes_are_told_for_items_that_exist(store: Store) -> None:
     put(store, item("a.png", content=b"x"), item("b.png", content=b"y"))
     assert store.contents([2, 9, 1]) == {1: b"x", 2: b"y"}
+
+
+@pytest.mark.parametrize("number", [2**63, 2**70, -(2**70)])
+def test_a_number_that_no_item_can_have_is_none(store: Store, number: int) -> None:
+    put(store, item("a.png"))
+    with pytest.raises(StoreError) as error:
+        store.vectors_of_ids([1, number])
+    four_beats(error, "there is no such item", f"id {number}")
+
+
+@pytest.mark.parametrize("value", [2**70, "\udce9"], ids=["number", "text"])
+def test_a_value_that_no_index_can_hold_is_refused(store: Store, value: object) -> None:
+    with pytest.raises(StoreError) as error:
+        store.has_where("label = ?", [value])
+    four_beats(error, "no index holds such a value", "64 bits", "UTF-8")
+
+
+def test_a_root_goes_and_its_heirs_stay_or_nothing_happens(store: Store) -> None:
+    put(store, item("a.png"))
+    put(store, item("b.png"))
+    with store.writing() as writer:
+        other = writer.add_root("/other", "/other")
+        with pytest.raises(sqlite3.IntegrityError):
+            writer.drop_root(1, heirs=[(other, "x/a.png", 1), (99, "b.png", 2)])
+        assert len(store.items(1)) == 2
+        writer.drop_root(1, heirs=[(other, "x/a.png", 1)])
+    assert [(kept.id, kept.path) for kept in store.items(other)] == [(1, "x/a.png")]
+    assert store.snapshot().ids.tolist() == [1]

@@ -159,8 +159,55 @@ def test_prune_removes_nothing_when_not_one_picture_is_there(album: Album) -> No
         album.index.update(table, embed=album.embedder, prune=True)
     assert "not one picture is there, nothing was removed" in str(error.value)
     assert "saw 2 indexed pictures" in str(error.value)
+    assert f"lookalike index {album.path} --drop {album.root}" in str(error.value)
     assert len(album.index) == 2
     assert counts(album.index.update(table, embed=album.embedder)) == {"missing": 2}
+
+
+def test_prune_keeps_what_was_below_a_folder_that_is_empty_now(album: Album) -> None:
+    """As where a disk that is mounted below the source is away."""
+    for name in ("a.png", "disk/b.png", "disk/deep/er/c.png", "other/d.png"):
+        album.write(name)
+    album.update()
+    disk = album.root / "disk"
+    disk.rename(album.root.with_name("unmounted"))
+    disk.mkdir()
+    (album.root / "other" / "d.png").unlink()
+    (album.root / "other" / "no picture.txt").touch()
+    done = album.update(prune=True)
+    assert counts(done) == {"unchanged": 1, "missing": 2, "removed": 1}
+    assert done.away == (str(disk),)
+    assert sorted(album.stored()) == ["a.png", "disk/b.png", "disk/deep/er/c.png"]
+    assert album.update().away == ()
+    disk.rmdir()
+    done = album.update(prune=True)
+    assert (counts(done), done.away) == ({"unchanged": 1, "removed": 2}, ())
+
+
+def test_what_moved_out_of_a_folder_that_is_empty_now_is_moved(album: Album) -> None:
+    album.write("a.png")
+    old = album.write("old/b.png")
+    album.update()
+    old.rename(album.root / "b.png")
+    done = album.update(prune=True)
+    assert (counts(done), done.away) == ({"moved": 1, "unchanged": 1}, ())
+
+
+@pytest.mark.parametrize("of_manifest", [False, True])
+def test_a_file_that_a_folder_took_the_name_of_is_gone(album: Album, of_manifest: bool) -> None:
+    source = album.root
+    if of_manifest:
+        source = album.root / "list.csv"
+        source.write_text("image\na.png\nb.png\n")
+    for name in ("a.png", "b.png"):
+        album.write(name)
+    album.update(source)
+    (album.root / "a.png").unlink()
+    (album.root / "a.png").mkdir()
+    assert album.update(source).missing == 1
+    done = album.update(source, prune=True)
+    assert (done.unchanged, done.removed, done.missing) == (1, 1, 0)
+    assert list(album.stored()) == ["b.png"]
 
 
 def test_a_folder_that_vanished_changes_nothing(album: Album) -> None:

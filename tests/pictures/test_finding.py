@@ -8,7 +8,14 @@ import pytest
 from PIL import Image
 
 from lookalike.errors import SkipReason, TableError
-from lookalike.pictures.finding import any_there, find_images, looks_like_image, printable
+from lookalike.pictures.finding import (
+    any_there,
+    empty_place,
+    find_images,
+    is_gone,
+    looks_like_image,
+    printable,
+)
 
 
 def picture(path: Path, kind: str = "PNG") -> Path:
@@ -154,3 +161,20 @@ def test_any_of_many_names(tmp_path: Path) -> None:
     assert any_there(Path("/nowhere"), [str(tmp_path / "a" / "there.png")])
     assert not any_there(tmp_path, ["x.png", "nul\0", "there.png"])
     assert not any_there(tmp_path, [])
+
+
+def test_a_folder_in_the_place_of_a_file_is_no_such_file(tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file.png").touch()
+    names = ("folder.png", "file.png", "none.png", "a\0b")
+    assert [is_gone(str(tmp_path / name)) for name in names] == [True, False, True, False]
+
+
+def test_the_nearest_folder_that_is_there_is_an_empty_place_where_it_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / ".hidden").touch()
+    for name in ("empty/a.png", "empty/deep/er/a.png"):
+        assert empty_place(str(tmp_path / name)) == str(tmp_path / "empty")
+    for name in ("full/a.png", "full/deep/a.png", "none/a.png", "full/.hidden/a.png", "empty/a\0b/c.png"):
+        assert empty_place(str(tmp_path / name)) == ""

@@ -65,6 +65,8 @@ def test_the_page_says_totals_limits_and_when(page: Page, found: Duplicates) -> 
     assert "2 groups of duplicates among 10 pictures: 15 files could go" in page.words()
     assert "1 group not shown: it was decided that nothing is to go." in page.words()
     assert "Made today." in page.words()
+    footer = "Every picture of a group is within the limits of its first one, or was decided to be the same."
+    assert footer in page.words()
     assert WORDS in page.words("limits")
     assert [(total.name, total.groups, total.removable) for total in totals(found)] == [
         ("exact", 1, 14),

@@ -80,7 +80,7 @@ def test_a_study_without_an_end_has_a_page_too(tmp_path: Path) -> None:
     assert "Nothing to draw" in shown.words("history")
     assert "No figures on test." in shown.words("test")
     assert "measured once, on test" not in shown.words()
-    assert study_lines(trials, (MAP,), report=None, folder=tmp_path) == [
+    assert study_lines(trials, (MAP,), figures={}, folder=tmp_path) == [
         "1 setting was tried: 1 failed.",
         "No trial came to its end.",
     ]
@@ -110,7 +110,8 @@ def test_lines_and_points_have_a_colour_that_a_dark_page_answers() -> None:
 
 @pytest.mark.parametrize("report", [REPORT, None], ids=["judged", "not judged"])
 def test_lines_name_the_best_settings(report: Report | None, tmp_path: Path) -> None:
-    lines = study_lines(made_up_trials(), (MAP,), report=report, folder=tmp_path)
+    figures = report.figures if report else {}
+    lines = study_lines(made_up_trials(), (MAP,), figures=figures, folder=tmp_path)
     assert any(line.startswith("  network.hidden: ") for line in lines)
     assert any("map@r 0.410 (0.350 to 0.470)" in line for line in lines) == (report is not None)
     assert lines[-1] == f"Report: {tmp_path / 'report.html'}"

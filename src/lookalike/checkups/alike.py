@@ -64,7 +64,7 @@ def alike_pairs(
 
     def work(block: slice) -> list[tuple[Rows, Rows, Floats]]:
         parts = []
-        for start in range(block.start, len(vectors), _COLUMNS):
+        for start in range(block.start, len(vectors) if kept.floor <= 1 else 0, _COLUMNS):
             columns = slice(start, min(start + _COLUMNS, len(vectors)))
             parts.append(_pairs_of_block(vectors, short, block, columns, at_least=kept.floor))
         return parts
@@ -97,7 +97,7 @@ def across_pairs(
 
     def work(block: slice) -> list[tuple[Rows, Rows, Floats]]:
         parts = []
-        for start in range(0, len(others), _COLUMNS):
+        for start in range(0, len(others) if kept.floor <= 1 else 0, _COLUMNS):
             columns = others[start : start + _COLUMNS]
             near = vectors[some[block]] @ vectors[columns].T >= kept.floor - _ROUNDING
             first, second = np.nonzero(near)

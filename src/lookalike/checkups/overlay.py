@@ -4,7 +4,8 @@ Small pictures enter, [m, 32, 32, 3] each; one number a pair leaves. The second 
 scaled and mirrored onto the first, and its brightness and contrast are fitted, so an edited copy comes out
 near 0; what is black or white only in the brighter or darker one counts as fitting. What is left is measured
 in the worst of 16 blocks: two medals that differ in their number differ
-there, though nearly all of them is the same. Which pairs are worth the work is decided by the callers.
+there, though nearly all of them is the same. Of grey prints alone it can be told, a hundred times as fast,
+that two pictures are not one. Which pairs are worth the work is decided by the callers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from lookalike.records import Floats, Pixels
 
 BLOCKS = 4  # along a side; the worst of them counts
 
-_STEPS = ((16, 10), (32, 8))  # (side, steps): from coarse to fine, so that far shifts are found
+_COARSE, _FINE = 10, 8  # steps at 16 x 16, then at 32 x 32, so that far shifts are found
+# Copies correlate by 1 - slack * difference² at least; 0.5 would do if coarse fits were perfect.
+_GLANCES = ((8, 5, 2.8), (PRINT, 10, 1.9))  # (side, steps, slack) of prints
+_SLACK = 1.9  # of small pictures after the coarse steps
+_FAINT = 24  # levels between the darkest and the brightest of a print, below which it tells nothing
 _IDENTITY = np.array([1, 0, 0, 0, 1, 0], np.float32)
 _REACH = np.array([0.25, 0.15, 0.25, 0.15, 0.25, 0.25], np.float32)  # how far a map may lie from it
 _STEP = 0.2  # the most a coefficient moves at once
@@ -30,6 +35,7 @@ _LEAST_FITTED = 0.25  # of a picture must lie between them, or all of it is fitt
 _MOST_GAIN = 3.0
 
 Maps = NDArray[np.float32]  # [m, 6]: x' = m0 x + m1 y + m2, y' = m3 x + m4 y + m5, from -1 to 1 across
+Products = NDArray[np.float64]  # [m, 9, 9]: sums of products of two rows each, see `_fitted`
 
 
 class _Grid(NamedTuple):
@@ -40,7 +46,7 @@ class _Grid(NamedTuple):
     y: Floats
 
 
-def differences(first: Pixels, second: Pixels, *, mirrored: bool = True) -> Floats:
+def differences(first: Pixels, second: Pixels, *, mirrored: bool = True, within: float = np.inf) -> Floats:
     """How much two small pictures differ in the block where they differ most, once laid over each other.
 
     Either is laid over the other, and the better of the two counts, so their order does not matter.
@@ -48,16 +54,64 @@ def differences(first: Pixels, second: Pixels, *, mirrored: bool = True) -> Floa
     Args:
         first, second: [m, 32, 32, 3] each, m >= 1.
         mirrored: whether a mirror image is laid over as one; without it, it differs.
+        within: up to which a difference is of interest; the work on pairs that clearly differ by more is
+            broken off.
 
     Returns:
         [m] float32, >= 0: root mean square over the worst of 16 blocks, in standard deviations of the
-        pictures. 0 for the same picture, about 1.4 for pictures that have nothing to do with each other.
+        pictures. 0 for the same picture, about 1.4 for pictures that have nothing to do with each other,
+        infinite where the work was broken off.
 
     Reference:
         Lucas and Kanade, An Iterative Image Registration Technique, IJCAI 1981, with an affine map and
         brightness and contrast as further unknowns, coarse to fine, damped.
     """
-    return np.minimum(_one_way(first, second, mirrored=mirrored), _one_way(second, first, mirrored=mirrored))
+    ways = [_facing(a, b, mirrored=mirrored) for a, b in ((first, second), (second, first))]
+    begun = [_begun(a, b) for a, b in ways]
+    likeness = np.maximum(*(found for _, found in begun))
+    left = np.flatnonzero(likeness >= 1 - _SLACK * within**2)
+    worst = np.full(len(first), np.inf, np.float32)
+    if len(left):
+        ended = [_ended(a[left], b[left], maps[left]) for (a, b), (maps, _) in zip(ways, begun, strict=True)]
+        worst[left] = np.minimum(*ended)
+    return worst
+
+
+def may_be_one(
+    first: Pixels, second: Pixels, *, difference: float, mirrored: bool = True
+) -> NDArray[np.bool_]:
+    """Whether two pictures may differ by so little, going by their grey prints.
+
+    Prints are laid over each other either way. Over all of a picture, pictures differ by no more than in
+    their worst block, so copies come out with a high correlation; a slack leaves room for what so coarse a
+    fit misses.
+
+    Args:
+        first, second: [m, 256] grey prints each, m >= 1.
+        difference: up to which pictures count as one, see `differences`.
+        mirrored: whether a mirror image is one too.
+
+    Returns:
+        [m]; True where a print is so faint that nothing can be told. False where pictures are clearly apart,
+        which is right but for a few of a thousand copies that are cropped or lit strongly.
+    """
+    there, back = (prints.reshape(-1, PRINT, PRINT).astype(np.float32) for prints in (first, second))
+    if mirrored:
+        flipped = back[:, :, ::-1]
+        turned = _correlation(there, flipped) > _correlation(there, back)
+        back = np.where(turned[:, None, None], flipped, back)
+    faint = np.minimum(np.ptp(first, axis=1), np.ptp(second, axis=1)) < _FAINT
+    left = np.flatnonzero(~faint)
+    for side, steps, slack in _GLANCES:
+        if not len(left):
+            break
+        a, b = _reduced(there[left], side), _reduced(back[left], side)
+        maps = np.tile(_IDENTITY, (len(left), 1))
+        likeness = np.maximum(_fitted(a, b, maps, steps=steps)[1], _fitted(b, a, maps, steps=steps)[1])
+        left = left[likeness >= 1 - slack * difference**2]
+    may: NDArray[np.bool_] = faint
+    may[left] = True
+    return may
 
 
 def are_mirrored(first: Pixels, second: Pixels) -> NDArray[np.bool_]:
@@ -67,13 +121,23 @@ def are_mirrored(first: Pixels, second: Pixels) -> NDArray[np.bool_]:
     return mirrored
 
 
-def _one_way(first: Pixels, second: Pixels, *, mirrored: bool) -> Floats:
-    if mirrored:
-        second = np.where(are_mirrored(first, second)[:, None, None, None], second[:, :, ::-1], second)
+def _facing(first: Pixels, second: Pixels, *, mirrored: bool) -> tuple[Pixels, Pixels]:
+    """Both, the second mirrored where that is more like the first."""
+    if not mirrored:
+        return first, second
+    return first, np.where(are_mirrored(first, second)[:, None, None, None], second[:, :, ::-1], second)
+
+
+def _begun(first: Pixels, second: Pixels) -> tuple[Maps, Floats]:
+    """The maps after all coarse steps and a fine one, and the correlation before that one."""
     there, back = _grey(first), _grey(second)
     maps = np.tile(_IDENTITY, (len(first), 1))
-    for side, steps in _STEPS:
-        maps = _fitted(_reduced(there, side), _reduced(back, side), maps, steps=steps)
+    maps, _ = _fitted(_reduced(there, PRINT), _reduced(back, PRINT), maps, steps=_COARSE)
+    return _fitted(there, back, maps, steps=1)
+
+
+def _ended(first: Pixels, second: Pixels, maps: Maps) -> Floats:
+    maps, _ = _fitted(_grey(first), _grey(second), maps, steps=_FINE - 1)
     return _worst_block(first, second, maps)
 
 
@@ -105,57 +169,85 @@ def _grid(side: int) -> _Grid:
     return _Grid(side, x.ravel().astype(np.float32), y.ravel().astype(np.float32))
 
 
-def _fitted(first: Floats, second: Floats, maps: Maps, *, steps: int) -> Maps:
-    """Move the maps so that second, read through them, comes near gain * first + offset."""
-    pairs, side = len(first), first.shape[1]
-    grid = _grid(side)
-    down, right = (np.asarray(slope) for slope in np.gradient(second, 2 / side, axis=(1, 2)))
-    wanted = first.reshape(pairs, -1)
-    damping = np.diag([_DAMPING / 8] * 6 + [0.0, 0.0])
-    for _ in range(steps):
-        (seen, along, across), inside = _through(maps, grid, (second, right, down))
-        columns = (along * grid.x, along * grid.y, along, across * grid.x, across * grid.y, across)
-        slopes = np.stack([*columns, -wanted, -np.ones_like(seen)], axis=2) * inside[..., None]  # [m, p, 8]
-        system = np.einsum("mpi,mpj->mij", slopes, slopes, optimize=True).astype(np.float64)
-        system += damping * np.trace(system, axis1=1, axis2=2)[:, None, None] + 1e-6 * np.eye(8)
-        target = -np.einsum("mpi,mp->mi", slopes, seen * inside).astype(np.float64)
-        moved = np.linalg.solve(system, target[..., None])[:, :6, 0]
-        maps = maps + np.clip(moved, -_STEP, _STEP).astype(np.float32)
-        maps = np.clip(maps, _IDENTITY - _REACH, _IDENTITY + _REACH)
-    return maps
-
-
-def _through(maps: Maps, grid: _Grid, layers: tuple[Floats, ...]) -> tuple[list[Floats], Floats]:
-    """Read [m, side, side] layers at the mapped pixel centres, between pixels in proportion.
+def _fitted(first: Floats, second: Floats, maps: Maps, *, steps: int) -> tuple[Maps, Floats]:
+    """Move the maps so that second, read through them, comes near gain * first + offset.
 
     Returns:
-        [m, side²] for each layer, and [m, side²] 1 where the place lies inside, else 0.
+        The maps, and [m] float32, the highest correlation that was met on the way.
     """
-    side, half, middle = grid.side, grid.side / 2, (grid.side - 1) / 2
-    x = (maps[:, :1] * grid.x + maps[:, 1:2] * grid.y + maps[:, 2:3]) * half + middle
-    y = (maps[:, 3:4] * grid.x + maps[:, 4:5] * grid.y + maps[:, 5:6]) * half + middle
-    inside = ((x >= 0) & (x <= side - 1) & (y >= 0) & (y <= side - 1)).astype(np.float32)
-    x, y = np.clip(x, 0, side - 1.001), np.clip(y, 0, side - 1.001)
-    left, top = x.astype(np.int64), y.astype(np.int64)
-    x, y, corner = x - left, y - top, top * side + left
-    read = []
-    for layer in layers:
-        flat = layer.reshape(len(layer), -1)
-        upper = _at(flat, corner) * (1 - x) + _at(flat, corner + 1) * x
-        lower = _at(flat, corner + side) * (1 - x) + _at(flat, corner + side + 1) * x
-        read.append(upper * (1 - y) + lower * y)
-    return read, inside
+    pairs, side = len(first), first.shape[1]
+    grid, wanted, likeness = _grid(side), first.reshape(pairs, -1), np.full(pairs, -1.0, np.float32)
+    down, right = (np.asarray(slope) for slope in np.gradient(second, 2 / side, axis=(1, 2)))
+    layers = np.stack([second, right, down], axis=3).astype(np.float32)
+    rows = np.empty((pairs, 9, side * side), np.float32)  # six slopes, first and 1 both negative, second
+    for _ in range(steps):
+        read, inside = _through(maps, grid, layers)
+        np.multiply(read[..., 1], inside, out=rows[:, 2])
+        np.multiply(read[..., 2], inside, out=rows[:, 5])
+        for place, (slope, along) in enumerate(((2, grid.x), (2, grid.y), (5, grid.x), (5, grid.y))):
+            np.multiply(rows[:, slope], along, out=rows[:, place if slope == 2 else place + 1])
+        np.multiply(wanted, -inside, out=rows[:, 6])
+        np.negative(inside, out=rows[:, 7])
+        np.multiply(read[..., 0], inside, out=rows[:, 8])
+        products = (rows @ rows.transpose(0, 2, 1)).astype(np.float64)
+        likeness = np.maximum(likeness, _correlation_of(products))
+        maps = _moved(maps, products)
+    return maps, likeness
 
 
-def _at(flat: Floats, places: NDArray[np.int64]) -> Floats:
-    return np.take_along_axis(flat, places, axis=1)
+def _moved(maps: Maps, products: Products) -> Maps:
+    """The maps after a step of Gauss and Newton."""
+    system, target = products[:, :8, :8], -products[:, :8, 8:]
+    damping = np.diag([_DAMPING / 8] * 6 + [0.0, 0.0])
+    system = system + damping * np.trace(system, axis1=1, axis2=2)[:, None, None] + 1e-6 * np.eye(8)
+    moved = np.clip(np.linalg.solve(system, target)[:, :6, 0], -_STEP, _STEP)
+    return np.clip(maps + moved.astype(np.float32), _IDENTITY - _REACH, _IDENTITY + _REACH)
+
+
+def _correlation_of(products: Products) -> Floats:
+    """[m] float32 correlation of first and second where both are, of the sums of their products."""
+    count = np.maximum(products[:, 7, 7], 1.0)
+    first, second = products[:, 6, 7] / count, -products[:, 7, 8] / count  # means
+    both = -products[:, 6, 8] / count - first * second
+    spreads = (products[:, 6, 6] / count - first**2) * (products[:, 8, 8] / count - second**2)
+    correlation: Floats = (both / np.sqrt(np.maximum(spreads, 1e-6))).astype(np.float32)
+    return correlation
+
+
+def _through(maps: Maps, grid: _Grid, layers: Floats) -> tuple[Floats, Floats]:
+    """Read [m, side, side, k] layers at the mapped pixel centres, between pixels in proportion.
+
+    Returns:
+        [m, side², k], and [m, side²] 1 where the place lies inside, else 0.
+    """
+    side, flat = grid.side, layers.reshape(-1, layers.shape[-1])
+    centres = np.stack([grid.x, grid.y, np.ones_like(grid.x)])
+    places = maps.reshape(-1, 2, 3) @ centres * np.float32(side / 2) + np.float32((side - 1) / 2)  # [m, 2, p]
+    within: NDArray[np.bool_] = (places >= 0) & (places <= side - 1)
+    inside = np.logical_and(within[:, 0], within[:, 1]).astype(np.float32)
+    np.clip(places, 0, np.float32(side - 1.001), out=places)
+    corner = places.astype(np.int32)
+    x, y = np.moveaxis(places - corner, 1, 0)[..., None]
+    start = np.arange(0, len(maps) * side * side, side * side, dtype=np.int32)[:, None]
+    at = start + corner[:, 1] * np.int32(side) + corner[:, 0]
+    upper, lower = (
+        _between(flat.take(row, axis=0), flat.take(row + 1, axis=0), x) for row in (at, at + side)
+    )
+    return _between(upper, lower, y), inside
+
+
+def _between(low: Floats, high: Floats, share: Floats) -> Floats:
+    """low + share * (high - low), in place of high."""
+    high -= low
+    high *= share
+    high += low
+    return high
 
 
 def _worst_block(first: Pixels, second: Pixels, maps: Maps) -> Floats:
-    colours = tuple(second[..., channel].astype(np.float32) for channel in range(3))
-    read, inside = _through(maps, _grid(SIDE), colours)
+    read, inside = _through(maps, _grid(SIDE), second.astype(np.float32))
     weight = inside[..., None]  # [m, p, 1]
-    a, b = _levelled(first.reshape(len(first), -1, 3).astype(np.float32), np.stack(read, axis=2), weight)
+    a, b = _levelled(first.reshape(len(first), -1, 3).astype(np.float32), read, weight)
     squares = (((a - b) ** 2) * weight).sum(axis=2)  # [m, p]
     total, count = _by_block(squares), 3 * _by_block(inside)
     block = 3 * (SIDE // BLOCKS) ** 2

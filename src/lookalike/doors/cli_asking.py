@@ -55,8 +55,23 @@ class Question:
         """The weights of each query's pictures."""
         added = [*((name, 1.0) for name in self.plus), *((name, -1.0) for name in self.minus)]
         if self.together or self.weights is not None or not self.paths:
-            return [_summed([*zip(map(str, self.paths), self._weights(), strict=True), *added])]
-        return [_summed([(str(path), 1.0), *added]) for path in self.paths]
+            return [self._summed([*zip(map(str, self.paths), self._weights(), strict=True), *added])]
+        return [self._summed([(str(path), 1.0), *added]) for path in self.paths]
+
+    def _summed(self, parts: Sequence[tuple[str, float]]) -> dict[str, float]:
+        """Each picture once, with all of its weight."""
+        found: dict[str, float] = {}
+        for name, weight in parts:
+            found[name] = found.get(name, 0.0) + weight
+        if len(found) < len(parts) and not any(found.values()):
+            raise LookalikeError(
+                "what is asked for is taken away again",
+                where="--minus" if self.minus else "--weights",
+                saw=f"{next(iter(found))}, once added and once taken away",
+                wanted="another picture to take away",
+                do="leave it out, or name another one",
+            )
+        return found
 
     def _weights(self) -> list[float]:
         if self.weights is None:
@@ -117,7 +132,19 @@ def selection_of(
     chosen = Selection(where or "", folder, *(between or ()))
     if at_least is None:
         return chosen
+    if not -1.0 <= at_least <= chosen.highest:
+        raise _none_so_high(at_least, chosen.highest if between else None)
     return Selection(chosen.where, folder, max(at_least, chosen.lowest), chosen.highest)
+
+
+def _none_so_high(at_least: float, highest: float | None) -> LookalikeError:
+    if highest is None or not -1.0 <= at_least <= 1.0:
+        saw, wanted, do = f"{at_least:g}", "from -1 to 1", "for example --at-least 0.6"
+    else:
+        saw, wanted = f"{at_least:g}, and --between up to {highest:g}", f"at most {highest:g}"
+        do = "leave --at-least or --between out"
+    what = "no answer can have this similarity"
+    return LookalikeError(what, where="--at-least", saw=saw, wanted=wanted, do=do)
 
 
 def ask(
@@ -160,14 +187,6 @@ def _refuse(asked: str, judging: Mapping[str, Any], *, but: Mapping[str, Any]) -
                 saw=f"{judging[name]}, and {asked} to look for",
                 do=f"leave --{name} out",
             )
-
-
-def _summed(parts: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Each picture once, with all of its weight."""
-    found: dict[str, float] = {}
-    for name, weight in parts:
-        found[name] = found.get(name, 0.0) + weight
-    return found
 
 
 def _without(options: Mapping[str, Any], name: str) -> dict[str, Any]:

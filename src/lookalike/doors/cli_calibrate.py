@@ -110,8 +110,10 @@ def _calibrate_pairs(
 
     from lookalike.calibrating import calibrate as choose
     from lookalike.files import check_writable
+    from lookalike.models.model import DEFAULT
     from lookalike.tables.table import ImageTable
 
+    options["name"] = DEFAULT if options["name"] is None else options["name"]
     if curve is not None:
         check_writable(curve)
     table = ImageTable.read(data, root=root)
@@ -131,16 +133,14 @@ def _choose(
     from lookalike.models.bands import left_out
     from lookalike.models.model import DEFAULT, Model
 
-    name = DEFAULT if name is None else name
+    kept = DEFAULT if name is None else name
     skipped: list[Skipped] = []
     measured: list[Calibration] = []
     with Talk() as talk:
         for note in notes:
             talk.say(note)
         opened = Model.load(model, say=talk.say)
-        before = opened.thresholds.get(name)
-        if model == DEFAULT:
-            talk.say(f"The threshold of the untrained model is kept in {opened.folder}, for all that use it")
+        before = opened.thresholds.get(kept)
         try:
             threshold = choose(
                 opened, source, name=name, progress=talk.stage("embed"),
@@ -148,14 +148,31 @@ def _choose(
             )  # fmt: skip
         finally:
             tell_skipped(talk, skipped)
+        if model == DEFAULT:
+            talk.say(f"The threshold of the untrained model is kept in {opened.folder}, for all that use it")
         if before is not None:
-            talk.say(f"This replaced {name}: similarity >= {before.similarity:.4f}, {before.promise}")
+            talk.say(f"This replaced {kept}: similarity >= {before.similarity:.4f}, {before.promise}")
+            talk.say(f"To have that again: {_again(model, before, kept)}")
         if bands and (missing := left_out(measured[0].bands)):
             talk.say(missing)
-    found = measured[0] if name == DEFAULT else replace(measured[0], bands=())  # no other names similarities
+    found = measured[0] if kept == DEFAULT else replace(measured[0], bands=())  # no other names similarities
     _put(threshold, found, skipped, as_json=as_json)
     if curve is not None:
         _write_curve(curve, found)
+
+
+def _again(model: str, before: Threshold, name: str) -> str:
+    """The command that chooses an earlier threshold again, from the material that it was chosen on."""
+    import shlex
+
+    from lookalike.threshold import COPIES, DECISIONS
+
+    of_decisions = before.basis == DECISIONS
+    source = ["--pairs", "FILE"] if of_decisions else ["DATA", "--split", before.split]
+    words = ["lookalike", "calibrate", model, *source, "--target", before.target]
+    words += ["--copies"] if before.basis == COPIES else []
+    words += ["--confidence", f"{before.confidence:g}"] if before.confidence else []
+    return shlex.join([*words, "--name", name])
 
 
 def _put(threshold: Threshold, measured: Calibration, skipped: list[Skipped], *, as_json: bool) -> None:

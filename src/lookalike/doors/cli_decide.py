@@ -68,10 +68,11 @@ def decisions(
     """List what was decided on pairs of pictures; 1: nothing."""
     from dataclasses import asdict
 
-    from lookalike.doors.console import Talk, put, put_json
+    from lookalike.doors.console import Talk, put_json, put_lines
     from lookalike.duplicates.deciding import rows_of
     from lookalike.indexing.store import Store
 
+    _check_new(export, manifest)
     with Talk() as talk:
         store = Store(index_file)
         try:
@@ -84,8 +85,20 @@ def decisions(
     if as_json:
         put_json([asdict(row) for row in rows])
     elif not (import_ or export or manifest or forget):
-        put("\n".join(_lines(index_file, rows)))
+        put_lines(_lines(index_file, rows))
     raise typer.Exit(OK if forgotten and (rows or forget) else NOTHING)
+
+
+def _check_new(export: Path | None, manifest: Path | None) -> None:
+    """Refuse to write over what is no table of decisions, or no manifest of them."""
+    from lookalike.duplicates.deciding import is_manifest
+    from lookalike.duplicates.decision_files import read_rows
+    from lookalike.files import check_replaceable
+
+    if export is not None:
+        check_replaceable(export, kind="a table of decisions", is_ours=lambda path: read_rows(path) or True)
+    if manifest is not None:
+        check_replaceable(manifest, kind="a manifest of decisions", is_ours=is_manifest)
 
 
 def _change(store: Store, talk: Talk, taken: Path | None, forgotten: tuple[str, str] | None) -> bool:
@@ -106,14 +119,16 @@ def _change(store: Store, talk: Talk, taken: Path | None, forgotten: tuple[str, 
 def _write(store: Store, talk: Talk, rows: list[Row], export: Path | None, manifest: Path | None) -> None:
     from lookalike.duplicates.deciding import training_manifest
     from lookalike.duplicates.decision_files import write_rows
+    from lookalike.presenting.duplicates_wording import counted
 
     if export is not None:
         write_rows(rows, export)
-        talk.say(f"{len(rows):,} decisions are in {export}")
+        talk.say(f"{counted(len(rows), 'decision')} written to {export}")
     if manifest is not None:
         pictures, labels, unknown = training_manifest(store, manifest)
-        left_out = f"; {unknown:,} that the index has no more are left out" if unknown else ""
-        talk.say(f"{pictures:,} pictures with {labels:,} labels are in {manifest}{left_out}")
+        left_out = f"; left out, as the index has no such picture: {unknown:,}" if unknown else ""
+        told = f"{counted(pictures, 'picture')} with {counted(labels, 'label')}"
+        talk.say(f"{told} written to {manifest}{left_out}")
 
 
 def _tell_contradictions(store: Store, talk: Talk) -> None:

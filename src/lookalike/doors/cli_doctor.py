@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def look_at_index(path: Path, *, model: str | None, mend: bool, as_json: bool) -> int:
     """Print what is found, and what was mended; the exit code: 0 where nothing is left to mend, else 1."""
     from lookalike.checkups.findings import Verdict
-    from lookalike.doors.console import Talk, put, put_json
+    from lookalike.doors.console import Talk, put_json, put_lines
     from lookalike.indexing.inspection import inspect_index
     from lookalike.models.model import Model
 
@@ -32,7 +32,7 @@ def look_at_index(path: Path, *, model: str | None, mend: bool, as_json: bool) -
     if as_json:
         put_json({**found.to_json(), "repaired": None if mended is None else mended.to_json()})
     else:
-        put("\n".join([*([] if mended is None else [*mended.lines(), ""]), *found.lines()]))
+        put_lines([*([] if mended is None else [*mended.lines(), ""]), *found.lines()])
     unfinished = mended is not None and (mended.path != path or bool(mended.command))
     return int(unfinished or found.verdict is Verdict.MEND)
 
@@ -43,7 +43,7 @@ def index_at(data: str, *, repair: bool, refused: Mapping[str, object]) -> Path 
     Raises:
         LookalikeError: an option of the other was given.
     """
-    from lookalike.indexing.inspection import is_index
+    from lookalike.indexing.faults import is_index
 
     path = Path(data)
     if not is_index(path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lookalike.doors.cli_options import NOTHING, OK, AsJson, IndexFile, OpenPage, Page
+from lookalike.doors.cli_options import NOTHING, OK, AsJson, IndexFile, OpenPage, Page, style_of
 from lookalike.errors import LookalikeError
 
 if TYPE_CHECKING:
@@ -60,15 +60,14 @@ def duplicates(
     html: Page = None,
     open_page: OpenPage = False,
     as_json: AsJson = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one line of JSON per group.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print the groups alone, a line each.")] = False,
 ) -> None:
     """Find pictures that are there twice; nothing is moved (exit code 0: found some, 1: none)."""
     from lookalike.doors.console import Talk, tell_skipped
-    from lookalike.duplicates.journal import check_new_plan
     from lookalike.presenting.duplicates_wording import cautions, open_groups
 
-    if plan is not None:
-        check_new_plan(plan)
+    _check_new(plan, html, index_file)
+    style = style_of(json=as_json, jsonl=jsonl)
     _check_same_thing(band or (), similarity=similarity, threshold=threshold)
     with Talk() as talk:
         found, roots = _find(
@@ -78,7 +77,7 @@ def duplicates(
         tell_skipped(talk, found.skipped)
         for text in cautions(found):
             talk.say(text)
-    _put(found, index_file, as_json=as_json, jsonl=jsonl)
+    _put(found, index_file, style=style)
     if plan is not None:
         _write_plan(found, plan, index_file, roots)
     if html is not None or open_page:
@@ -107,8 +106,8 @@ def apply(
         _tell_stayed(talk, done.stayed)
         if done.inside and done.moved:
             talk.say(
-                f"The quarantine {done.quarantine} lies among the pictures: an index of them finds it again. "
-                "--quarantine FOLDER names a place outside"
+                f"The quarantine {done.quarantine} lies among the pictures. An index leaves it out, other "
+                "programs do not; --quarantine FOLDER names a place outside"
             )
     if as_json:
         put_json({**asdict(done), "bytes": done.bytes})
@@ -145,6 +144,20 @@ def undo(
         if done.restored and not dry_run and done.index:
             put(f"then: lookalike index {_quoted(done.index)}")
     raise typer.Exit(NOTHING if done.stayed else OK)
+
+
+def _check_new(plan: Path | None, page: Path | None, index_file: Path) -> None:
+    """Refuse to write over what is no plan, or no page of duplicates."""
+    from lookalike.duplicates.journal import check_new_plan
+    from lookalike.duplicates.plans import check_index
+    from lookalike.files import check_replaceable
+    from lookalike.presenting.duplicates_page import is_page
+
+    if plan is not None:
+        check_new_plan(plan)
+        check_index(index_file)
+    if page is not None:
+        check_replaceable(page, kind="a page of duplicates", is_ours=is_page)
 
 
 def _bands(names: Sequence[str]) -> list[Band]:
@@ -219,17 +232,17 @@ def _similarity(index: Index, threshold: str | None, similarity: float | None) -
     return index.model.require_threshold(threshold).similarity
 
 
-def _put(found: Duplicates, index_file: Path, *, as_json: bool, jsonl: bool) -> None:
-    from lookalike.doors.console import put, put_json
+def _put(found: Duplicates, index_file: Path, *, style: str) -> None:
+    from lookalike.doors.console import put_json, put_lines
     from lookalike.presenting.duplicates_wording import group_values, lines, values
 
-    if as_json:
+    if style == "json":
         put_json(values(found, index=index_file))
-    elif jsonl:
+    elif style == "jsonl":
         for group in found.groups:
             put_json(group_values(group), indent=None)
     else:
-        put("\n".join(lines(found, index=index_file)))
+        put_lines(lines(found, index=index_file))
 
 
 def _write_plan(found: Duplicates, path: Path, index_file: Path, roots: tuple[str, ...]) -> None:

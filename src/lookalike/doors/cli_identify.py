@@ -233,16 +233,16 @@ def _tell_growth(talk: Talk, index: Index, threshold: OpenThreshold) -> None:
 def _put(found: Identification, *, style: str) -> None:
     from dataclasses import asdict
 
-    from lookalike.doors.console import put, put_json
+    from lookalike.doors.console import put_json, put_lines
 
     if style != "text":
         threshold = {"threshold": found.threshold.similarity, "promise": found.threshold.promise}
         put_json({**asdict(found), **threshold}, indent=2 if style == "json" else None)
         return
     if found.similarity is None:
-        put(f"{found.query}\n  no match: the index holds no labelled picture")
+        put_lines([found.query, "  no match: the index holds no labelled picture"])
         return
     votes = f", {found.votes} of {len(found.neighbours)} votes" if found.threshold.vote > 1 else ""
     alike = f"similarity {found.similarity:.4f}, threshold {found.threshold.similarity:.4f}{votes}"
     verdict = found.label if found.known else f"no match (most alike: {found.candidate})"
-    put(f"{found.query}\n  {verdict}  {alike}")
+    put_lines([found.query, f"  {verdict}  {alike}"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lookalike.doors.cli_options import IndexFile, expand
+from lookalike.doors.opening import open_or_create
 from lookalike.doors.patience import Patience
 from lookalike.errors import LookalikeError, StoreError, TableError
 
@@ -86,10 +86,11 @@ def index(
     with Talk() as talk:
         patience = Patience(index_file, talk, wait=wait)
         kept: VectorStorage | None = None if vectors is None else vectors.value
-        with patience.of(lambda: _open_or_create(index_file, model, sources, talk, vectors=kept)) as opened:
+        with patience.of(lambda: open_or_create(index_file, model, sources, talk, vectors=kept)) as opened:
             run = _Run(opened, talk, patience, prune=prune)
             run.bring_up_to_date(sources or (() if drop else opened.sources))
             run.drop(drop or ())
+            run.forget_emptied()
             run.make_fast(recall, None if storage is None else storage.value)
             run.tell()
     if skipped is not None:
@@ -111,6 +112,9 @@ class _Run:
         self.done: list[Update] = []
         self.unread: list[LookalikeError] = []
         self.left_out: list[Skipped] = []
+        self._before: dict[str, int] = {}  # pictures of each source, where one of them is gone
+        if any(_was_there(opened, source) for source in opened.sources):
+            self._before = {root.source: root.items for root in opened.info().roots}
 
     def bring_up_to_date(self, sources: Sequence[str]) -> None:
         """One source after the other; where one cannot be read the others are up to date all the same."""
@@ -124,7 +128,7 @@ class _Run:
                 else:
                     self.unread.append(error)
         for source in gone:  # after the others, so that what moved there is not lost
-            if self._prune and not _pictures_of(self._opened, source):
+            if not _pictures_of(self._opened, source) and (self._prune or self._had_pictures(source)):
                 self._drop(source)
             else:
                 self.unread.append(_source_is_gone(self._opened, source))
@@ -143,6 +147,13 @@ class _Run:
                     do="name it as lookalike info lists it",
                 )
             self._drop(source)
+
+    def forget_emptied(self) -> None:
+        """Forget sources that are gone and whose pictures were all found again under others by this run."""
+        for source in self._opened.sources:
+            gone = self._had_pictures(source) and _was_there(self._opened, source)
+            if gone and not _pictures_of(self._opened, source):
+                self._drop(source)
 
     def make_fast(self, recall: float | None, storage: BaseStorage | None) -> None:
         """Build what a large index needs to be searched fast; nothing is lost where it is stopped."""
@@ -181,6 +192,16 @@ class _Run:
         if self._talk.is_watched:
             tell_notes(self._talk, table)
             self._talk.say(f"{done.source}: {_what_was_done([done])}")
+        self._tell_away(done)
+
+    def _tell_away(self, done: Update) -> None:
+        index_file, source = shlex.quote(str(self._opened.path)), shlex.quote(done.source)
+        for folder in done.away:
+            self._talk.say(
+                f"{folder}: empty, as where a disk is not mounted; what is missing below it was kept. Mount "
+                f"the disk; or, if all is truly gone, remove the empty folder and run the same command again"
+                f"; or lookalike index {index_file} --drop {source} forgets the source"
+            )
 
     def _read_and_update(self, source: str) -> tuple[ImageTable, Update]:
         from lookalike.tables.table import ImageTable
@@ -189,9 +210,16 @@ class _Run:
         table = ImageTable.read(source)
         return table, self._opened.update(table, source=source, prune=self._prune, progress=stage)
 
+    def _had_pictures(self, source: str) -> bool:
+        from lookalike.layouts import placed
+
+        return self._before.get(placed(source)[0], 0) > 0
+
     def _drop(self, source: str) -> None:
+        moved = self._had_pictures(source) and not _pictures_of(self._opened, source)
         removed = self._patience.of(lambda: self._opened.drop(source))
-        self._talk.say(f"{source}: dropped, with {removed:,} pictures")
+        told = "for it is gone and all its pictures are elsewhere" if moved else f"with {removed:,} pictures"
+        self._talk.say(f"{source}: dropped, {told}")
 
 
 def _sources(data: Sequence[str]) -> list[str]:
@@ -233,53 +261,13 @@ def _source_is_gone(opened: Index, source: str) -> StoreError:
     )
 
 
-def _open_or_create(
-    path: Path, model: str | None, sources: Sequence[str], talk: Talk, *, vectors: VectorStorage | None
-) -> Index:
-    from lookalike.indexing.index import Index
-    from lookalike.indexing.vector_rows import DEFAULT_STORAGE
-    from lookalike.models.model import DEFAULT, Model
-    from lookalike.tables.table import ImageTable
-
-    if os.path.exists(path):  # noqa: PTH110 - Path.exists() fails where a name is too long
-        opened = Index.open(path, model=None if model is None else Model.load(model))
-        if vectors not in (None, opened.store.storage):
-            with opened:
-                raise _kept_otherwise(opened, vectors)
-        return opened
-    if not sources:
-        raise LookalikeError(
-            "there is no index to bring up to date",
-            where=path,
-            saw="no such file, and no DATA",
-            do=f"lookalike index {shlex.quote(str(path))} FOLDER --model MODEL",
-        )
-    ImageTable.read(sources[0])  # a mistyped folder leaves no empty index behind
-    if model is None:
-        talk.say('No --model: using "default", the untrained backbone')
-    return Index.create(path, Model.load(model or DEFAULT, say=talk.say), vectors=vectors or DEFAULT_STORAGE)
-
-
-def _kept_otherwise(opened: Index, vectors: str | None) -> StoreError:
-    from lookalike.indexing.faults import new_index_command
-
-    data = " ".join(shlex.quote(source) for source in opened.sources) or "DATA"
-    return StoreError(
-        "the index keeps its vectors otherwise",
-        where=opened.path,
-        saw=f"--vectors {vectors}",
-        wanted=f"{opened.store.storage}, which was chosen when it was made",
-        do=f"leave --vectors out, or make a new one: {new_index_command(opened.path, data=data)} "
-        f"--vectors {vectors}",
-    )
-
-
 def _what_was_done(updates: Sequence[Update]) -> str:
     counts = {
         "added": sum(done.added for done in updates),
         "updated": sum(done.updated for done in updates),
         "moved": sum(done.moved for done in updates),
         "removed": sum(done.removed for done in updates),
+        "no longer usable": sum(done.spoiled for done in updates),
         "unchanged": sum(done.unchanged for done in updates),
         "missing from disk": sum(done.missing for done in updates),
     }

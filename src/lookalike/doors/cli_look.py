@@ -39,7 +39,7 @@ def describe(
     """Look at a set of pictures before training: facts only."""
     from lookalike.checkups.description import describe as look
     from lookalike.checkups.description import lines
-    from lookalike.doors.console import Talk, put, put_json
+    from lookalike.doors.console import Talk, put_json, put_lines
     from lookalike.tables.table import ImageTable
 
     if plot is not None:
@@ -51,7 +51,7 @@ def describe(
     if as_json:
         put_json(found.to_json())
     else:
-        put("\n".join(lines(found)))
+        put_lines(lines(found))
     if html is not None:
         from lookalike.presenting.description_page import write_description
 
@@ -125,12 +125,12 @@ def doctor(
 
 def _show(checkup: Checkup, *, as_json: bool) -> None:
     from lookalike.checkups.checkup import lines
-    from lookalike.doors.console import put, put_json
+    from lookalike.doors.console import put_json, put_lines
 
     if as_json:
         put_json(checkup.to_json())
     else:
-        put("\n".join(lines(checkup)))
+        put_lines(lines(checkup))
 
 
 def _examined(data: str, model: str | None, similarity: float, talk: Talk) -> Checkup:

@@ -75,7 +75,7 @@ def info(
     """Say what a model or an index is."""
     from dataclasses import asdict
 
-    from lookalike.doors.console import index_lines, model_lines, put, put_json
+    from lookalike.doors.console import index_lines, model_lines, put_json, put_lines
     from lookalike.indexing.index import Index
     from lookalike.models.model import Model
 
@@ -89,4 +89,4 @@ def info(
     if as_json:
         put_json(facts)
     else:
-        put("\n".join(lines))
+        put_lines(lines)

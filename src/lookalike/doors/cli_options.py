@@ -52,6 +52,24 @@ def check_style(style: str, *, pictures: int) -> None:
         )
 
 
+def style_of(**asked: bool) -> str:
+    """The one way to print that was asked for; "text" where none was.
+
+    Args:
+        asked: the ways by their names, which are those of their options.
+    """
+    named = [style for style, wanted in asked.items() if wanted]
+    if len(named) > 1:
+        raise LookalikeError(
+            "answers are printed in one way",
+            where=f"--{named[0]}",
+            saw=" and ".join(f"--{style}" for style in named),
+            wanted="one of them",
+            do=f"leave --{named[1]} out",
+        )
+    return named[0] if named else "text"
+
+
 def nothing_asked(skipped: Sequence[Skipped]) -> LookalikeError:
     """The error of a command of whose pictures none could be used."""
     return LookalikeError(

@@ -20,6 +20,7 @@ from lookalike.doors.cli_options import (
     ThresholdName,
     check_style,
     nothing_asked,
+    style_of,
 )
 from lookalike.hits import Rerank
 
@@ -113,7 +114,8 @@ def search(
     selection = selection_of(where, folder, between, at_least)
     judging = {"threshold": threshold, "probability": probability, "rerank": rerank}
     options = {"k": k, "skip": skip, "copies": copies, "collapse": collapse, "selection": selection}
-    style = "json" if as_json else "jsonl" if jsonl else "zero" if zero else "paths" if paths else "text"
+    style = style_of(json=as_json, jsonl=jsonl, paths=paths or zero)
+    style = "zero" if zero else style
     answers = _answer(index_file, question, unfit, style=style, judging=judging, options=options)
     if html is not None or open_page:
         _show_page(answers, html, attributes=attributes or "", browser=open_page)

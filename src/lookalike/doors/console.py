@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -41,13 +42,16 @@ if TYPE_CHECKING:
 _REFUSED = "No match threshold: of val's pictures none could be chosen that keeps what was asked for."
 
 
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # also what turns the writing round
+
+
 class Talk:
     """Watcher on stderr. Use as a context, so that bars are taken down in the end."""
 
     def __init__(self) -> None:
         self._console = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -71,18 +75,32 @@ class Talk:
         """Whether a terminal shows what is said; a job that nobody watches says little."""
         return self._console.is_terminal
 
-    def say(self, text: str) -> None:
-        """Print a sentence, above the bars."""
-        self._console.print(text, markup=False)
+    def say(self, text: str, *more: str) -> None:
+        """Print a sentence, or some lines, above the bars."""
+        self._console.print("\n".join(map(visible, (text, *more))), markup=False)
 
     def stage(self, name: str) -> Callback:
         """Begin a bar."""
-        task = self._bars.add_task(name, total=None)
+        task = self._bars.add_task(visible(name), total=None)
 
         def count(done: int, total: int) -> None:
             self._bars.update(task, completed=done, total=total or None, visible=not total or done < total)
 
         return count
+
+
+def visible(text: str) -> str:
+    """A line with what a terminal would obey, not show, as escapes: a file's name may hold anything.
+
+    >>> visible("a\\x1b[2Jb\\nc.png")
+    'a\\\\x1b[2Jb\\\\nc.png'
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def put_lines(lines: Iterable[str]) -> None:
+    """Print lines for a person to read; each stays one line, whatever names it holds."""
+    put("\n".join(map(visible, lines)))
 
 
 def put(text: str) -> None:
@@ -126,11 +144,11 @@ def put_answers(answer: Hits, *, style: str, changes: str = "") -> None:
         put_json(asdict(answer), indent=2 if style == "json" else None)
     elif style == "paths":
         for hit in answer.hits:
-            put(hit.path)
+            put(visible(hit.path) if sys.stdout.isatty() else hit.path)
     elif style == "zero":
         sys.stdout.buffer.write(b"".join(os.fsencode(hit.path) + b"\0" for hit in answer.hits))
     else:
-        put("\n".join(_answer_lines(answer, changes)))
+        put_lines(_answer_lines(answer, changes))
 
 
 def _answer_lines(answer: Hits, changes: str) -> Iterator[str]:

@@ -6,9 +6,11 @@ Decisions enter by content hash. "same" joins, and joins further: if A is B and 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from lookalike.indexing.schema import Decision
@@ -26,6 +28,23 @@ class Contradiction:
 
     different: Decision
     chain: tuple[bytes, ...]
+
+
+def moment_of(made: str) -> float:
+    """When a decision was made, in seconds, so that the later of two can be told; -inf where it is no time.
+
+    A time without a zone is in UTC.
+
+    >>> moment_of("2026-01-01T01:00:00+02:00") < moment_of("2026-01-01") < moment_of("2026-01-01T00:00:01Z")
+    True
+    >>> moment_of("yesterday")
+    -inf
+    """
+    try:
+        moment = datetime.fromisoformat(made)
+    except ValueError:
+        return -math.inf
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def things_of(decisions: Iterable[Decision]) -> list[tuple[bytes, ...]]:

@@ -7,19 +7,29 @@ goes on. Whatever stops the work, the same call does the rest, and `undo_moves` 
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.duplicates.journal import Journal, State, journal_of, open_journal, read_journal
-from lookalike.duplicates.moving import Changed, Move, Seen, carry_out, give_facts, look_at, settle
+from lookalike.duplicates.moving import (
+    Changed,
+    Move,
+    Seen,
+    carry_out,
+    give_facts,
+    look_at,
+    part_name,
+    settle,
+)
 from lookalike.duplicates.plans import Entry, Plan, PlannedGroup, read_plan, target_of
-from lookalike.errors import PlanError
+from lookalike.duplicates.quarantine import check_quarantine, make_quarantine, quarantine_of
+from lookalike.errors import LookalikeError
 from lookalike.indexing.database import writer_lock
+from lookalike.indexing.store import Store
+from lookalike.pictures.finding import in_quarantine
 from lookalike.records import Progress
 
 _TRIES = 1000  # names that are tried for one file
@@ -49,7 +59,7 @@ class Applied:
     Attributes:
         before: files that an earlier call had put away.
         quarantine, journal: where they lie.
-        inside: whether the quarantine lies in the plan's folder, where an index may find its pictures again.
+        inside: whether the quarantine lies among the pictures: in the plan's folder, or in one of the index.
         index: that should be brought up to date now.
     """
 
@@ -84,25 +94,23 @@ def apply_plan(
         progress: called with (files done, files).
 
     Raises:
-        PlanError: the plan or its journal cannot be read, another process moves these files, or the journal
-            or the quarantine cannot be written. What was moved before is in the journal.
+        PlanError: the plan or its journal cannot be read, another process moves these files, the journal
+            cannot be written, or the quarantine is no folder that can be written, or holds other things.
+            What was moved before is in the journal.
         StoreError: the index is being brought up to date.
     """
     plan = read_plan(path)
     place = Path(os.path.abspath(quarantine or quarantine_of(path)))  # noqa: PTH100 - links stay
     if dry_run:
-        run = _Run(plan, place, read_journal(journal_of(path)), dry_run=True)
-        return run.applied(progress)
+        known = read_journal(journal_of(path))
+        if plan.moves:
+            check_quarantine(place, known)
+        return _Run(plan, place, known, dry_run=True).applied(progress)
     with at_rest(Path(plan.index)), open_journal(journal_of(path), index=plan.index) as journal:
         if plan.moves:
-            _make(journal, place, plan.folder)
+            make_quarantine(place, journal)
         settle_all(journal)
         return _Run(plan, place, journal, dry_run=False).applied(progress)
-
-
-def quarantine_of(plan: Path) -> Path:
-    """Where a plan's files go unless something else is said."""
-    return plan.with_name(f"{plan.stem}-quarantine")
 
 
 @contextmanager
@@ -169,7 +177,7 @@ class _Run:
             quarantine=str(self._quarantine),
             journal=str(self._journal.path),
             index=self._plan.index,
-            inside=self._quarantine.is_relative_to(self._plan.folder),
+            inside=_is_inside(self._quarantine, self._plan),
             dry_run=self._dry_run,
         )
 
@@ -224,20 +232,17 @@ class _Run:
         move = Move(entry.path, str(target), part, seen.hash, seen.bytes, seen.mtime_ns, seen.mode)
         begun = self._journal.begin(move)
         try:
-            carry_out(move)
+            carry_out(move, place=seen.place)
         except (OSError, Changed):
             self._journal.mark(begun, State.STAYED)
             raise
         self._journal.mark(begun, State.MOVED)
 
 
-def part_name() -> str:
-    """A name for a growing copy that nobody else gives."""
-    return f".lookalike-{secrets.token_hex(8)}.part"
-
-
 def _look(path: Path, entry: Entry, *, links: bool = False) -> Seen | str:
     """A file as it is, or why it is not what the plan says."""
+    if in_quarantine(os.path.dirname(os.path.realpath(path)), known={}):  # noqa: PTH120 - as realpath gives it
+        return "it lies in a quarantine"
     try:
         seen = look_at(path, links=links)
     except FileNotFoundError:
@@ -248,33 +253,31 @@ def _look(path: Path, entry: Entry, *, links: bool = False) -> Seen | str:
 
 
 def _places(plan: Plan) -> Iterator[tuple[tuple[int, int], str]]:
-    """Device and inode of every keeper: a file with another name, or behind a link, is still that file."""
+    """Device and inode of all that is to stay, by whatever name or link it is known."""
     for group in plan.groups:
+        for entry in (group.keeper, *group.members):
+            if entry.action == "keep":
+                try:
+                    facts = os.stat(entry.path)  # noqa: PTH116
+                except OSError:
+                    continue
+                yield (facts.st_dev, facts.st_ino), entry.path
+
+
+def _is_inside(quarantine: Path, plan: Plan) -> bool:
+    """Whether it lies below a folder that pictures are looked for in."""
+    roots = [plan.folder]
+    with suppress(LookalikeError, OSError):
+        store = Store(Path(plan.index))
         try:
-            facts = os.stat(group.keeper.path)  # noqa: PTH116
-        except OSError:
-            continue
-        yield (facts.st_dev, facts.st_ino), group.keeper.path
+            roots += [root.path for root in store.roots()]
+        finally:
+            store.close()
+    real = os.path.realpath(quarantine)
+    return any(Path(real).is_relative_to(os.path.realpath(root)) for root in roots)
 
 
 def _names_for(target: Path) -> Iterator[Path]:
     yield target
     for number in range(2, _TRIES):
         yield target.with_name(f"{target.stem} ({number}){target.suffix}")
-
-
-def _make(journal: Journal, quarantine: Path, folder: str) -> None:
-    try:
-        if os.path.realpath(quarantine) == os.path.realpath(folder):
-            raise FileExistsError(errno.EEXIST, "the folder that the files lie in", str(quarantine))
-        journal.make_folders(quarantine)
-        if not quarantine.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "something else of that name", str(quarantine))
-    except OSError as error:
-        raise PlanError(
-            "the quarantine cannot be made",
-            where=quarantine,
-            saw=why_not(error),
-            wanted="a folder that can be written",
-            do="name another one: --quarantine FOLDER",
-        ) from error

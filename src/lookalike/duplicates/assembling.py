@@ -18,7 +18,7 @@ from lookalike.duplicates.comparing import Edge
 from lookalike.duplicates.decided import Decided
 from lookalike.duplicates.explaining import why
 from lookalike.duplicates.gathering import Contents
-from lookalike.duplicates.grouping import Star, stars
+from lookalike.duplicates.grouping import Star, other_of, stars
 from lookalike.duplicates.keepers import KeepRule
 from lookalike.duplicates.limits import Asked
 from lookalike.duplicates.records import Band, Evidence, Group, Member
@@ -131,4 +131,4 @@ def _rows(star: Star, edges: Sequence[Edge]) -> set[int]:
 
 
 def _other(edge: Edge, row: int) -> int:
-    return edge.second if edge.first == row else edge.first
+    return other_of((edge.first, edge.second), row)

@@ -31,6 +31,11 @@ from lookalike.threshold import DECISIONS
 
 FEWEST = 30  # pairs of either kind: below, one more pair would move the threshold at will
 
+_OF_NEW_PICTURES = (
+    "decide on pairs of pictures that it was not trained on; or --target f1 --name decided, "
+    "which promises nothing"
+)
+
 Tell = Callable[[Sequence[Skipped]], object]
 TellMeasured = Callable[[Calibration], object]
 
@@ -50,7 +55,7 @@ def calibrate_pairs(
     *,
     target: str = "f1",
     confidence: float = 0.95,
-    name: str = DEFAULT,
+    name: str | None = None,
     progress: Progress | None = None,
     skipped: Tell = lambda _: None,
     measured: TellMeasured = lambda _: None,
@@ -62,15 +67,18 @@ def calibrate_pairs(
     Args:
         pairs: what `lookalike decisions INDEX --export` wrote, or a CSV or JSON file with first, second and
             verdict; the pictures have to be where it says.
-        target, confidence, name, progress, skipped, measured: as in `calibrate`.
+        name: under which the model keeps it; None: the default one, which `match` and `search` use, unless
+            that would replace a promise by none.
+        target, confidence, progress, skipped, measured: as in `calibrate`.
 
     Raises:
         TableError: the file cannot be read, or its decisions contradict each other.
-        CalibrationError: there are too few pairs of a kind, or the rest as in `calibrate`.
+        CalibrationError: there are too few pairs of a kind, a promise would be replaced by none without a
+            name that says so, or the rest as in `calibrate`.
     """
     wanted = Target.parse(target)
     check_confidence(confidence)
-    check_name(name, but=OF_IDENTIFYING)
+    name = _checked_name(model, name, wanted, pairs)
     pictures = _embedded(model, pairs, progress, skipped)
     check_agreement(contradictions(pictures.decisions), pictures.paths, where=pairs)
     usable = [
@@ -80,7 +88,7 @@ def calibrate_pairs(
     ]
     _check_enough(usable, pairs)
     hashes = sorted({digest for entry in usable for digest in (entry.first, entry.second)})
-    seen = count_seen(model, hashes, wanted, split="all")
+    seen = count_seen(model, hashes, wanted, where=pairs, do=_OF_NEW_PICTURES)
     thing_of = {digest: number for number, thing in enumerate(things_of(usable)) for digest in thing}
     found = measure_pairs(
         _similarities(usable, pictures.vectors),
@@ -96,6 +104,22 @@ def calibrate_pairs(
     )
     measured(keep_threshold(model, threshold, found, name=name))
     return threshold
+
+
+def _checked_name(model: Model, name: str | None, wanted: Target, pairs: Path) -> str:
+    before = model.thresholds.get(DEFAULT)
+    if name is not None:
+        check_name(name, but=OF_IDENTIFYING)
+    elif before is not None and before.confidence is not None and wanted.value is None:
+        raise CalibrationError(
+            "the model's threshold makes a promise, and this one would make none",
+            where=pairs,
+            saw=f"{wanted.text} in place of {before.target}, measured on {before.images:,} images",
+            wanted="a target that promises something, or a name",
+            do="keep both by --name decided, ask for a promise, for example --target precision=0.95, "
+            "or replace it by --name default",
+        )
+    return name or DEFAULT
 
 
 def _embedded(model: Model, pairs: Path, progress: Progress | None, skipped: Tell) -> _Pictures:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.duplicates.confirming import Opened, pixel_differences, pixel_hashes
-from lookalike.duplicates.decided import Decided, Pair
+from lookalike.duplicates.confirming import Opened, maybe_copies, pixel_differences, pixel_hashes
+from lookalike.duplicates.decided import Decided
+from lookalike.duplicates.equals import Equals, equal_pixels
 from lookalike.duplicates.gathering import Contents
-from lookalike.duplicates.grouping import in_waves
+from lookalike.duplicates.grouping import Pair, in_waves
 from lookalike.duplicates.limits import Asked
 from lookalike.duplicates.proposing import propose, propose_alike
 from lookalike.duplicates.records import Band
@@ -72,28 +73,20 @@ def compare(
         among: compare all; else only what is not in the library with what is.
     """
     shown = np.flatnonzero(~contents.blank)
-    left = _Left(contents, decisions, shown, among=among)
-    library = None if among else contents.old[shown]
-    known, complete = _Known(apart={row for pair in decisions.different for row in pair}), True
+    left = _Left(contents, decisions, among=among)
+    apart, joined = (
+        {row for pair in pairs for row in pair} for pairs in (decisions.different, decisions.same)
+    )
+    known, complete = _Known(apart=apart, free=apart | joined), True
     if asked.wants(Band.SAME_PIXELS) or asked.wants(Band.NEAR_COPY):
-        proposed = propose(
-            contents.vectors[shown],
-            contents.prints[shown],
-            similarity=asked.proposing,
-            mirrored=asked.mirrored,
-            library=library,
-            watcher=watcher,
-        )
-        complete = proposed.complete
-        first, second = left.of(proposed.first, proposed.second)
-        ranked = rank(np.unique(np.concatenate([first, second])))
-        there = (ranked[first] >= 0) & (ranked[second] >= 0)
-        _confirm(contents, asked, (first[there], second[there]), known, ranked, watcher)
+        complete = _copies(contents, asked, left, known, rank, watcher)
     if asked.same is not None:
-        vectors = contents.vectors[shown]
+        vectors, library = contents.vectors[shown], left.library(shown)
         alike = propose_alike(vectors, at_least=asked.same, library=library, watcher=watcher)
         complete = complete and alike.complete
-        for pair in zip(*map(np.ndarray.tolist, left.of(alike.first, alike.second)), strict=True):
+        for pair in zip(
+            *map(np.ndarray.tolist, left.of(shown[alike.first], shown[alike.second])), strict=True
+        ):
             known.bands.setdefault(pair, (Band.SAME_THING, None, False))
     if asked.wants(Band.NEAR_COPY):
         for pair in filter(left.allows, decisions.same):
@@ -107,29 +100,49 @@ class _Known:
     """What was found so far: of pairs their band, difference and whether one is mirrored."""
 
     apart: Collection[int]
+    free: Collection[int]  # what a decision may have taken, or kept out, whatever its pixels say
     bands: dict[Pair, tuple[Band, float | None, bool]] = field(default_factory=dict)
     opened: Opened = field(default_factory=Opened)
+    equals: Equals = field(default_factory=Equals)
 
 
 class _Left:
     """Which pairs may be alike, as far as that is known before they are compared."""
 
-    def __init__(self, contents: Contents, decisions: Decided, shown: Rows, *, among: bool) -> None:
+    def __init__(self, contents: Contents, decisions: Decided, *, among: bool) -> None:
         self._contents, self._different = contents, decisions.different
-        self._shown, self._among, self._blank = shown, among, contents.blank
+        self.among, self._blank = among, contents.blank
+        decided = {row for pair in decisions.different for row in pair}
+        several = len(contents.stores) > 1  # then two contents may be what one file was and is
+        self._parted = np.array(
+            [
+                several or row in decided or any(kept.item.box for kept in items)
+                for row, items in enumerate(contents.kept)
+            ],
+            np.bool_,
+        )
 
     def of(self, first: Rows, second: Rows) -> tuple[Rows, Rows]:
-        """The pairs of places among what is shown that may be alike, as rows."""
-        pairs = zip(self._shown[first].tolist(), self._shown[second].tolist(), strict=True)
-        kept = np.array([pair for pair in pairs if self.allows(pair)], np.int64).reshape(-1, 2)
-        return kept[:, 0], kept[:, 1]
+        """The pairs of rows, none of them blank, that may be alike."""
+        doubtful = np.flatnonzero(self._parted[first] | self._parted[second])
+        pairs = zip(first[doubtful].tolist(), second[doubtful].tolist(), strict=True)
+        kept = first != second
+        kept[doubtful] = [self.allows(pair) for pair in pairs]
+        if not self.among:
+            old, new = self._contents.old, self._contents.new
+            kept &= (old[first] & new[second]) | (old[second] & new[first])
+        return first[kept], second[kept]
+
+    def library(self, rows: Rows) -> NDArray[np.bool_] | None:
+        """Of rows whether they are of the library; None where all are compared."""
+        return None if self.among else self._contents.old[rows]
 
     def allows(self, pair: Pair) -> bool:
         """Two contents, none of them blank, not decided to be different, not two parts of one picture."""
         first, second = pair
         if first == second or self._blank[first] or self._blank[second] or pair in self._different:
             return False
-        if not self._among and not self._across(first, second):
+        if not self.among and not self._across(first, second):
             return False
         return self._contents.paths(first).isdisjoint(self._contents.paths(second))
 
@@ -138,12 +151,48 @@ class _Left:
         return bool((old[first] and new[second]) or (old[second] and new[first]))
 
 
+def _copies(
+    contents: Contents,
+    asked: Asked,
+    left: _Left,
+    known: _Known,
+    rank: Callable[[Rows], Rows],
+    watcher: Watcher,
+) -> bool:
+    """Note the pairs of the same pixels and the near copies; whether all proposed ones were looked at."""
+    rows = np.flatnonzero(~contents.blank)
+    if left.among:  # in a library a row may stand only for rows of its own side
+        tell = watcher.stage("find equal pixels")
+        known.equals = equal_pixels(
+            contents, rows, rank=rank, apart=known.apart, opened=known.opened, progress=tell
+        )
+        rows = np.setdiff1d(rows, known.equals.spare)
+    proposed = propose(
+        contents.vectors[rows],
+        contents.prints[rows],
+        similarity=asked.proposing,
+        mirrored=asked.mirrored,
+        library=left.library(rows),
+        watcher=watcher,
+    )
+    first, second = left.of(rows[proposed.first], rows[proposed.second])
+    ranked = rank(np.unique(np.concatenate([first, second])))
+    there = (ranked[first] >= 0) & (ranked[second] >= 0)
+    _confirm(contents, asked, (first[there], second[there]), known, ranked, watcher)
+    for pair, found in list(known.bands.items()):
+        known.bands |= dict.fromkeys(filter(left.allows, known.equals.like(pair)), found)
+    same = Band.SAME_PIXELS if asked.wants(Band.SAME_PIXELS) else Band.NEAR_COPY
+    within = filter(left.allows, known.equals.within())
+    known.bands |= dict.fromkeys(within, (same, None if same is Band.SAME_PIXELS else 0.0, False))
+    return proposed.complete
+
+
 def _confirm(
     contents: Contents, asked: Asked, pairs: tuple[Rows, Rows], known: _Known, rank: Rows, watcher: Watcher
 ) -> None:
     """Note the pairs of the same pixels and the near copies."""
     first, second = pairs
-    same = _same_pixels(contents, first, second, known.opened, watcher)
+    same = _same_pixels(contents, first, second, known, watcher)
     differing, flipped = np.where(same, 0.0, np.inf).astype(np.float32), np.zeros(len(first), np.bool_)
     if asked.wants(Band.NEAR_COPY):
         tell, told = watcher.stage("lay pictures over each other"), 0
@@ -151,22 +200,46 @@ def _confirm(
         def confirm(places: Rows) -> NDArray[np.bool_]:
             nonlocal told
             new = places[~same[places]]
-            before, told = told, told + len(places)
+            may_be = maybe_copies(
+                contents.prints,
+                first[new],
+                second[new],
+                difference=asked.difference,
+                mirrored=asked.mirrored,
+                progress=lambda done, _: tell(told + done // 2, len(first)),
+            )
+            new = new[may_be]
+            told += len(places)
             differing[new], flipped[new] = pixel_differences(
                 contents.places,
                 first[new],
                 second[new],
                 opened=known.opened,
                 mirrored=asked.mirrored,
-                progress=lambda done, _: tell(before + done, len(first)),
+                within=asked.difference,
+                progress=lambda done, many: tell(told - (many - done) // 2, len(first)),
             )
             return differing[places] <= asked.difference
 
         if asked.same is None:
-            in_waves(first, second, rank, confirm, free=known.apart)
+            in_waves(first, second, rank, confirm, free=known.free)
         else:  # a representative of one thing may be near to what another one has taken
             confirm(np.arange(len(first)))
         tell(len(first), len(first))
+    _note(pairs, asked, known, same=same, differing=differing, flipped=flipped)
+
+
+def _note(
+    pairs: tuple[Rows, Rows],
+    asked: Asked,
+    known: _Known,
+    *,
+    same: NDArray[np.bool_],
+    differing: Floats,
+    flipped: NDArray[np.bool_],
+) -> None:
+    """Put down what was measured of those pairs that are alike."""
+    first, second = pairs
     for place in np.flatnonzero(differing <= asked.difference).tolist():
         pair = int(first[place]), int(second[place])
         if same[place] and asked.wants(Band.SAME_PIXELS):
@@ -176,7 +249,7 @@ def _confirm(
 
 
 def _same_pixels(
-    contents: Contents, first: Rows, second: Rows, opened: Opened, watcher: Watcher
+    contents: Contents, first: Rows, second: Rows, known: _Known, watcher: Watcher
 ) -> NDArray[np.bool_]:
     """[m] whether the pixels of a pair are equal, decoded in full; only those that may be are decoded."""
     sizes = np.array([(0, 0) if look is None else (look.width, look.height) for look in contents.looks])
@@ -187,11 +260,14 @@ def _same_pixels(
         a, b = (contents.prints[rows[part]].astype(np.int16) for rows in (first, second))
         may_be[part] &= np.abs(a - b).max(axis=1, initial=0) <= _LEVELS
     rows = np.unique(np.concatenate([first[may_be], second[may_be]]))
-    hashes = pixel_hashes(contents.places, rows, opened=opened, progress=watcher.stage("compare all pixels"))
-    known = np.array([hashes.get(row, b"") for row in rows.tolist()], object)
+    hashes = known.equals.hashes
+    new = np.array([row for row in rows.tolist() if row not in hashes], np.int64)
+    tell = watcher.stage("compare all pixels")
+    hashes |= pixel_hashes(contents.places, new, opened=known.opened, progress=tell)
+    digests = np.array([hashes.get(row, b"") for row in rows.tolist()], object)
     equal = np.zeros(len(first), np.bool_)
     places = np.flatnonzero(may_be)
-    one, other = (known[np.searchsorted(rows, ends[places])] for ends in (first, second))
+    one, other = (digests[np.searchsorted(rows, ends[places])] for ends in (first, second))
     equal[places] = [a == b and a != b"" for a, b in zip(one, other, strict=True)]
     return equal
 

@@ -1,8 +1,9 @@
 """Whether pictures that look alike from afar are one: files enter, how much their pixels differ leaves.
 
-Every picture that is needed is opened once a slab of pairs, on all processors, and kept as a small picture;
-pairs of small pictures are laid over each other. For the last pixel pictures are decoded in full and compared
-by a hash. Which pairs are worth the work, and how much may differ, is decided by the callers.
+Most pairs are told apart by their grey prints, and nothing is opened for them. Every picture that is needed
+is opened once, on all processors, and kept as a small picture, as many as memory is set aside for; pairs of
+small pictures are laid over each other. For the last pixel pictures are decoded in full and compared by a
+hash. Which pairs are worth the work, and how much may differ, is decided by the callers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lookalike.checkups.overlay import are_mirrored, differences
+from lookalike.checkups.overlay import are_mirrored, differences, may_be_one
 from lookalike.errors import ImageError
 from lookalike.judging.similarity import plain_products
 from lookalike.models.embedding import HASH_BYTES, map_in_order
@@ -35,14 +36,53 @@ DIFFERENCE = 0.4  # at most: one picture
 _TARGET = 128  # shorter side to which JPEGs are decoded and small pictures enlarged: 4 pixels for one
 _SLAB = 16_384  # pairs whose pictures are kept at once
 _CHUNK = 64  # pairs that are compared at once
+_PRINTS = 128  # pairs of prints that are
+_SMALLS = 100_000  # small pictures that are kept: 3 kB each
 _FILES = 8  # that a worker opens at once
 
 
 @dataclass
 class Opened:
-    """What was met while opening: pictures that cannot be opened any more, by row."""
+    """What was met while opening, by row: pictures that cannot be opened any more, and small pictures."""
 
     skipped: dict[int, Skipped] = field(default_factory=dict)
+    smalls: dict[int, Pixels] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Drop the small pictures that were opened first, where there are too many."""
+        for row in list(self.smalls)[: max(0, len(self.smalls) - _SMALLS)]:
+            del self.smalls[row]
+
+
+def maybe_copies(
+    prints: Pixels,
+    first: Rows,
+    second: Rows,
+    *,
+    difference: float = DIFFERENCE,
+    mirrored: bool = True,
+    progress: Progress | None = None,
+) -> NDArray[np.bool_]:
+    """[m] whether the pictures of each pair may be one by their grey prints, see `overlay.may_be_one`.
+
+    Args:
+        prints: [n, 256], by row.
+        first, second, mirrored, progress: as of `pixel_differences`.
+        difference: up to which two pictures are one.
+    """
+    may = np.zeros(len(first), np.bool_)
+    parts = [slice(at, at + _PRINTS) for at in range(0, len(first), _PRINTS)]
+
+    def work(part: slice) -> NDArray[np.bool_]:
+        a, b = prints[first[part]], prints[second[part]]
+        return may_be_one(a, b, difference=difference, mirrored=mirrored)
+
+    with plain_products():
+        for part, found in zip(parts, map_in_order(work, parts), strict=True):
+            may[part] = found
+            if progress is not None:
+                progress(min(part.stop, len(first)), len(first))
+    return may
 
 
 def pixel_differences(
@@ -52,6 +92,7 @@ def pixel_differences(
     *,
     opened: Opened,
     mirrored: bool = True,
+    within: float = np.inf,
     progress: Progress | None = None,
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Lay the pictures of each pair over each other.
@@ -59,26 +100,28 @@ def pixel_differences(
     Args:
         places: gives the files of rows.
         first, second: [m] int64 rows; pairs of one row are best together.
-        opened: takes the pictures that cannot be opened.
+        opened: takes the pictures that cannot be opened; small pictures that it has are not opened again.
         mirrored: whether a mirror image is one picture too.
+        within: up to which a difference is of interest, as of `overlay.differences`.
         progress: called with (pairs done, pairs).
 
     Returns:
-        [m] float32, see `overlay.differences`, infinite where a picture cannot be opened; and [m] whether one
-        is the mirror image of the other.
+        [m] float32, see `overlay.differences`, infinite too where a picture cannot be opened; and [m] whether
+        one is the mirror image of the other.
     """
     found, turned = np.full(len(first), np.inf, np.float32), np.zeros(len(first), np.bool_)
     for start in range(0, len(first), _SLAB):
         slab = slice(start, start + _SLAB)
         rows = np.unique(np.concatenate([first[slab], second[slab]]))
-        smalls = {row: small for row, small in _each(_small, places, rows, opened) if small is not None}
-        usable = start + np.flatnonzero(np.isin(first[slab], [*smalls]) & np.isin(second[slab], [*smalls]))
+        smalls = _smalls(places, rows, opened)
+        known = np.array(sorted(smalls), np.int64)
+        usable = start + np.flatnonzero(np.isin(first[slab], known) & np.isin(second[slab], known))
         chunks = [usable[at : at + _CHUNK] for at in range(0, len(usable), _CHUNK)]
 
         def work(chunk: Rows, smalls: dict[int, Pixels] = smalls) -> tuple[Rows, Floats, NDArray[np.bool_]]:
             a, b = (np.stack([smalls[row] for row in rows[chunk].tolist()]) for rows in (first, second))
             flips = are_mirrored(a, b) if mirrored else np.zeros(len(chunk), np.bool_)
-            return chunk, differences(a, b, mirrored=mirrored), flips
+            return chunk, differences(a, b, mirrored=mirrored, within=within), flips
 
         with plain_products():
             for chunk, part, flips in map_in_order(work, chunks):
@@ -86,6 +129,18 @@ def pixel_differences(
                 if progress is not None:
                     progress(int(chunk[-1]) + 1, len(first))
     return found, turned
+
+
+def _smalls(places: Places, rows: Rows, opened: Opened) -> dict[int, Pixels]:
+    """The small pictures of rows, without those that cannot be opened."""
+    wanted = rows.tolist()
+    missing = [row for row in wanted if row not in opened.smalls and row not in opened.skipped]
+    for row, small in _each(_small, places, np.array(missing, np.int64), opened):
+        if small is not None:
+            opened.smalls[row] = small
+    found = {row: opened.smalls[row] for row in wanted if row in opened.smalls}
+    opened.forget()
+    return found
 
 
 def pixel_hashes(

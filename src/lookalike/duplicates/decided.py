@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import combinations
 
+from lookalike.duplicates.agreement import moment_of, things_of
 from lookalike.duplicates.gathering import Contents
-
-Pair = tuple[int, int]  # rows, the lower first; twice the same: two copies of one content
+from lookalike.duplicates.grouping import Pair, pair_of
+from lookalike.indexing.schema import Decision
 
 
 @dataclass
 class Decided:
-    """Pairs of rows, by what was decided of them."""
+    """Pairs of rows, by what was decided of them.
+
+    A pair of a row with itself is two copies of one content.
+
+    Attributes:
+        same: also by way of others, whether these are among the rows or not: if A is B and B is C, A is C.
+    """
 
     same: set[Pair] = field(default_factory=set)
     different: set[Pair] = field(default_factory=set)
@@ -19,7 +28,7 @@ class Decided:
 
     def verdict(self, first: int, second: int) -> str | None:
         """What was decided of two that may be in one group."""
-        pair = min(first, second), max(first, second)
+        pair = pair_of(first, second)
         return "keep-both" if pair in self.keep_both else "same" if pair in self.same else None
 
 
@@ -27,11 +36,22 @@ def decided(contents: Contents) -> Decided:
     """The decisions on contents that are there; where two indexes say something of a pair, the later one."""
     rows = {digest: row for row, digest in enumerate(contents.hashes)}
     every = [decision for store in contents.stores for decision in store.decisions()]
-    latest = {(each.first, each.second): each.verdict for each in sorted(every, key=lambda each: each.made)}
-    result = Decided()
+    by_time = sorted(every, key=lambda each: moment_of(each.made))
+    standing = {(each.first, each.second): each for each in by_time}.values()
+    result = Decided(same=_joined(standing, rows))
     sets = {"same": result.same, "different": result.different, "keep-both": result.keep_both}
-    for (first, second), verdict in latest.items():
-        if first in rows and second in rows:
-            a, b = rows[first], rows[second]
-            sets[verdict].add((min(a, b), max(a, b)))
+    for each in standing:
+        if each.first in rows and each.second in rows:
+            sets[each.verdict].add(pair_of(rows[each.first], rows[each.second]))
+    result.same -= result.different
     return result
+
+
+def _joined(decisions: Iterable[Decision], rows: dict[bytes, int]) -> set[Pair]:
+    """All pairs of rows that "same" joins, directly or by way of others."""
+    things = things_of(each for each in decisions if each.verdict == "same")
+    return {
+        pair_of(rows[first], rows[second])
+        for thing in things
+        for first, second in combinations([digest for digest in thing if digest in rows], 2)
+    }

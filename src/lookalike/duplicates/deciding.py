@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lookalike.duplicates.agreement import Contradiction, contradictions, links_of, things_of
+from lookalike.duplicates.agreement import Contradiction, contradictions, links_of, moment_of, things_of
 from lookalike.duplicates.decision_files import Row, decision_of, read_rows
 from lookalike.duplicates.moving import Changed, look_at
 from lookalike.errors import LookalikeError, StoreError, TableError
@@ -135,6 +135,9 @@ def rows_of(store: Store) -> list[Row]:
 def take_in(store: Store, path: Path, *, made: str) -> Imported:
     """Take the decisions of a file in; of two on one pair that which was made later stands.
 
+    Args:
+        made: when those were made of which the file does not say it, ISO 8601.
+
     Raises:
         TableError: the file cannot be read, or a row of it is wrong; then nothing is taken in.
     """
@@ -144,7 +147,7 @@ def take_in(store: Store, path: Path, *, made: str) -> Imported:
     for row in read_rows(path):
         entry = decision_of(row, path, made=made)
         pair = entry.first, entry.second
-        if pair in known and known[pair].made > entry.made:
+        if pair in known and moment_of(known[pair].made) > moment_of(entry.made):
             older += known[pair].verdict != entry.verdict
         else:
             known[pair] = entry
@@ -192,6 +195,13 @@ def training_manifest(store: Store, path: Path) -> tuple[int, int, int]:
     pl.DataFrame(rows, schema={"image": pl.String, "label": pl.String}, orient="row").write_csv(content)
     write_atomically(path, content.getvalue())
     return len(rows), len({label for _, label in rows}), sum(map(len, things)) - len(rows)
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a file is what `training_manifest` wrote: no label in it is of anybody's own making."""
+    head, *rows = path.read_text(encoding="utf-8").splitlines()
+    labels = [row.rpartition(",")[2] for row in rows]
+    return head == "image,label" and all(label.startswith("thing-") for label in labels)
 
 
 def check_agreement(found: Sequence[Contradiction], paths: dict[bytes, str], *, where: object) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
+from lookalike.duplicates.agreement import moment_of
 from lookalike.duplicates.moving import Changed, look_at
 from lookalike.errors import TableError
 from lookalike.files import write_atomically
@@ -30,7 +32,7 @@ class Row:
     Attributes:
         first, second: paths; empty where no picture with this content is known.
         first_hash, second_hash: of the contents, in hexadecimal digits; may be empty where there is a path.
-        made: ISO 8601, or empty.
+        made: ISO 8601, without a zone in UTC; or empty.
     """
 
     first: str
@@ -44,8 +46,11 @@ class Row:
 COLUMNS = tuple(field.name for field in fields(Row))
 
 
-def check_format(path: Path) -> None:
+def check_format(path: Path, *, do: str = "") -> None:
     """Refuse a file that decisions are not kept in.
+
+    Args:
+        do: what to do; empty: give a file that is to be written another name.
 
     Raises:
         TableError: it ends neither in .csv nor in .json.
@@ -56,7 +61,7 @@ def check_format(path: Path) -> None:
             "decisions are not kept in files of this format",
             saw=path.suffix or "no extension",
             wanted=" or ".join(FORMATS),
-            do=f"name it {path.stem}.csv",
+            do=do or f"name it {path.stem}.csv",
         )
 
 
@@ -85,7 +90,7 @@ def read_rows(path: Path) -> list[Row]:
     Raises:
         TableError: the file cannot be read, or a row of it is wrong; the message names the row.
     """
-    check_format(path)
+    check_format(path, do="name a file that lookalike decisions INDEX --export FILE.csv wrote")
     try:
         content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -102,9 +107,17 @@ def decision_of(row: Row, path: Path, *, made: str) -> Decision:
         made: when, where the row does not say.
 
     Raises:
-        TableError: a file that has to be read is not there.
+        TableError: a file that has to be read is not there, or one content is called different.
     """
     first, second = hashes_of(row, path)
+    if first == second and row.verdict == "different":
+        raise _wrong(
+            path,
+            "one content cannot be different from itself",
+            saw=f"{row.first or row.first_hash} and {row.second or row.second_hash} with equal bytes",
+            wanted="two contents to tell apart",
+            do="remove this decision, or make it keep-both: then both copies stay",
+        )
     return Decision.of(first, second, cast("Verdict", row.verdict), made=row.made or made)
 
 
@@ -173,6 +186,8 @@ def _row(path: Path, number: int, values: Mapping[str, Any]) -> Row:
     row = Row(**texts)
     if row.verdict not in VERDICTS:
         raise _wrong_row(path, number, "verdict", repr(row.verdict), ", ".join(VERDICTS))
+    if row.made and moment_of(row.made) == -math.inf:
+        raise _wrong_row(path, number, "made", repr(row.made), "a time as ISO 8601, or nothing")
     for side in ("first", "second"):
         digest = texts[f"{side}_hash"]
         if digest and (len(digest) != 2 * HASH_BYTES or set(digest) - set("0123456789abcdef")):

@@ -36,7 +36,7 @@ def _changed(edge: Edge, representative: Look | None, member: Look | None) -> st
 
     A picture that was scaled keeps its shape, one that was cropped need not.
     """
-    if representative is None or member is None:
+    if representative is None or member is None or not all(map(_has_size, (representative, member))):
         return "the same picture"
     said = [_resized(representative, member)]
     if edge.mirrored:
@@ -49,11 +49,15 @@ def _changed(edge: Edge, representative: Look | None, member: Look | None) -> st
 
 def _resized(representative: Look, member: Look) -> str:
     if (representative.width, representative.height) == (member.width, member.height):
-        return "saved again in the same size"
+        return "changed or saved again in the same size"
     across, down = member.width / representative.width, member.height / representative.height
     if abs(across / down - 1.0) <= _SAME_SHAPE:
         return f"scaled or cropped to {100 * across:.0f} %"
     return f"cropped or stretched to {member.width} x {member.height}"
+
+
+def _has_size(look: Look) -> bool:
+    return look.width > 0 and look.height > 0
 
 
 def _light(look: Look) -> float:

@@ -37,6 +37,7 @@ def forest_pairs(
     vectors: Floats,
     *,
     at_least: float,
+    most: int | None = None,
     trees: int = TREES,
     nearest: int = NEAREST,
     seed: int = 0,
@@ -47,24 +48,33 @@ def forest_pairs(
     Args:
         vectors: [n, d] float32, rows of unit length.
         at_least: cosine, in (0, 1].
+        most: pairs that are kept, as of `alike_pairs`; None: all.
         trees: more of them miss less and take longer, both in proportion.
         nearest: of a part in which there are more than this many pairs a row, the most alike of each row
             are taken.
         progress: called with (rows done in all trees, rows of all trees).
 
     Returns:
-        Pairs whose `floor` is `at_least`, though a few below 1 may be missing.
+        Pairs whose `floor` is `at_least`, or more where there were too many, though a few below 1 may be
+        missing.
     """
     count = len(vectors)
-    codes = np.zeros(0, np.int64)
+    codes, floor = np.zeros(0, np.int64), at_least
     for tree in range(trees):
         parts = [codes]
-        for rows, found in _tree(vectors, (seed, tree), at_least, nearest):
+        for rows, found in _tree(vectors, (seed, tree), floor, nearest):
             parts += [first * count + second for first, second in found]
             if progress is not None:
                 progress(tree * count + rows, trees * count)
         codes = np.unique(np.concatenate(parts))
-    return _ranked(vectors, codes, at_least)
+        if most is not None and len(codes) > (most if tree == trees - 1 else 2 * most):
+            ranked = _ranked(vectors, codes, at_least)
+            if len(ranked) > most:
+                floor = max(floor, float(np.nextafter(ranked.similarities[most], np.float32(2))))
+            codes = np.sort(ranked.first[:most] * count + ranked.second[:most])
+        if floor > 1:
+            break  # no pair can be more alike
+    return _ranked(vectors, codes, at_least, floor)
 
 
 def _tree(
@@ -127,7 +137,7 @@ def _pairs_within(vectors: Floats, rows: Rows, at_least: float, nearest: int) ->
     return rows[first], rows[second]
 
 
-def _ranked(vectors: Floats, codes: Rows, at_least: float) -> AlikePairs:
+def _ranked(vectors: Floats, codes: Rows, at_least: float, floor: float | None = None) -> AlikePairs:
     first, second = np.divmod(codes, max(len(vectors), 1))
     similarities = np.empty(len(codes), np.float32)
     for start in range(0, len(codes), _STEP):
@@ -135,4 +145,4 @@ def _ranked(vectors: Floats, codes: Rows, at_least: float) -> AlikePairs:
         similarities[part] = cosine(vectors[first[part]], vectors[second[part]])
     order = np.lexsort((second, first, -similarities))
     order = order[similarities[order] >= at_least]
-    return AlikePairs(first[order], second[order], similarities[order], at_least)
+    return AlikePairs(first[order], second[order], similarities[order], at_least if floor is None else floor)

@@ -7,7 +7,8 @@ elsewhere. Nothing is opened and nothing compared here.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from lookalike.errors import SkipReason
 from lookalike.indexing.schema import Item, Root
 from lookalike.indexing.selection import ALL, Selection, selected
 from lookalike.indexing.store import Store, absolute
+from lookalike.pictures.finding import in_quarantine
 from lookalike.pictures.images import Box
 from lookalike.pictures.prints import PRINT
 from lookalike.records import Floats, Look, Skipped
@@ -54,7 +56,7 @@ class Contents:
         looks: n, None where the picture cannot be opened any more.
         prints: [n, 256] uint8, zeros where there is no look.
         vectors: [n, d] float32, unit rows; of many long vectors only the strongest directions.
-        skipped: pictures that could not be opened, by path.
+        skipped: pictures that could not be opened, or were left out, by path.
         kept: the items of each content.
     """
 
@@ -93,10 +95,11 @@ class Contents:
         members = []
         for kept in self.kept[row]:
             path = _path(kept)
-            if os.path.exists(path):  # noqa: PTH110 - Path() costs ten times as much, once a picture
-                members.append(_member(kept, path, self.looks[row]))
+            file, link = _file_of(path)
+            if file is not None:
+                members.append(_member(kept, path, self.looks[row], file=file, link=link))
             else:
-                self.skipped[path] = Skipped(path, SkipReason.MISSING, "no such file")
+                self.skipped[path] = _missing(path)
         return members
 
     def paths(self, row: int) -> set[str]:
@@ -137,6 +140,9 @@ class Contents:
 def gather(store: Store, *, library: Store | Path | None = None, selection: Selection = ALL) -> Contents:
     """Read what is known of all pictures, but how they look.
 
+    Left out is what lies in a quarantine. With a library, so is what is gone of it, and every other name of
+    a file that belongs to it.
+
     Args:
         library: another store of the same model, or a folder whose pictures in the store are the library.
         selection: what the pictures of the store have to be, the library left out.
@@ -149,16 +155,13 @@ def gather(store: Store, *, library: Store | Path | None = None, selection: Sele
     rows: dict[bytes, int] = {}
     folder = set(selected(store, Selection(folder=library)).tolist()) if isinstance(library, Path) else set()
     wanted = None if selection.is_all else folder | set(selected(store, selection).tolist())
-    for number, each in enumerate(stores):
-        for root in each.roots():
-            for item in each.items(root.id):
-                if number == 0 and wanted is not None and item.id not in wanted:
-                    continue
-                row = rows.setdefault(item.hash, len(rows))
-                if row == len(contents.hashes):
-                    contents.hashes.append(item.hash)
-                    contents.kept.append([])
-                contents.kept[row].append(Kept(root, item, number, number > 0 or item.id in folder))
+    every = _not_put_away(contents, _every(stores, folder, wanted))
+    for kept in every if library is None else _apart(contents, list(every)):
+        row = rows.setdefault(kept.item.hash, len(rows))
+        if row == len(contents.hashes):
+            contents.hashes.append(kept.item.hash)
+            contents.kept.append([])
+        contents.kept[row].append(kept)
     _gather_vectors(contents)
     return contents
 
@@ -175,7 +178,60 @@ def _path(kept: Kept) -> str:
     return absolute(kept.root.path, kept.item.path)
 
 
-def _member(kept: Kept, path: str, look: Look | None) -> Member:
+def _every(stores: Sequence[Store], folder: set[int], wanted: set[int] | None) -> Iterator[Kept]:
+    """All items; of the first store those that are wanted."""
+    for number, store in enumerate(stores):
+        for root in store.roots():
+            for item in store.items(root.id):
+                if number > 0 or wanted is None or item.id in wanted:
+                    yield Kept(root, item, number, number > 0 or item.id in folder)
+
+
+def _not_put_away(contents: Contents, every: Iterable[Kept]) -> Iterator[Kept]:
+    """Items but those that lie in a quarantine: what may be emptied is no copy of anything."""
+    known: dict[str, bool] = {}
+    away: dict[str, bool] = {}
+    for kept in every:
+        path = _path(kept)
+        folder = os.path.dirname(path)  # noqa: PTH120 - Path() costs ten times as much, once a picture
+        if folder not in away:
+            away[folder] = in_quarantine(os.path.realpath(folder), known=known)
+        if away[folder]:
+            contents.skipped[path] = Skipped(path, SkipReason.QUARANTINE, "it was put away")
+        else:
+            yield kept
+
+
+def _apart(contents: Contents, every: Sequence[Kept]) -> list[Kept]:
+    """What is there of the library, and what is not one file with anything of it."""
+    files = [_file_of(_path(kept))[0] for kept in every]
+    held = {file for kept, file in zip(every, files, strict=True) if kept.library and file is not None}
+    gone = [_path(kept) for kept, file in zip(every, files, strict=True) if kept.library and file is None]
+    contents.skipped |= {path: _missing(path) for path in gone}
+    return [
+        kept
+        for kept, file in zip(every, files, strict=True)
+        if (file is not None if kept.library else file not in held)
+    ]
+
+
+def _missing(path: str) -> Skipped:
+    return Skipped(path, SkipReason.MISSING, "no such file")
+
+
+def _file_of(path: str) -> tuple[tuple[int, int] | None, bool]:
+    """Device and inode of what a path leads to, None where that is nothing; and whether it is a link."""
+    try:
+        facts = os.lstat(path)
+        link = stat.S_ISLNK(facts.st_mode)
+        if link:
+            facts = os.stat(path)  # noqa: PTH116 - Path() costs twice the system's call, once a picture
+    except (OSError, ValueError):
+        return None, False
+    return (facts.st_dev, facts.st_ino), link
+
+
+def _member(kept: Kept, path: str, look: Look | None, *, file: tuple[int, int], link: bool) -> Member:
     item = kept.item
     size = (look.width, look.height) if look is not None else (0, 0)
     return Member(
@@ -189,6 +245,8 @@ def _member(kept: Kept, path: str, look: Look | None) -> Member:
         label=item.label,
         hash=item.hash,
         library=kept.library,
+        file=file,
+        link=link,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
+Pair = tuple[int, int]  # rows, the lower first
 Confirm = Callable[[Rows], NDArray[np.bool_]]
 
 _WAVES = 64  # after which all that is left is confirmed: only a long chain needs so many
@@ -59,7 +60,7 @@ def stars(
     ends = list(zip(first.tolist(), second.tolist(), strict=True))
     forbidden = set(apart)
     for place, (a, b) in enumerate(ends):
-        if (min(a, b), max(a, b)) not in forbidden:
+        if pair_of(a, b) not in forbidden:
             near.setdefault(a, []).append(place)
             near.setdefault(b, []).append(place)
     taken: set[int] = set()
@@ -68,8 +69,8 @@ def stars(
         if row in taken:
             continue
         inside, pairs = [row], []
-        for place in sorted(near[row], key=lambda place: (keys[place], rank[_other(ends[place], row)])):
-            other = _other(ends[place], row)
+        for place in sorted(near[row], key=lambda place: (keys[place], rank[other_of(ends[place], row)])):
+            other = other_of(ends[place], row)
             if other not in taken and not _any_apart(forbidden, other, inside):
                 inside.append(other)
                 pairs.append(place)
@@ -122,9 +123,15 @@ def in_waves(
     return holds
 
 
-def _other(pair: tuple[int, int], row: int) -> int:
+def pair_of(first: int, second: int) -> Pair:
+    """Two rows as a pair, whichever comes first."""
+    return min(first, second), max(first, second)
+
+
+def other_of(pair: Pair, row: int) -> int:
+    """The row that a pair has beside one of its own."""
     return pair[1] if pair[0] == row else pair[0]
 
 
 def _any_apart(forbidden: Collection[tuple[int, int]], row: int, inside: Iterable[int]) -> bool:
-    return bool(forbidden) and any((min(row, each), max(row, each)) in forbidden for each in inside)
+    return bool(forbidden) and any(pair_of(row, each) in forbidden for each in inside)

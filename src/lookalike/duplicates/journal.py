@@ -21,11 +21,14 @@ from typing import Any
 import filelock
 
 from lookalike.duplicates.moving import Move, sync_folder
+from lookalike.duplicates.plans import read_plan
 from lookalike.errors import PlanError
-from lookalike.files import check_writable
+from lookalike.files import check_replaceable, check_writable
+from lookalike.pictures.finding import printable
 
 FORMAT = 1
 SUFFIX = ".journal.jsonl"
+_PLAN = ".json"
 
 
 class State(StrEnum):
@@ -61,12 +64,14 @@ class Journal:
         index: that the duplicates were found in; it must not be brought up to date meanwhile.
         entries: number to move, in the order in which they were begun.
         folders: that were made for the moves, outer ones first.
+        marked: quarantines, whose marks go when nothing is left in them.
     """
 
     path: Path
     index: str = ""
     entries: dict[int, Entry] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
+    marked: list[str] = field(default_factory=list)
 
     def start(self, index: str) -> None:
         """Write the first line."""
@@ -100,6 +105,12 @@ class Journal:
                 raise NotADirectoryError(errno.ENOTDIR, "a file where a folder is needed") from error
             sync_folder(place.parent)
 
+    def mark_folder(self, folder: Path) -> None:
+        """Note that a folder is a quarantine, before it is marked as one."""
+        if str(folder) not in self.marked:
+            self._note({"step": "quarantine", "path": str(folder)})
+            self.marked.append(str(folder))
+
     @property
     def standing(self) -> tuple[Entry, ...]:
         """The moves whose files are, or may be, away from where they were."""
@@ -124,8 +135,29 @@ class Journal:
 
 
 def journal_of(plan: Path) -> Path:
-    """Where the journal of a plan lies: beside it."""
-    return plan.with_name(f"{plan.name.removesuffix('.json')}{SUFFIX}")
+    """Where the journal of a plan lies: beside it.
+
+    Raises:
+        PlanError: the name does not end in .json: two plans could have one journal.
+    """
+    return plan.with_name(f"{stem_of(plan)}{SUFFIX}")
+
+
+def stem_of(plan: Path) -> str:
+    """The name of a plan without its ending; what belongs to it is named after this.
+
+    Raises:
+        PlanError: the name does not end in .json.
+    """
+    if not plan.name.removesuffix(_PLAN) or not plan.name.endswith(_PLAN):
+        raise PlanError(
+            "this is no name of a plan",
+            where=printable(plan),
+            saw=plan.suffix or "no extension",
+            wanted=f"a name that ends in {_PLAN}, in small letters",
+            do=f"name it {printable(plan.stem or 'plan')}{_PLAN}",
+        )
+    return plan.name.removesuffix(_PLAN)
 
 
 def is_journal(path: Path) -> bool:
@@ -137,11 +169,15 @@ def check_new_plan(path: Path) -> None:
     """Find out whether a plan can be written here.
 
     Raises:
-        PlanError: a plan lies here by which files were put away: only its name leads back to them.
-        LookalikeError: the folder is missing, read-only or full.
+        PlanError: a plan lies here by which files were put away: only its name leads back to them; or it is
+            no name of a plan.
+        LookalikeError: the folder is missing, read-only or full, or a file lies here that is no plan.
     """
+    journal = journal_of(path)
     check_writable(path)
-    away = len(read_journal(journal_of(path)).standing)
+    check_replaceable(path, kind="a plan", is_ours=read_plan)
+    standing = read_journal(journal).standing
+    away = sum(os.path.lexists(entry.move.target) for entry in standing)  # what was emptied cannot come back
     if away:
         raise PlanError(
             "a plan lies here by which files were put away",
@@ -186,8 +222,8 @@ def read_journal(path: Path) -> Journal:
     journal = Journal(path)
     for number, line in enumerate(_lines(path), start=1):
         try:
-            _play(journal, json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
+            _play(journal, _object(json.loads(line)))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise PlanError(
                 "the journal is damaged",
                 where=f"{path}: line {number}",
@@ -198,6 +234,18 @@ def read_journal(path: Path) -> Journal:
     return journal
 
 
+def _object(values: Any) -> dict[str, Any]:
+    """A line's values, each of the type that it was written with."""
+    if not isinstance(values, dict):
+        raise TypeError(f"{values!r}, not an object"[:80])
+    numbers = ("format", "number", "bytes", "mtime_ns", "mode")
+    for name, value in values.items():
+        wanted = int if name in numbers else str
+        if not isinstance(value, wanted) or isinstance(value, bool) or "\0" in str(value):
+            raise TypeError(f"{name} {value!r}"[:80])
+    return values
+
+
 def _play(journal: Journal, values: dict[str, Any]) -> None:
     step = values.pop("step")
     if step == "begin":
@@ -206,6 +254,8 @@ def _play(journal: Journal, values: dict[str, Any]) -> None:
         journal.index = values["index"]
     elif step == "folder":
         journal.folders.append(values["path"])
+    elif step == "quarantine":
+        journal.marked.append(values["path"])
     elif step == State.BEGUN:
         number = values.pop("number")
         journal.entries[number] = Entry(number, Move(**values), State.BEGUN)

@@ -61,7 +61,8 @@ def asked_of(
     """The limits of the bands that are asked for and can be told.
 
     Raises:
-        ConfigError: no band is asked for, or `similarity` or `difference` is no limit.
+        ConfigError: no band is asked for, `similarity` or `difference` is no limit, or what shows the same
+            thing alone is asked for and cannot be told.
     """
     if not bands:
         raise _no_bands()
@@ -86,6 +87,8 @@ def asked_of(
             limits[Band.SAME_THING] = Limit(
                 Band.SAME_THING, cuts[SAME_THING].similarity, None, f"calibrated: {cuts[SAME_THING].words}"
             )
+        elif wanted == [Band.SAME_THING]:
+            raise _cannot_be_told(index)
         else:
             notes = [*notes, _not_offered(index)]
     given = tuple(limits[band] for band in wanted if band in limits)
@@ -118,6 +121,17 @@ def _not_offered(index: Index) -> str:
         f'The band "{Band.SAME_THING}" is not offered: the model {info.model} has no calibration by labels, '
         "which says from where on two pictures show the same thing. Make one: "
         f"lookalike calibrate {model} DATA; or give the similarity."
+    )
+
+
+def _cannot_be_told(index: Index) -> ConfigError:
+    info = index.info()
+    return ConfigError(
+        "what shows the same thing cannot be told",
+        where=f"model {info.model}",
+        saw="no calibration by labels",
+        wanted="one, which says from where on two pictures show the same thing, or a similarity",
+        do=f"lookalike calibrate {shlex.quote(info.model_folder)} DATA; or, for example, --similarity 0.9",
     )
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
+import secrets
 import shutil
 import stat
 from contextlib import suppress
@@ -22,6 +24,7 @@ from lookalike.models.embedding import HASH_BYTES
 
 BLOCK = 2**20  # bytes that are read at once
 
+_PART = re.compile(r"\.lookalike-[0-9a-f]{16}\.part")
 _AS_IT_IS = {"follow_symlinks": False} if os.link in os.supports_follow_symlinks else {}
 
 
@@ -91,13 +94,21 @@ def look_at(path: Path, *, links: bool = False) -> Seen:
     return Seen(digest, after.st_size, after.st_mtime_ns, stat.S_IMODE(after.st_mode), place)
 
 
-def carry_out(move: Move) -> None:
+def part_name() -> str:
+    """A name for a growing copy that nobody else gives."""
+    return f".lookalike-{secrets.token_hex(8)}.part"
+
+
+def carry_out(move: Move, *, place: tuple[int, int]) -> None:
     """Move a file.
+
+    Args:
+        place: device and inode of the file that was read: its name may mean another one by now.
 
     Raises:
         FileExistsError: something lies at the target; nothing was done.
         OSError: something else went wrong; the file is where it was.
-        Changed: somebody wrote to the file meanwhile; it is where it was.
+        Changed: somebody wrote to the file meanwhile, or put another one there; it is where it was.
     """
     source, target = Path(move.source), Path(move.target)
     try:
@@ -106,12 +117,14 @@ def carry_out(move: Move) -> None:
         raise
     except OSError:  # another file system, or one without hard links
         _copy(move)
+    placed = _place(target)
     sync_folder(target.parent)
     try:
-        _let_go(move)
+        _let_go(move, place)
     except (OSError, Changed):
         if os.path.lexists(source):  # else somebody took the old name away, and the target is all there is
-            target.unlink()
+            if _place(target) == placed:  # else it is somebody else's
+                target.unlink(missing_ok=True)
             raise
     sync_folder(source.parent)
 
@@ -127,7 +140,7 @@ def settle(move: Move) -> bool:
         FileNotFoundError: it lies neither here nor there.
     """
     source, target = Path(move.source), Path(move.target)
-    Path(move.part).unlink(missing_ok=True)
+    _drop_part(move)
     here, there = os.path.lexists(source), os.path.lexists(target)
     if not here and not there:
         raise FileNotFoundError(errno.ENOENT, "it lies neither here nor in quarantine", move.source)
@@ -192,11 +205,19 @@ def _take_name(part: Path, target: Path) -> None:
         part.rename(target)
 
 
-def _let_go(move: Move) -> None:
+def _drop_part(move: Move) -> None:
+    """Remove a half copy; a journal that names anything else, by whatever hand, has no say in it."""
+    part = Path(move.part)
+    if _PART.fullmatch(part.name) and part.parent in (Path(move.source).parent, Path(move.target).parent):
+        part.unlink(missing_ok=True)
+
+
+def _let_go(move: Move, place: tuple[int, int]) -> None:
     """Take the old name away, if it still means what was moved."""
     source = Path(move.source)
     facts = source.lstat()
-    if (facts.st_size, facts.st_mtime_ns) != (move.bytes, move.mtime_ns):
+    now = (facts.st_dev, facts.st_ino), facts.st_size, facts.st_mtime_ns
+    if now != (place, move.bytes, move.mtime_ns):
         raise Changed("it changed while it was moved")
     source.unlink()
 
@@ -205,6 +226,15 @@ def _is_one(a: Path, b: Path) -> bool:
     """Whether two names, neither of them a symbolic link, are of one file."""
     first, second = a.lstat(), b.lstat()
     return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """Device and inode of what lies there, None where there is nothing; no link is followed."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def _holds(path: Path, move: Move) -> bool:

@@ -18,7 +18,7 @@ from lookalike.duplicates.records import Duplicates, Evidence, Group, Member
 from lookalike.errors import PlanError
 from lookalike.files import write_atomically
 from lookalike.models.embedding import HASH_BYTES
-from lookalike.pictures.finding import bad_name
+from lookalike.pictures.finding import bad_name, printable
 
 FORMAT = 1
 
@@ -101,10 +101,19 @@ def write_plan(plan: Plan, path: Path) -> None:
     """Write a plan, whole or not at all.
 
     Raises:
+        PlanError: the name of the index's folder is not UTF-8, so no plan can say it.
         LookalikeError: the folder is missing, read-only or full.
     """
+    check_index(Path(plan.index))
     values = {"format": FORMAT, **asdict(plan)}
     write_atomically(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def check_index(path: Path) -> None:
+    """Refuse an index that no plan can name, with a PlanError: its path is not UTF-8."""
+    if flaw := bad_name(os.path.abspath(path)):  # noqa: PTH100 - links stay
+        what, do = "a plan cannot name this index", "move the index to a folder whose name is UTF-8"
+        raise PlanError(what, where=printable(path), saw=flaw, wanted="a name that is UTF-8", do=do)
 
 
 def read_plan(path: Path) -> Plan:
@@ -161,11 +170,14 @@ def why_it_stays(group: Group, place: int) -> str:
         return group.keeper_reason
     if member.library:
         return "It belongs to the library."
+    if member.link:
+        return "It is a symbolic link, no file of its own."
     if place in group.settled:
         return "Somebody decided to keep both."
     if member.box or group.members[group.keeper].box:
         return "It is a part of a picture, or the keeper is: no file of its own."
-    return ""
+    other = group.holder(place)
+    return f"It is one file with {other.path}, which stays." if other is not None else ""
 
 
 def reason_of(group: Group, place: int) -> str:

@@ -111,7 +111,7 @@ def _alike(
             return across_pairs(vectors, new, old, at_least=at_least, most=most, progress=progress)
     if len(vectors) <= COMPARED_IN_FULL:
         return alike_pairs(vectors, at_least=at_least, most=most, progress=progress)
-    found = forest_pairs(vectors, at_least=at_least, progress=progress)
+    found = forest_pairs(vectors, at_least=at_least, most=most, progress=progress)
     return found if library is None else _across(found, library)
 
 

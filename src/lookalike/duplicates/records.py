@@ -43,6 +43,8 @@ class Member:
         format: Pillow's name, for example JPEG; empty where it is not known.
         hash: of the content and the box.
         library: whether it belongs to what was compared against; such a one always stays.
+        file: device and inode; None where that is not known.
+        link: whether the path is a symbolic link; such a one always stays.
     """
 
     id: int
@@ -55,6 +57,8 @@ class Member:
     label: str | None
     hash: builtins.bytes
     library: bool = False
+    file: tuple[int, int] | None = None
+    link: bool = False
 
     @property
     def key(self) -> tuple[bool, int]:
@@ -111,23 +115,40 @@ class Group:
 
     @property
     def removable(self) -> tuple[Member, ...]:
-        """Those proposed to go: not the keeper, nor what is settled, of the library, or part of a file."""
-        staying = {self.keeper, *self.settled}
-        return tuple(
-            member
-            for place, member in enumerate(self.members)
-            if place not in staying and not member.library and not member.box
-        )
+        """Those proposed to go: not the keeper, nor what is settled, of the library, a link, or a part.
+
+        A file that is one of these too, under another name, does not go either.
+        """
+        going = [member for place, member in enumerate(self.members) if not self._stays(place)]
+        held = {member.file for place, member in enumerate(self.members) if self._stays(place)} - {None}
+        return tuple(member for member in going if member.file not in held)
 
     @property
     def bytes(self) -> int:
-        """What would be saved by putting away what is removable."""
-        return sum(member.bytes for member in self.removable)
+        """What would be saved by putting away what is removable; a file with two names counts once."""
+        return sum({member.file or member.key: member.bytes for member in self.removable}.values())
+
+    def holder(self, place: int) -> Member | None:
+        """The member that stays and is the same file as another one, under another name."""
+        file = self.members[place].file
+        return next(
+            (
+                other
+                for number, other in enumerate(self.members)
+                if file is not None and number != place and other.file == file and self._stays(number)
+            ),
+            None,
+        )
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left to propose."""
         return not self.removable
+
+    def _stays(self, place: int) -> bool:
+        member = self.members[place]
+        kept = place == self.keeper or place in self.settled
+        return kept or member.library or bool(member.box) or member.link
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ quarantine go when they are empty.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lookalike.duplicates.applying import Moved, Stayed, at_rest, part_name, settle_all, why_not
+from lookalike.duplicates.applying import Moved, Stayed, at_rest, settle_all, why_not
 from lookalike.duplicates.journal import (
     Entry,
     Journal,
@@ -22,7 +21,8 @@ from lookalike.duplicates.journal import (
     open_journal,
     read_journal,
 )
-from lookalike.duplicates.moving import Changed, Seen, carry_out, give_facts, look_at, sync_folder
+from lookalike.duplicates.moving import Changed, Seen, carry_out, give_facts, look_at, part_name
+from lookalike.duplicates.quarantine import remove_folders
 from lookalike.errors import PlanError
 from lookalike.records import Progress
 
@@ -59,7 +59,7 @@ def undo_moves(path: Path, *, dry_run: bool = False, progress: Progress | None =
     """
     file = path if is_journal(path) else journal_of(path)
     journal = read_journal(file)
-    if not journal.entries and not journal.folders:
+    if not (journal.entries or journal.folders or journal.marked):
         raise PlanError(
             "there is nothing to undo",
             where=path,
@@ -72,7 +72,7 @@ def undo_moves(path: Path, *, dry_run: bool = False, progress: Progress | None =
     with at_rest(Path(journal.index)), open_journal(file) as opened:
         settle_all(opened)
         undone = _bring_back(opened, dry_run=False, progress=progress)
-        _remove_folders(opened)
+        remove_folders(opened)
     return undone
 
 
@@ -121,16 +121,9 @@ def _carry_back(journal: Journal, entry: Entry, seen: Seen) -> None:
     part = str(Path(entry.move.source).with_name(part_name()))
     begun = journal.mark(entry, State.RETURNING, part=part)
     try:
-        carry_out(replace(begun.back, mtime_ns=seen.mtime_ns, mode=seen.mode))
+        carry_out(replace(begun.back, mtime_ns=seen.mtime_ns, mode=seen.mode), place=seen.place)
     except (OSError, Changed):
         journal.mark(begun, State.MOVED)
         raise
     give_facts(Path(begun.move.source), begun.move)
     journal.mark(begun, State.RETURNED)
-
-
-def _remove_folders(journal: Journal) -> None:
-    for folder in reversed(journal.folders):
-        with suppress(OSError):  # it holds something, or is gone
-            Path(folder).rmdir()
-            sync_folder(Path(folder).parent)

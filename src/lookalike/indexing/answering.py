@@ -2,12 +2,14 @@
 
 A store and queries enter, ids with exact similarities leave. Without a base every vector is compared. With
 one, the base proposes; what was put since it was built is compared in full, and what was removed or put again
-is no proposal. A proposal is judged by the store's own vector, so a similarity is the same either way. Facts
-about items, and what a similarity means, are not known here.
+is no proposal. A proposal is judged by the store's own vector, so a similarity is the same either way. What a
+base cannot answer well is compared with all vectors, which are kept in memory from then on, as far as they
+fit a bound. Facts about items, and what a similarity means, are not known here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +17,8 @@ import numpy as np
 
 from lookalike.indexing.base import Base, find_base
 from lookalike.indexing.base_file import NOTE
-from lookalike.indexing.candidates import Answer, Asked, Ids, in_full
-from lookalike.indexing.gallery import Gallery
+from lookalike.indexing.candidates import Answer, Ids, Wanted, in_full
+from lookalike.indexing.gallery import NONE_YET, Gallery
 from lookalike.indexing.proposals import Proposer, with_proposals
 from lookalike.indexing.selection import Selection, selected
 from lookalike.indexing.store import Store
@@ -24,8 +26,9 @@ from lookalike.records import Floats
 
 FEW_FLOATS = 1 << 22  # values of a selection beside a base, up to which it is compared in full
 
+WHOLE_BYTES = 2 << 30  # of all vectors, up to which they are kept beside a base once they were needed
+
 _MOST_KEPT = 4  # selections that are known at once
-_READ_AGAIN = 0.25  # of what is held: where so much changed it is read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,13 @@ class Answering:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._held: Gallery | None = None  # all vectors, or those that the base lacks
+        self._whole: Gallery | None = None  # all vectors beside a base, once something needed them
         self._base: Base | None = None
         self._noted: str | None = None  # of the base that was opened, or that cannot be used
         self._excluded: Ids = np.zeros(0, np.int64)  # that the base may not propose any more
         self._known: dict[tuple[str, Path | None], _Among] = {}
 
-    def nearest(self, asked: Asked, *, selection: Selection) -> list[Answer]:
+    def nearest(self, asked: Wanted, *, selection: Selection) -> list[Answer]:
         """Answer q queries, all as of one moment.
 
         Raises:
@@ -88,7 +92,17 @@ class Answering:
     def _proposer(self, allowed: Ids | None, size: int) -> Proposer | None:
         if self._base is None or size <= 0:
             return None
-        return Proposer(self._base, self._store, allowed, self._excluded, size)
+        return Proposer(self._base, self._store, allowed, self._excluded, size, self._everything)
+
+    def _everything(self) -> Iterable[tuple[Ids, Floats]]:
+        """All vectors of this moment: kept in memory, or read in blocks where they are too many."""
+        if self._store.size() * self._store.dim * np.dtype(np.float32).itemsize > WHOLE_BYTES:
+            self._whole = None
+            return self._store.blocks()
+        if self._whole is None:
+            self._whole = Gallery(dim=self._store.dim)
+        self._whole.catch_up(self._store)
+        return self._whole.blocks()
 
     def _kept(self) -> int:
         """Rows that selections hold beside what is held anyway."""
@@ -108,24 +122,19 @@ class Answering:
 
     def _change_base(self, base: Base | None) -> None:
         if base is not self._base:
-            self._base, self._held, self._excluded = base, None, np.zeros(0, np.int64)
+            self._base, self._excluded = base, np.zeros(0, np.int64)
+            self._held, self._whole = (self._whole, None) if base is None else (None, self._whole)
             self._known.clear()
 
     def _caught_up(self, held: Gallery | None) -> Gallery:
         base, store = self._base, self._store
-        if base is None and (held is None or _is_other(held, store)):
-            self._held = held = None  # let go before reading: one matrix in memory, not two
-            return Gallery.read(store)
         if held is None:
-            held = Gallery(dim=store.dim, generation=base.generation if base is not None else 0)
+            held = Gallery(dim=store.dim, generation=NONE_YET if base is None else base.generation)
+        if base is None:
+            held.catch_up(store)
+            return held
         changed = store.changes_since(held.generation)
         held.follow(changed)
-        if base is not None:
-            excluded = np.union1d(changed.ids, changed.gone)
-            self._excluded = np.union1d(self._excluded, excluded[excluded <= base.note.last])
+        excluded = np.union1d(changed.ids, changed.gone)
+        self._excluded = np.union1d(self._excluded, excluded[excluded <= base.note.last])
         return held
-
-
-def _is_other(held: Gallery, store: Store) -> bool:
-    """Whether so much changed since that it is not worth taking in."""
-    return store.tail_size(held.generation, last=0)[0] > _READ_AGAIN * len(held)

@@ -1,7 +1,9 @@
 """The approximate base of an index: derived, memory-mapped, asked for candidates.
 
 A store and unit queries enter; ids of candidates leave, to be compared exactly with the store's own vectors.
-A base that is missing, stale or damaged is not used, and why is said in words; a search never fails for it.
+A base that is missing, stale or damaged when it is opened is not used, and why is said in words. While it is
+open its file may be removed or replaced, but not cut short: the system ends a process that touches a mapped
+page that is gone. What is overwritten meanwhile proposes worse.
 What was stored after the base was built, and which of its vectors are gone, is the index's business.
 """
 
@@ -81,11 +83,11 @@ class Base:
             ids [q, f] int64, most alike first, -1 where there are no more; f is `fetch_for(k)`, and
             similarities [q, f] float32 as the base knows them, which is roughly.
         """
-        products = (
-            len(queries) * self.note.dim * self.note.lists
-        )  # a part of what is done, and about as large
+        products = len(queries) * self.note.dim * self.note.lists  # a part of what is done, about as large
         with threads_for(products):
-            return self._propose(queries, k, allowed, excluded)
+            ids, similarities = self._propose(queries, k, allowed, excluded)
+        ids[ids > self.note.last] = -1  # of a file that was overwritten since it was opened
+        return ids, similarities
 
     def _propose(
         self, queries: Floats, k: int, allowed: Ids | None, excluded: Ids | None
@@ -125,7 +127,7 @@ class Base:
             may[excluded[excluded <= self.note.last]] = False
         lists = self._index.invlists
         counts = [
-            np.count_nonzero(may[_list_ids(lists, number)]) if allowed is not None else 0
+            np.count_nonzero(may[_list_ids(lists, number, last=self.note.last)]) if allowed is not None else 0
             for number in range(lists.nlist)
         ]
         selector = FAISS.IDSelectorBitmap(np.packbits(may, bitorder="little"))
@@ -140,11 +142,12 @@ class Base:
         order = np.argsort(lists < 0, axis=1, kind="stable")[:, :used]
         lists = np.ascontiguousarray(np.take_along_axis(lists, order, axis=1))
         nearness = np.ascontiguousarray(np.take_along_axis(nearness, order, axis=1))
+        queries = np.ascontiguousarray(queries)  # under a name: FAISS is given its place alone
         similarities = np.empty((len(queries), fetch), np.float32)
         ids = np.empty((len(queries), fetch), np.int64)
         self._index.search_preassigned_c(
             len(queries),
-            faiss.swig_ptr(np.ascontiguousarray(queries)),
+            faiss.swig_ptr(queries),
             fetch,
             faiss.swig_ptr(lists),
             faiss.swig_ptr(nearness),
@@ -199,6 +202,8 @@ def _open(store: Store, noted: str | None) -> tuple[Base | None, str]:
     return Base(index, note), ""
 
 
-def _list_ids(lists: Any, number: int) -> Ids:
+def _list_ids(lists: Any, number: int, *, last: int) -> Ids:
+    """The ids of a list, as far as they can be any."""
     size = lists.list_size(number)
-    return FAISS.rev_swig_ptr(lists.get_ids(number), size) if size else np.zeros(0, np.int64)
+    ids: Ids = FAISS.rev_swig_ptr(lists.get_ids(number), size) if size else np.zeros(0, np.int64)
+    return ids[(ids >= 0) & (ids <= last)]

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from lookalike.files import sync_folder
+
 Storage = Literal["int8", "float16"]
 STORAGES: tuple[Storage, ...] = get_args(Storage)
 NOTE = "base"  # the key of the note in the store's meta
@@ -70,6 +72,9 @@ class BaseNote:
         """How an index with this note is searched, in one line."""
         if not self.file:
             return f"exact, {self.exact_ms:.1f} ms a query when it was measured"
+        if not self.queries:
+            unmeasured = "recall not measured: nearly all pictures are copies of each other"
+            return f"approximate, {unmeasured}; {self.storage}, {self.size / 1e6:,.1f} MB"
         found = f"{self.recall:.1%} of the ten most alike found ({self.low:.1%} to {self.high:.1%}"
         short = "" if self.reached else ", not reached"
         measured = f"measured on {self.queries:,} of its own pictures; {self.wanted:.1%} wanted{short})"
@@ -92,7 +97,7 @@ class BaseNote:
 def _is_note(found: dict[str, Any]) -> bool:
     known = {field.name: _KINDS[str(field.type)] for field in fields(BaseNote)}
     typed = found.keys() == known.keys() and all(isinstance(found[key], known[key]) for key in known)
-    return typed and found["storage"] in STORAGES
+    return typed and found["storage"] in STORAGES and 0.0 <= found["wanted"] <= 1.0
 
 
 def base_path(store: Path, note: BaseNote) -> Path:
@@ -145,7 +150,7 @@ def write_base(store: Path, generation: int, fill: Callable[[Path], None]) -> Wr
             os.fsync(file.fileno())
         written = Written(final.name, unfinished.stat().st_size, _checksum(unfinished))
         unfinished.replace(final)
-        _sync_folder(final.parent)
+        sync_folder(final.parent)
     finally:
         unfinished.unlink(missing_ok=True)
     return written
@@ -176,12 +181,3 @@ def _is_ours(store: Path, name: str) -> bool:
 def _checksum(file: Path) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -123,7 +123,7 @@ def recall_of(index: Any, exact: ExactAnswers, queries: Ids, *, probes: int) -> 
     right, wanted = (part[queries] for part in exact.right())
     effort = FAISS.SearchParametersIVF(nprobe=probes)
     _, ids = index.search(exact.vectors[queries], FETCHES[-1] + 1, params=effort)
-    hit = np.array([np.isin(*pair) for pair in zip(ids, right, strict=True)]).reshape(ids.shape)
+    hit = np.array([np.isin(*pair) for pair in zip(ids, right, strict=True)], bool).reshape(ids.shape)
     own = ids == exact.ids[queries][:, None]
     others = np.argsort(own, axis=1, kind="stable")[:, :-1]  # the query itself to the end, where it falls off
     found = np.cumsum(np.take_along_axis(hit & ~own, others, axis=1), axis=1)  # [q, most]

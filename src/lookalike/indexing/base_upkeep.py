@@ -14,10 +14,10 @@ from pathlib import Path
 
 import filelock
 
-from lookalike.errors import LookalikeError
+from lookalike.errors import LookalikeError, StoreError
 from lookalike.indexing.base import find_base
 from lookalike.indexing.base_build import FEWEST, RECALL, build_base, measured_ms
-from lookalike.indexing.base_file import NOTE, BaseNote, Storage, bases_beside, remove_others
+from lookalike.indexing.base_file import NOTE, STORAGES, BaseNote, Storage, bases_beside, remove_others
 from lookalike.indexing.store import Store
 from lookalike.records import Progress
 
@@ -46,8 +46,9 @@ def refresh_base(
         The note of the base that was built; None where nothing had to be done, or another process does it.
 
     Raises:
-        StoreError: as `build_base` does.
+        StoreError: the recall or the storage is none, or as `build_base` does.
     """
+    _check(store.path, recall, storage)
     with _one_at_a_time(store.path) as may_build:
         if not may_build or not needs_base(store, recall=recall, storage=storage):
             return None
@@ -66,7 +67,11 @@ def refresh_in_background(
     """Do it in a thread of its own with its own opening of the index, for a process that lives long.
 
     A failure leaves everything as it was: searches go on, and the next refresh tries again.
+
+    Raises:
+        StoreError: the recall or the storage is none.
     """
+    _check(path, recall, storage)
 
     def work() -> None:
         try:
@@ -88,7 +93,11 @@ def needs_base(store: Store, *, recall: float | None = None, storage: Storage | 
 
     How long an exact search takes is measured where it is not known for about so many vectors, and noted. A
     base that is not needed any more, because so much was removed, is removed too.
+
+    Raises:
+        StoreError: the recall or the storage is none, or a vector fails its checksum.
     """
+    _check(store.path, recall, storage)
     rows, noted = store.size(), _noted(store)
     chosen = replace(noted, wanted=recall or noted.wanted, storage=storage or noted.storage)
     if not noted.file and (chosen != noted or not _is_about(rows, noted.rows)):
@@ -131,6 +140,19 @@ def mend_base(store: Store) -> list[str]:
             done.append(f"files of bases that were not in use removed: {others}")
     built = refresh_base(store)
     return done if built is None else [*done, f"an approximate base of {built.rows:,} pictures was built"]
+
+
+def _check(path: Path, recall: float | None, storage: str | None) -> None:
+    """Refuse what no base can be built with, before it is noted."""
+    if (recall is None or 0.0 < recall <= 1.0) and storage in (None, *STORAGES):
+        return
+    raise StoreError(
+        "no approximate base can be like this",
+        where=path,
+        saw=f"recall {recall}, storage {storage}",
+        wanted=f"a recall above 0, at most 1, and one of the storages {', '.join(STORAGES)}",
+        do="for example recall 0.99; without them a base is as the last one was",
+    )
 
 
 def _why_stale(store: Store, note: BaseNote) -> str:

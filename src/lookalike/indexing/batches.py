@@ -24,7 +24,7 @@ from lookalike.indexing.schema import Changes, Item, Root, Unusable, Writer
 from lookalike.indexing.store import Store, absolute
 from lookalike.indexing.tasks import Task, with_older_facts
 from lookalike.models.embedding import Chunk, Memory
-from lookalike.pictures.finding import is_absent
+from lookalike.pictures.finding import is_gone
 from lookalike.pictures.images import Box
 from lookalike.records import Embeddings, Floats, Progress, Skipped
 
@@ -99,7 +99,7 @@ class Work:
         self._left: dict[bytes, list[int]] = {}  # items whose file is gone, by content; of the open batch
         self.gone = set(todo.gone)
         self.skipped = list(todo.skipped)
-        self.added = self.updated = self.moved = self.moved_within = self.unchanged = 0
+        self.added = self.updated = self.moved = self.moved_within = self.unchanged = self.spoiled = 0
 
     def run(self, embed: Embed) -> None:
         """Do all tasks; what was done before something went wrong is stored."""
@@ -190,7 +190,7 @@ class Work:
             elsewhere = [
                 number
                 for number, root, path in known
-                if root != self._root.id and is_absent(absolute(self._others[root], path))
+                if root != self._root.id and is_gone(absolute(self._others[root], path))
             ]
             self._left[content] = elsewhere + [number for number, _, _ in known if number in self.gone]
         return self._left[content]
@@ -205,6 +205,7 @@ class Work:
             self._batch.unusable.append(entry)
             if task.before is not None:
                 self._batch.removals.append(task.before)
+                self.spoiled += 1
 
 
 def _check_vectors(chunk: Chunk, tasks: Sequence[Task], dim: int) -> None:

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from lookalike.indexing.neighbours import nearest, rows_of
 from lookalike.indexing.vector_reading import VectorReader
 from lookalike.judging.similarity import cosine
-from lookalike.records import Floats
+from lookalike.records import Embeddings, Floats
 
 Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Queries, and what an answer has to be.
+class Wanted:
+    """Queries, and what their answers have to be.
 
     Attributes:
         queries: [q, d] float32, rows of unit length.
@@ -37,10 +37,26 @@ class Asked:
     lowest: float = -1.0
     highest: float = 1.0
 
-    def part(self, places: Sequence[int]) -> Asked:
+    def part(self, places: Sequence[int]) -> Wanted:
         """Some of the queries."""
         left_out = None if self.leave_out is None else [self.leave_out[place] for place in places]
-        return Asked(self.queries[places], self.k, left_out, self.lowest, self.highest)
+        return Wanted(self.queries[places], self.k, left_out, self.lowest, self.highest)
+
+
+def check_queries(
+    queries: Floats, *, dim: int, names: Sequence[str] | None, leave_out: Sequence[Collection[int]] | None
+) -> None:
+    """Refuse queries that are not [q, dim] unit rows, and what does not come once for each of them.
+
+    Raises:
+        ValueError: one of these.
+    """
+    Embeddings(np.arange(len(queries)), queries)
+    if queries.shape[1] != dim:
+        raise ValueError(f"queries have {queries.shape[1]} dimensions, the index {dim}")
+    for name, given in (("names", names), ("leave_out", leave_out)):
+        if given is not None and len(given) != len(queries):
+            raise ValueError(f"{name} has {len(given)} entries for {len(queries)} queries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class Answer:
     exact: bool
 
 
-def in_full(asked: Asked, ids: Ids, vectors: Floats) -> list[Answer]:
+def in_full(asked: Wanted, ids: Ids, vectors: Floats) -> list[Answer]:
     """Compare each query with all of vectors [n, d], whose ids [n] rise."""
     found = nearest(
         asked.queries,
@@ -70,17 +86,19 @@ def in_full(asked: Asked, ids: Ids, vectors: Floats) -> list[Answer]:
     return [Answer(ids[entry.rows], entry.similarities, exact=True) for entry in found]
 
 
-def in_blocks(asked: Asked, blocks: Iterable[tuple[Ids, Floats]], *, allowed: Ids | None) -> list[Answer]:
-    """Compare each query with all vectors, a block in memory at a time; `allowed` None: any may be found."""
+def in_blocks(asked: Wanted, blocks: Iterable[tuple[Ids, Floats]], *, allowed: Ids | None) -> list[Answer]:
+    """Compare each query with all vectors, a block at a time; ids rise, and `allowed` None allows all."""
     answers = [nothing()] * len(asked.queries)
     for ids, vectors in blocks:
-        fits = np.ones(len(ids), np.bool_) if allowed is None else np.isin(ids, allowed, assume_unique=True)
-        found = in_full(asked, ids[fits], vectors[fits])
+        if allowed is not None:
+            rows = _rows_among(ids, allowed)
+            ids, vectors = ids[rows], vectors[rows]
+        found = in_full(asked, ids, vectors)
         answers = [merged(answer, entry, k=asked.k) for answer, entry in zip(answers, found, strict=True)]
     return answers
 
 
-def judged(asked: Asked, proposed: Ids, reader: VectorReader) -> tuple[list[Answer], Floats]:
+def judged(asked: Wanted, proposed: Ids, reader: VectorReader) -> tuple[list[Answer], Floats]:
     """Put proposals in order by the stored vectors; those that the store does not have are dropped.
 
     Args:
@@ -98,13 +116,21 @@ def judged(asked: Asked, proposed: Ids, reader: VectorReader) -> tuple[list[Answ
     least: Floats = np.where(known, similarities, np.float32(1.0)).min(axis=1)
     fits = known & (similarities >= asked.lowest) & (similarities <= asked.highest)
     for place, ids in enumerate(asked.leave_out or ()):
-        if ids:
+        if len(ids):
             fits[place] &= ~np.isin(proposed[place], np.fromiter(ids, np.int64, len(ids)))
     similarities[~fits] = -np.inf
     order = np.lexsort((proposed, -similarities), axis=-1)[:, : asked.k]
     ids, similarities = np.take_along_axis(proposed, order, 1), np.take_along_axis(similarities, order, 1)
     kept = np.isfinite(similarities).sum(axis=1).tolist()  # what does not fit was sorted to the end
     return [Answer(ids[q, :m], similarities[q, :m], exact=False) for q, m in enumerate(kept)], least
+
+
+def _rows_among(ids: Ids, allowed: Ids) -> Ids:
+    """The rows of a block whose ids are among many more allowed ones; both rise."""
+    if not len(ids):
+        return ids
+    start, end = np.searchsorted(allowed, [ids[0], ids[-1] + 1])
+    return np.flatnonzero(np.isin(ids, allowed[start:end], assume_unique=True))
 
 
 def merged(one: Answer, other: Answer, *, k: int) -> Answer:

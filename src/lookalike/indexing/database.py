@@ -16,10 +16,11 @@ from pathlib import Path
 import filelock
 
 from lookalike.errors import BusyError, StoreError
+from lookalike.files import sync_folder
+from lookalike.indexing.faults import APPLICATION as APPLICATION
 from lookalike.indexing.faults import damaged, explained, new_index_command
 from lookalike.indexing.file_format import FORMAT, OLDEST, check_tables, read_as_current, upgrade
 
-APPLICATION = 0x6C6B616C  # "lkal" in the file's header
 BUSY_SECONDS = 10.0
 CACHE_KILOBYTES = 32_000  # of a reader: the inner pages of a large index stay in memory
 
@@ -47,7 +48,7 @@ def create(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
             _remove(unfinished)  # what a process that was killed here left behind
             _make(unfinished, fill)
             unfinished.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)  # a new name has to be on the disk before anything is stored under it
         finally:
             _remove(unfinished)
 
@@ -211,16 +212,6 @@ def _make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
         fill(connection)
     finally:
         connection.close()
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name too has to be on the disk before anything is stored under it."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

@@ -8,6 +8,7 @@ nothing is remembered between runs. Files are looked at (size and time), never o
 from __future__ import annotations
 
 import os
+import stat
 from array import array
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from lookalike.indexing.listing import Listed, Listing, Part, box_text
 from lookalike.indexing.schema import Item, Root, Unusable
 from lookalike.indexing.store import Store, absolute, names_below, real_place
 from lookalike.indexing.tasks import NO_ITEM, Stamp, Tasks
-from lookalike.pictures.finding import is_absent, printable
+from lookalike.pictures.finding import is_gone, printable
 from lookalike.records import Skipped
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ class _Comparison:
         except OSError as error:  # it may be there: what is known of it stays
             self._skip(row, file, SkipReason.UNREADABLE, error.strerror or str(error))
             return _BARRED
+        if stat.S_ISDIR(facts.st_mode):
+            return _ABSENT
         self._found.present += 1
         stamp = facts.st_size, facts.st_mtime_ns
         if unusable is not None and _is_settled(unusable, stamp):
@@ -236,7 +239,7 @@ class _Comparison:
         may_inherit = is_manifest and any(other.source == other.path for other in self._others)
         for number, (path, _) in self._unclaimed.items():
             file = absolute(self._root.path, path)
-            absent = is_absent(file)
+            absent = is_gone(file)
             item = items(self._store, [number])[number] if may_inherit and not absent else None
             heir = heir_of(self._store, item, file) if item is not None else None
             if heir is not None:

@@ -33,6 +33,8 @@ _MEANINGS = {
     ),
 }
 MAGIC = b"SQLite format 3\0"  # what every database begins with
+APPLICATION = 0x6C6B616C  # "lkal" in the file's header
+USUAL = ".idx"  # how an index is named, where nobody says otherwise
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
@@ -55,17 +57,32 @@ def explained(path: Path) -> Iterator[None]:
         raise damaged(path, "a text that is not UTF-8") from error
 
 
+def unaskable(path: Path, error: OverflowError | UnicodeEncodeError) -> StoreError:
+    """The error for a value that no index can hold, so that none can be asked for it."""
+    return StoreError(
+        "no index holds such a value",
+        where=path,
+        saw=str(error),
+        wanted="a whole number of at most 64 bits, or a text that is UTF-8",
+        do="ask for another value",
+    )
+
+
 def damaged(path: Path, saw: str) -> DamageError:
     """The error for a file whose content cannot be trusted, or that was never an index."""
-    name = shlex.quote(str(path))
+    name, backup = shlex.quote(str(path)), "restore it from a backup"
+    if is_empty(path):
+        do = f"{backup}, or make a new one: {new_index_command(path)}"
+        return DamageError("the index is empty", where=path, saw="0 bytes", do=do)
     if not _is_database(path):
+        rescue = f", or save what can be read: lookalike doctor {name} --repair" if is_index(path) else ""
+        was = f"; if it was an index, {backup}{rescue}" if rescue or path.suffix == USUAL else ""
         return DamageError(
             "the file is no index",
             where=path,
             saw=saw,
             wanted="an index that lookalike made, or a new name for one",
-            do=f"name another file: {new_index_command(path)}; if it was an index, restore it from a backup, "
-            f"or save what can be read: lookalike doctor {name} --repair",
+            do=f"name another file: {new_index_command(path)}{was}",
         )
     return DamageError(
         "the index is damaged, or no index",
@@ -74,6 +91,31 @@ def damaged(path: Path, saw: str) -> DamageError:
         do=f"lookalike doctor {name} says what is wrong, and with --repair mends it; or restore it from a "
         f"backup, or make a new one: {new_index_command(path)}",
     )
+
+
+def is_index(path: Path) -> bool:
+    """Whether a path is that of an index, also of one whose beginning is damaged.
+
+    SQLite's header with lookalike's mark says so; where it is damaged, the files that lie beside an index do,
+    and where nothing of it is left, its name.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(72)
+    except (OSError, ValueError):
+        return False
+    if header.startswith(MAGIC) or (not header and path.suffix == USUAL):
+        return True
+    marked = header[68:72] == APPLICATION.to_bytes(4, "big")
+    return marked or path.with_name(f"{path.name}.lock").is_file()
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a file is there, and not one byte of it."""
+    try:
+        return path.is_file() and path.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _is_database(path: Path) -> bool:
@@ -87,5 +129,6 @@ def _is_database(path: Path) -> bool:
 
 def new_index_command(path: Path, *, data: str = "DATA") -> str:
     """The command that makes an index anew beside one that cannot be used."""
-    new = path.with_name(f"{path.stem}-new{path.suffix}")
+    kind = path.suffix if is_index(path) else USUAL  # no index takes the name of a picture or a text
+    new = path.with_name(f"{path.stem}-new{kind}")
     return f"lookalike index {shlex.quote(str(new))} {data}"

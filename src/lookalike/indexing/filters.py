@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pyparsing as pp
 
 from lookalike.errors import StoreError
+from lookalike.pictures.finding import bad_name
 
 Value = str | float | int | bool
 
@@ -23,6 +24,7 @@ COMPARISONS = {"=": "=", "==": "=", "!=": "<>", "<>": "<>", "<": "<", "<=": "<="
 MOST_LETTERS = 10_000
 MOST_CONDITIONS = 200  # SQLite reads expressions up to a depth of 1,000
 _SHOWN = 80  # letters of a filter in a message
+_LONGEST_INT = 20  # sign and digits of a whole number of 64 bits; longer ones are read as floats
 _EXAMPLE = "for example --where \"label = 'cat' and year >= 2020\""
 
 
@@ -159,8 +161,9 @@ class Filter:
     def parse(cls, text: str) -> Filter:
         """Read a filter.
 
-        A column is a word, or "anything" in double quotes; a text is 'in single quotes', with two of them for
-        one in it; true, false and numbers are bare. There are = != < <= > >=, in (…), is null, not, and, or
+        A column is a word, or "anything" in double quotes; a text is 'in single quotes'. Two of these quotes
+        stand for one inside them, and nothing else is special there, no backslash either. True, false and
+        numbers are bare. There are = != < <= > >=, in (…), is null, not, and, or
         and parentheses. What is not known of an item fits no comparison, and what is of another kind neither:
         `not year > 2020` holds for items without a year, `year <= 2020` does not.
 
@@ -174,6 +177,8 @@ class Filter:
             raise _not_understood(
                 f"{text[:40]}…", f"{len(text):,} letters, at most {MOST_LETTERS:,} are read"
             )
+        if bad_name(text):
+            raise _not_understood(text.encode(errors="replace").decode(), "a letter that is not UTF-8")
         try:
             (condition,) = _grammar().parse_string(text, parse_all=True)
             asked = len(list(condition.columns()))
@@ -187,7 +192,16 @@ class Filter:
 
 def stored(column: str) -> str:
     """How a column is spelt in a statement; `stored_names` are the values of its question marks."""
-    return column if column in COLUMNS else "json_extract(attributes, ?)"
+    if column in COLUMNS:
+        return column
+    if _is_plain(column):
+        return "json_extract(attributes, ?)"
+    return "(SELECT value FROM json_each(attributes) WHERE key = ?)"  # whose keys need no quotes
+
+
+def _is_plain(column: str) -> bool:
+    """Whether it is written in JSON as it is, and can be between the quotes of a path."""
+    return column.isprintable() and not set(column) & set('"\\')
 
 
 def _bound(value: Value) -> Value:
@@ -198,15 +212,15 @@ def _bound(value: Value) -> Value:
 def stored_names(column: str) -> Iterator[str]:
     """What the question marks of `stored` stand for."""
     if column not in COLUMNS:
-        yield f'$."{column}"'
+        yield f'$."{column}"' if _is_plain(column) else column
 
 
 @cache
 def _grammar() -> pp.ParserElement:
     word = pp.CaselessKeyword
     reserved = pp.MatchFirst(map(word, ("and", "or", "not", "in", "is", "null", "true", "false")))
-    column = pp.QuotedString('"') | (~reserved + pp.Regex(r"[^\W\d]\w*"))
-    text = pp.QuotedString("'", esc_quote="''")
+    column = _quoted('"') | (~reserved + pp.Regex(r"[^\W\d]\w*"))
+    text = _quoted("'")
     truth = word("true").set_parse_action(lambda: [True]) | word("false").set_parse_action(lambda: [False])
     number = pp.Regex(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?![\w.])").set_parse_action(_number)
     value = text | number | truth
@@ -222,7 +236,13 @@ def _grammar() -> pp.ParserElement:
         (word("or"), 2, pp.OpAssoc.LEFT, _joined("OR")),
     ]
     grammar: pp.ParserElement = pp.infix_notation(asked | compared.set_parse_action(_compared), levels)
-    return grammar
+    return grammar.parse_with_tabs()
+
+
+def _quoted(quote: str) -> pp.ParserElement:
+    """What stands between two quotes, to the letter; two of them are one."""
+    found = pp.Regex(f"{quote}(?:[^{quote}]|{quote}{quote})*{quote}")
+    return found.set_parse_action(lambda parts: [parts[0][1:-1].replace(2 * quote, quote)])
 
 
 def _compared(found: Any) -> Condition:
@@ -231,7 +251,11 @@ def _compared(found: Any) -> Condition:
 
 
 def _number(found: Any) -> float | int:
-    return int(found[0]) if found[0].lstrip("+-").isdigit() else float(found[0])
+    text = found[0]
+    if not text.lstrip("+-").isdigit() or len(text) > _LONGEST_INT:
+        return float(text)
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else float(text)  # as SQLite reads them
 
 
 def _joined(sql_word: str) -> Callable[[Any], Joined]:

@@ -7,6 +7,7 @@ are asked for their size and time, never opened. Nothing is mended here.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -57,7 +58,8 @@ def base(opened: Opened) -> Finding:
         return Finding("base", Verdict.LOOK, len(leftovers), what, do, opened.mend, entries=tuple(leftovers))
     if note is None or not noted:
         return Finding("base", Verdict.OK, 0, "no approximate base: searches are exact")
-    what = f"an approximate base of {count(note.rows, 'vector')} is whole, recall {note.recall:.3f} measured"
+    recall = f"recall {note.recall:.3f} measured" if note.queries else "recall not measured"
+    what = f"an approximate base of {count(note.rows, 'vector')} is whole, {recall}"
     return Finding("base", Verdict.OK, note.rows, what)
 
 
@@ -65,7 +67,7 @@ def sources(opened: Opened) -> Finding:
     """Folders and manifests that the pictures come from, and that are not there now."""
     roots = opened.rows("SELECT source, path, (SELECT count(*) FROM items WHERE root = roots.id) FROM roots")
     away = [
-        f"{source}, with {count(pictures, 'picture')}"
+        (source, pictures)
         for source, path, pictures in roots
         if is_absent(placed(source)[1]) or is_absent(path)
     ]
@@ -74,9 +76,10 @@ def sources(opened: Opened) -> Finding:
             "sources", Verdict.OK, len(roots), f"{count(len(roots), 'source')} of pictures can be reached"
         )
     what = f"{count(len(away), 'source')} of {len(roots):,} not there; searches go on finding their pictures"
-    do = "mount the disk; where it moved, index its new place; where it is truly gone, drop it"
-    drop = f"{opened.bring} --prune"
-    return Finding("sources", Verdict.LOOK, len(away), what, do, drop, entries=tuple(away))
+    do = "mount the disk; where it moved, index its new place; where it is truly gone, forget it"
+    drop = f"{opened.bring} --drop {shlex.quote(away[0][0])}"  # one at a time: nobody forgets all in passing
+    entries = tuple(f"{source}, with {count(pictures, 'picture')}" for source, pictures in away)
+    return Finding("sources", Verdict.LOOK, len(away), what, do, drop, entries=entries)
 
 
 @dataclass
@@ -115,14 +118,23 @@ def files(opened: Opened) -> Finding:
         total += 1
     wrong = seen.gone + seen.changed + seen.hidden
     if not wrong:
-        return Finding(
-            "files", Verdict.OK, total, f"{count(total, 'picture')} on the disk as they were embedded"
-        )
+        return _as_embedded(opened, total)
     counts = {"gone": seen.gone, "changed since": seen.changed, "not to be looked at": seen.hidden}
     told = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
     what = f"of {count(total, 'picture')} on the disk: {told}"
     do = "bring it up to date; --prune forgets what is gone"
     return Finding("files", Verdict.LOOK, wrong, what, do, opened.bring, entries=tuple(seen.entries))
+
+
+def _as_embedded(opened: Opened, total: int) -> Finding:
+    """All files are as they were, as far as they could be looked at."""
+    away = opened.number("SELECT count(*) FROM items WHERE size >= 0") - total
+    if away and not total:
+        what = "no picture's file could be looked at: the sources are not there"
+        return Finding("files", Verdict.LOOK, away, what, "look again when they are")
+    left = f"; {away:,} of sources that are not there were not looked at" if away else ""
+    what = f"{count(total, 'picture')} on the disk as they were embedded{left}"
+    return Finding("files", Verdict.OK, total, what)
 
 
 def _listed(opened: Opened) -> Iterator[tuple[str, int, int]]:

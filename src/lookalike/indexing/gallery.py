@@ -6,6 +6,8 @@ a small change costs little, however many vectors there are. Nothing is searched
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,9 @@ from lookalike.records import Floats
 
 Ids = NDArray[np.int64]
 
+BLOCK_FLOATS = 1 << 24  # values given at once
+NONE_YET = -1
+_READ_AGAIN = 0.25  # of what is held: where so much changed it is read again
 _SPARE = 8  # one row of room for so many rows; memory that is not used yet is not taken
 _STEP = 1 << 14  # rows moved at once
 
@@ -22,27 +27,14 @@ class Gallery:
     """Vectors that change in place: used and changed only by who holds the store's `reading`.
 
     Attributes:
-        generation: of the store, that the vectors are of.
+        generation: of the store, that the vectors are of; NONE_YET: of no moment.
     """
 
-    def __init__(self, *, dim: int, generation: int, room: int = 0) -> None:
+    def __init__(self, *, dim: int, generation: int = NONE_YET) -> None:
         self.generation = generation
         self._size = 0
-        self._ids = np.empty(room, np.int64)
-        self._vectors = np.empty((room, dim), np.float32)
-
-    @classmethod
-    def read(cls, reader: VectorReader) -> Gallery:
-        """All vectors of this moment.
-
-        Raises:
-            StoreError: a vector fails its checksum.
-        """
-        with reader.reading():
-            made = cls(dim=reader.dim, generation=reader.generation(), room=_with_spare(reader.size()))
-            for ids, vectors in reader.blocks():
-                made._append(ids, vectors)
-        return made
+        self._ids = np.empty(0, np.int64)
+        self._vectors = np.empty((0, dim), np.float32)
 
     def __len__(self) -> int:
         return self._size
@@ -61,6 +53,24 @@ class Gallery:
         """The rows whose ids are among `ids` [m], rising."""
         return np.flatnonzero(np.isin(self.ids, ids))
 
+    def blocks(self) -> Iterator[tuple[Ids, Floats]]:
+        """All ids [m] and vectors [m, d], by rising id, some at a time; nothing is copied."""
+        step = max(1, BLOCK_FLOATS // self._vectors.shape[1])
+        for start in range(0, self._size, step):
+            yield self.ids[start : start + step], self.vectors[start : start + step]
+
+    def catch_up(self, reader: VectorReader) -> None:
+        """Become what the store is now; where much changed it is read again.
+
+        Raises:
+            StoreError: a vector fails its checksum.
+        """
+        with reader.reading():
+            if reader.tail_size(self.generation, last=0)[0] > _READ_AGAIN * len(self):
+                self._read(reader)
+            elif reader.generation() != self.generation:
+                self.follow(reader.changes_since(self.generation))
+
     def follow(self, changed: Changed) -> None:
         """Become what the store was at a later generation."""
         places = np.minimum(np.searchsorted(self.ids, changed.ids), max(self._size - 1, 0))
@@ -69,6 +79,18 @@ class Gallery:
         self._remove(changed.gone)
         self._insert(changed.ids[~known], changed.vectors[~known])
         self.generation = changed.generation
+
+    def _read(self, reader: VectorReader) -> None:
+        self._empty(0)  # let go before reading: one matrix in memory, not two
+        self._empty(_with_spare(reader.size()))
+        self.generation = NONE_YET  # until all were read: one may be damaged
+        for ids, vectors in reader.blocks():
+            self._append(ids, vectors)
+        self.generation = reader.generation()
+
+    def _empty(self, room: int) -> None:
+        self._size, dim = 0, self._vectors.shape[1]
+        self._ids, self._vectors = np.empty(room, np.int64), np.empty((room, dim), np.float32)
 
     def _remove(self, ids: Ids) -> None:
         gone = np.isin(self.ids, ids)

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lookalike.errors import StoreError
 from lookalike.indexing.answering import Answering
 from lookalike.indexing.base_file import BaseNote, Storage
 from lookalike.indexing.base_upkeep import refresh_base
-from lookalike.indexing.candidates import Answer, Asked
-from lookalike.indexing.index_model import absolute_path, check_model, find_model, note_folder
+from lookalike.indexing.candidates import Answer, Wanted, check_queries
+from lookalike.indexing.index_model import absolute_path, check_model, facts_of, find_model, note_folder
+from lookalike.indexing.keeping_fast import FastKeeper
 from lookalike.indexing.schema import Root, Writer
 from lookalike.indexing.selection import ALL, Selection
 from lookalike.indexing.store import Facts, IndexInfo, Store
@@ -35,11 +34,11 @@ from lookalike.indexing.upkeep import (
     called,
     drop_source,
 )
-from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VECTORS, VectorStorage
-from lookalike.models.embedding import Memory, embed_chunks
+from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VectorStorage
+from lookalike.models.embedding import embed_chunks
 from lookalike.models.model import DEFAULT, Model
 from lookalike.models.verdicts import Judge, judge_of
-from lookalike.records import Embeddings, Floats, Hit, Hits, Progress
+from lookalike.records import Floats, Hit, Hits, Progress
 
 if TYPE_CHECKING:
     from lookalike.tables.table import ImageTable
@@ -48,23 +47,28 @@ if TYPE_CHECKING:
 class Index:
     """An open index; a context manager that closes it."""
 
-    def __init__(self, store: Store, model: Model | None = None) -> None:
+    def __init__(self, store: Store, model: Model | None = None, *, keep_fast: bool = False) -> None:
         self._store = store
         self._model = model
         self._answering = Answering(store)
+        self._keeper = FastKeeper(store) if keep_fast else None
         if model is not None:
             check_model(store, model)
 
     @classmethod
-    def open(cls, path: str | Path, *, model: Model | None = None) -> Index:
+    def open(cls, path: str | Path, *, model: Model | None = None, keep_fast: bool = False) -> Index:
         """Open an index; its own model is loaded when it is needed, unless one is given.
+
+        Args:
+            keep_fast: for a process that lives long: after a search that met many changes the base of a large
+                index is built again in a thread, one at a time, where needed. A failure changes nothing.
 
         Raises:
             StoreError: there is no index, it is of another format version, or another model made it.
         """
         store = Store(Path(path))
         try:
-            return cls(store, model)
+            return cls(store, model, keep_fast=keep_fast)
         except StoreError:
             store.close()
             raise
@@ -87,14 +91,7 @@ class Index:
         Raises:
             StoreError: something lies at the path, or nothing can be written there.
         """
-        facts = {
-            "fingerprint": model.fingerprint,
-            "dim": str(model.dim),
-            "model": absolute_path(model.folder),
-            "model_name": model.name,
-            "created": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
-            VECTORS: vectors,
-        }
+        facts = facts_of(model, created=created, vectors=vectors)
         return cls(Store.create(Path(path), facts), model)
 
     def close(self) -> None:
@@ -228,22 +225,25 @@ class Index:
             ModelError: the model has no threshold of another name than the default, or its thresholds were
                 made for another model.
         """
-        Embeddings(np.arange(len(vectors)), vectors)
-        if vectors.shape[1] != self._store.dim:
-            raise ValueError(f"queries have {vectors.shape[1]} dimensions, the index {self._store.dim}")
+        check_queries(vectors, dim=self._store.dim, names=names, leave_out=leave_out)
         judge = judge_of(self.model, threshold=threshold)
-        asked = Asked(vectors, k, leave_out, selection.lowest, selection.highest)
+        asked = Wanted(vectors, k, leave_out, selection.lowest, selection.highest)
         with self._store.reading():
             found = self._answering.nearest(asked, selection=selection)
             answers = [answer.ids.tolist() for answer in found]
             facts = self._store.facts_of(item for ids in answers for item in ids)
+        if self._keeper is not None:
+            self._keeper.follow()
         return [
             Hits(name, _hits(ids, answer, facts, judge), judge.limit, answer.exact)
             for name, ids, answer in zip(names or [""] * len(vectors), answers, found, strict=True)
         ]
 
-    def memory(self) -> Memory:
-        """The stored vectors by content hash, so that a picture the index knows need not be decoded."""
+    def memory(self) -> Recent:
+        """The stored vectors by content hash, so that a picture the index knows need not be decoded.
+
+        It also takes new ones until it is told to forget them.
+        """
         return Recent(self._store)
 
     def same_content(self, content: bytes | None, file: Path | None = None) -> list[int]:

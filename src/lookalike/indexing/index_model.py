@@ -1,4 +1,4 @@
-"""Which model an index was made by: checked, found again where it was noted, or asked for.
+"""Which model an index was made by: noted, checked, found again where it was noted, or asked for.
 
 A store and perhaps a model enter; the model whose embeddings the store holds leaves. What an index does with
 it is the index's business.
@@ -8,14 +8,28 @@ from __future__ import annotations
 
 import os
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lookalike.errors import ModelError, StoreError
 from lookalike.indexing.faults import new_index_command
 from lookalike.indexing.schema import Writer
 from lookalike.indexing.store import Store
+from lookalike.indexing.vector_rows import VECTORS, VectorStorage
 from lookalike.models.model import DEFAULT, Model, cache_folder
 from lookalike.models.shortening import shorten
+
+
+def facts_of(model: Model, *, created: datetime | None, vectors: VectorStorage) -> dict[str, str]:
+    """What a new index notes of its model and of itself; `created` None is now."""
+    return {
+        "fingerprint": model.fingerprint,
+        "dim": str(model.dim),
+        "model": absolute_path(model.folder),
+        "model_name": model.name,
+        "created": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
+        VECTORS: vectors,
+    }
 
 
 def check_model(store: Store, model: Model) -> None:

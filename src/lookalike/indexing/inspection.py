@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,8 +17,8 @@ from typing import Any
 from lookalike.checkups.findings import Finding, Verdict, counts_line, findings_lines, worst
 from lookalike.errors import DamageError
 from lookalike.indexing import findings_around, findings_rows
-from lookalike.indexing.database import APPLICATION, open_reader
-from lookalike.indexing.faults import MAGIC
+from lookalike.indexing.database import open_reader
+from lookalike.indexing.faults import is_empty, new_index_command
 from lookalike.indexing.findings_rows import SAVE, Opened
 from lookalike.models.model import Model
 from lookalike.records import SILENT, Watcher
@@ -44,6 +44,21 @@ AROUND: tuple[Look, ...] = (
     findings_around.space,
 )
 _RESCUE = frozenset({"database", "notes"})  # what cannot be mended in the file
+_IN_WORDS = {
+    "database": "the file's pages",
+    "notes": "what is noted of the whole index",
+    "facts": "what is known of the pictures",
+    "unembedded": "pictures without a vector",
+    "orphans": "vectors of no picture",
+    "looks": "the pictures' sizes and prints",
+    "decisions": "decisions about pairs",
+    "version": "the version of the format",
+    "base": "the approximate base",
+    "files": "the pictures' files",
+    "writer": "whether another process writes",
+    "space": "the room on the disk",
+    "journal": "what waits beside the file",
+}  # of a finding's name, where that says too little
 
 
 @dataclass(frozen=True)
@@ -81,22 +96,6 @@ class Inspection:
         return [*findings_lines(self.findings), "", counts_line(self.findings)]
 
 
-def is_index(path: Path) -> bool:
-    """Whether a path is that of an index, also of one whose beginning is damaged.
-
-    SQLite's header with lookalike's mark says so; where it is damaged, the files that lie beside an index do.
-    """
-    try:
-        with path.open("rb") as file:
-            header = file.read(72)
-    except (OSError, ValueError):
-        return False
-    if header.startswith(MAGIC):
-        return True
-    marked = header[68:72] == APPLICATION.to_bytes(4, "big")
-    return marked or path.with_name(f"{path.name}.lock").is_file()
-
-
 def inspect_index(path: Path, *, model: Model | None = None, watcher: Watcher = SILENT) -> Inspection:
     """Look at everything that can be wrong with an index.
 
@@ -120,8 +119,10 @@ def inspect_index(path: Path, *, model: Model | None = None, watcher: Watcher = 
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             return Inspection(path, (_cannot_be_opened(path, error),))
         connection.execute("BEGIN")  # all of one moment
-        found = [_looked(look, opened) for look in (*ROWS, *AROUND)]
-        found += [_looked(lambda of: findings_around.model(of, model), opened, name="model")]
+        found: list[Finding] = []
+        for look in (*ROWS, *AROUND):
+            found.append(_looked(look, opened, after=found))
+        found += [_looked(lambda of: findings_around.model(of, model), opened, name="model", after=found)]
         found += [findings_around.journal(opened, waiting)]
     return Inspection(path, tuple(found))
 
@@ -144,17 +145,22 @@ def opened_of(path: Path, connection: sqlite3.Connection, watcher: Watcher = SIL
     return Opened(path, connection, meta, tables, mend, bring, watcher)
 
 
-def _looked(look: Look, opened: Opened, *, name: str = "") -> Finding:
-    """A finding; where even looking is not possible any more, that."""
+def _looked(look: Look, opened: Opened, *, after: Sequence[Finding], name: str = "") -> Finding:
+    """A finding; where even looking is not possible any more, that, with the remedy if it is not told yet."""
     name = name or look.__name__
     try:
         return look(opened)
     except (sqlite3.DatabaseError, UnicodeDecodeError, KeyError, ValueError, TypeError) as error:
-        what = f"{name} could not be looked at: {error}"
+        what = f"{_IN_WORDS.get(name, name)}: could not be looked at ({error})"
+        if any(entry.do == SAVE for entry in after):
+            return Finding(name, Verdict.MEND, 1, what)
         return Finding(name, Verdict.MEND, 1, what, SAVE, opened.mend)
 
 
 def _cannot_be_opened(path: Path, error: Exception) -> Finding:
+    if is_empty(path):
+        do = "restore it from a backup, or make a new one from the pictures"
+        return Finding("database", Verdict.MEND, 1, "the file is empty", do, new_index_command(path))
     saw = error.saw if isinstance(error, DamageError) else str(error)
     command = f"lookalike doctor {shlex.quote(str(path))} --repair"
     what = f"the file is damaged: SQLite cannot open it any more ({saw})"

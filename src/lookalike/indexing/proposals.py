@@ -1,21 +1,24 @@
 """What a base proposes, made into answers: asked for more where it was too little, in the end for everything.
 
-Queries, and answers out of what the base lacks, enter; the answers out of both leave. Whether there is a
-base, and what it lacks, is decided elsewhere.
+Queries, and answers out of what the base lacks, enter; the answers out of both leave. What a base cannot
+answer well is known beforehand and compared in full at once. Whether there is a base, what it lacks, and
+where all vectors come from is decided elsewhere.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from lookalike.indexing.base import Base
-from lookalike.indexing.candidates import Answer, Asked, Ids, in_blocks, judged, merged
+from lookalike.indexing.candidates import Answer, Ids, Wanted, in_blocks, judged, merged
 from lookalike.indexing.neighbours import BLOCK_FLOATS
 from lookalike.indexing.vector_reading import VectorReader
+from lookalike.records import Floats
 
-MOST_WANTED = 4096  # answers that a base is asked for; who needs more is compared with everything
+MOST_WANTED = 1024  # answers that a base is asked for; who needs more is compared with everything
 
 _FURTHER = 4  # times as many proposals, where there were too few
 
@@ -28,6 +31,7 @@ class Proposer:
         allowed: ids that may be answered; None: all.
         excluded: ids that were put or removed since the base was built.
         size: how many of its vectors may be proposed.
+        everything: all vectors of this moment in blocks, those that the base lacks among them.
     """
 
     base: Base
@@ -35,12 +39,15 @@ class Proposer:
     allowed: Ids | None
     excluded: Ids
     size: int
+    everything: Callable[[], Iterable[tuple[Ids, Floats]]]
 
 
-def with_proposals(asked: Asked, compared: list[Answer], proposer: Proposer) -> list[Answer]:
+def with_proposals(asked: Wanted, compared: list[Answer], proposer: Proposer) -> list[Answer]:
     """Join answers [q] out of what was compared in full with those of the base."""
-    answers, waiting = list(compared), list(range(len(compared)))
-    wanted = asked.k + max(map(len, asked.leave_out or ()), default=0)
+    answers, needs = list(compared), _needs(asked)
+    unsettled = [place for place, need in enumerate(needs) if need > MOST_WANTED]
+    waiting = [place for place, need in enumerate(needs) if need <= MOST_WANTED]
+    wanted = max((needs[place] for place in waiting), default=0)
     while waiting and wanted <= MOST_WANTED:
         step = max(1, BLOCK_FLOATS // (proposer.base.fetch_for(wanted) * proposer.reader.dim))
         left: list[int] = []
@@ -51,15 +58,23 @@ def with_proposals(asked: Asked, compared: list[Answer], proposer: Proposer) -> 
                 answers[place] = answer
             left += [place for place, is_settled in zip(places, settled, strict=True) if not is_settled]
         waiting, wanted = left, wanted * _FURTHER
-    if waiting:
-        everything = in_blocks(asked.part(waiting), proposer.reader.blocks(), allowed=proposer.allowed)
-        for place, answer in zip(waiting, everything, strict=True):
+    unsettled += waiting
+    if unsettled:
+        found = in_blocks(asked.part(unsettled), proposer.everything(), allowed=proposer.allowed)
+        for place, answer in zip(unsettled, found, strict=True):
             answers[place] = answer
     return answers
 
 
+def _needs(asked: Wanted) -> list[int]:
+    """How many proposals each query needs at least; below an upper end nobody knows: too many."""
+    if asked.highest < 1.0:
+        return [MOST_WANTED + 1] * len(asked.queries)
+    return [asked.k + len(ids) for ids in asked.leave_out or [()] * len(asked.queries)]
+
+
 def _propose(
-    asked: Asked, compared: list[Answer], wanted: int, proposer: Proposer
+    asked: Wanted, compared: list[Answer], wanted: int, proposer: Proposer
 ) -> tuple[list[Answer], list[bool]]:
     """Answers [q], and for each whether more proposals would not change it, as far as the base knows."""
     ids, _ = proposer.base.search(
@@ -71,7 +86,7 @@ def _propose(
     for query, answer in enumerate(proposed):
         entry = merged(compared[query], answer, k=asked.k)
         worst = float(entry.similarities[-1]) if len(entry.ids) == asked.k else asked.lowest
-        beyond = found[query] == ids.shape[1] and least[query] < worst  # what comes next is less alike still
+        beyond = least[query] < worst  # what comes next is less alike still
         joined.append(entry)
         settled.append(len(answer.ids) == asked.k or beyond or found[query] >= proposer.size)
     return joined, settled

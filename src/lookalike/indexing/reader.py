@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lookalike.errors import StoreError
 from lookalike.indexing.database import check_unchanged, format_of, open_reader
-from lookalike.indexing.faults import explained
+from lookalike.indexing.faults import explained, unaskable
 from lookalike.indexing.file_format import FORMAT
 
 
@@ -34,15 +35,23 @@ class Reader:
         self._lock = threading.RLock()
         self._reader, self._frozen = open_reader(path)
         self._format = format_of(self._reader)
+        self._is_closed = False
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._reader.close()
+        """Let go of the file; what is asked afterwards is refused."""
+        with self._lock:
+            self._reader.close()
+            self._is_closed = True
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """All that is read inside belongs to one moment, whatever a writer does meanwhile."""
+        """All that is read inside belongs to one moment, whatever a writer does meanwhile.
+
+        Raises:
+            StoreError: it was closed.
+        """
         with self._lock, explained(self.path):
+            self._check_open()
             if self._reader.in_transaction:
                 yield
                 return
@@ -65,9 +74,22 @@ class Reader:
     def rows(self, statement: str, *values: object) -> list[Any]:
         """What a statement of fixed words and question marks reads; for the modules of this room."""
         with self._lock, explained(self.path):
+            self._check_open()
             if not self._reader.in_transaction:
                 self._follow_format()
-            return self._reader.execute(statement, values).fetchall()
+            try:
+                return self._reader.execute(statement, values).fetchall()
+            except (OverflowError, UnicodeEncodeError) as error:
+                raise unaskable(self.path, error) from error
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StoreError(
+                "the index was closed",
+                where=self.path,
+                saw="something asked of it afterwards",
+                do="ask inside of `with Index.open(...) as index:`, or open it again",
+            )
 
     def _follow_format(self) -> None:
         """Open a file anew that somebody brought to this format."""

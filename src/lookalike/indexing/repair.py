@@ -92,9 +92,13 @@ def repair(
 def _saved(path: Path, model: Model | None, watcher: Watcher) -> Repair:
     new = new_place(path)
     saved = salvage(path, new, model=model, watcher=watcher)
-    told = f"{count(saved.items, 'picture')}, {saved.vectors:,} of them with their vectors"
-    text = f"saved into {new}: {told}, and {count(saved.decisions, 'decision')}"
-    return Repair(new, [text], f"lookalike index {shlex.quote(str(new))}")
+    lost = saved.given > saved.items
+    items = f"{saved.items:,} of at most {saved.given:,} pictures" if lost else count(saved.items, "picture")
+    told = f"{items}, {saved.vectors:,} of them with their vectors"
+    done = [f"saved into {new}: {told}, and {count(saved.decisions, 'decision')}"]
+    if lost or saved.vectors < saved.items:
+        done.append("what could not be read is embedded from its files by the next update")
+    return Repair(new, done, f"lookalike index {shlex.quote(str(new))}")
 
 
 def _mended(inspection: Inspection, watcher: Watcher) -> Repair:

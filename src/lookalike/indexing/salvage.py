@@ -42,12 +42,14 @@ class Salvaged:
         path: the new index.
         items: pictures whose facts could be read; vectors: those of them that kept their vector.
         decisions: about pairs.
+        given: how many ids were given, so that there were at most as many pictures.
     """
 
     path: Path
     items: int
     vectors: int
     decisions: int
+    given: int
 
 
 def salvage(path: Path, new: Path, *, model: Model | None = None, watcher: Watcher = SILENT) -> Salvaged:
@@ -125,7 +127,8 @@ def _copy_rest(
     decisions = remains.by_key("first, second, verdict, made", "decisions", keys=2)
     _insert(connection, "decisions", decisions, _is_decision)
     connection.execute("DELETE FROM looks WHERE hash NOT IN (SELECT hash FROM items)")
-    return Salvaged(new, *(_count(connection, table) for table in ("items", "vectors", "decisions")))
+    items, vectors, kept = (_count(connection, table) for table in ("items", "vectors", "decisions"))
+    return Salvaged(new, items, vectors, kept, given=max(remains.last, items))
 
 
 def _copy_vectors(

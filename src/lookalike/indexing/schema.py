@@ -22,6 +22,8 @@ from lookalike.records import Floats, Look
 Verdict = Literal["same", "different", "keep-both"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
+NewPlace = tuple[int, str, int | None]  # a root and a path in it, and the id of the item that gets there
+
 
 @dataclass(frozen=True, slots=True)
 class Root:
@@ -119,10 +121,11 @@ class Writer:
             row = connection.execute("SELECT id FROM roots WHERE source = ?", (source,)).fetchone()
             return int(row[0])
 
-    def drop_root(self, root: int) -> None:
-        """Forget a root with all its items."""
+    def drop_root(self, root: int, *, heirs: Iterable[NewPlace] = ()) -> None:
+        """Forget a root with all its items but those that get a place in another one."""
         with self._transaction() as connection:
             self._next_generation()
+            connection.executemany("UPDATE items SET root = ?, path = ? WHERE id = ?", heirs)
             connection.execute("DELETE FROM items WHERE root = ?", (root,))
             connection.execute("DELETE FROM unusable WHERE root = ?", (root,))
             connection.execute("DELETE FROM roots WHERE id = ?", (root,))

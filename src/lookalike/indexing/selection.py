@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lookalike.errors import StoreError
 from lookalike.indexing.filters import COLUMNS, Filter, stored, stored_names
 from lookalike.indexing.store import Store, names_below
+from lookalike.pictures.finding import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _check_folder(store: Store, folder: Path, condition: str, values: list[objec
     if not store.has_where(condition, values):
         raise StoreError(
             "nothing of the index lies in this folder",
-            where=folder,
+            where=printable(folder),
             saw="no picture" if folder.is_dir() else "no such folder",
             wanted="a folder in " + ", ".join(root.path for root in store.roots()[:3]),
             do="check its name, or index it: lookalike index INDEX FOLDER",
@@ -108,8 +109,9 @@ def _below(store: Store, folder: Path) -> Iterator[tuple[str, list[object]]]:
     """For every root the conditions, with their values, under which an item of it lies in a folder."""
     for root in store.roots():
         for name in sorted(names_below(root.path, folder)):
-            if not name.replace("..", "").strip("./"):  # the folder holds the root, this many steps up
-                beyond = "../" * (name.count("..") + 1)
+            steps = name.split("/")
+            if {*steps} <= {".", ".."}:  # the folder holds the root, this many steps up
+                beyond = "../" * (steps.count("..") + 1)
                 yield "(root = ? AND path NOT LIKE '/%' AND path NOT LIKE ?)", [root.id, f"{beyond}%"]
             else:
                 start = name.rstrip("/")

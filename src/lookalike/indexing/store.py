@@ -26,6 +26,7 @@ from lookalike.indexing.file_format import make_tables
 from lookalike.indexing.schema import Decision, Item, Root, Unusable, Writer
 from lookalike.indexing.vector_reading import VectorReader
 from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VECTORS, VectorStorage
+from lookalike.pictures.finding import bad_name
 from lookalike.records import Look
 
 _NAMED = 500  # values in one statement
@@ -253,11 +254,14 @@ def real_place(folder: str) -> str:
 
 
 def names_below(root: str, file: Path) -> set[str]:
-    """The ways in which a root's items may name a file, also where a link leads to root or file."""
+    """The ways in which a root's items may name a file, also where a link leads to root or file.
+
+    A name that is not UTF-8 is none: no item has one.
+    """
     place = os.path.abspath(file)  # noqa: PTH100 - Path.absolute() keeps ".."
     real = os.path.join(real_place(str(file.parent)), file.name)  # noqa: PTH118
     names = {Path(place).as_posix(), Path(real).as_posix()}
     with suppress(ValueError):  # another drive
         names.add(Path(os.path.relpath(place, root)).as_posix())
         names.add(Path(os.path.relpath(real, real_place(root))).as_posix())
-    return names
+    return {name for name in names if not bad_name(name)}

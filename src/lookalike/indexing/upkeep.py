@@ -7,8 +7,11 @@ does the rest. Picture files are read, never changed; searching is done elsewher
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +22,9 @@ from lookalike.indexing.batches import Recent as Recent
 from lookalike.indexing.batches import Work
 from lookalike.indexing.difference import difference, heir_of
 from lookalike.indexing.known import PAGE, items, places
-from lookalike.indexing.schema import Changes, Root, Writer
+from lookalike.indexing.schema import Changes, NewPlace, Root, Writer
 from lookalike.indexing.store import Store, absolute
-from lookalike.pictures.finding import is_absent
+from lookalike.pictures.finding import empty_place, is_gone
 from lookalike.records import Progress, Skipped
 
 if TYPE_CHECKING:
@@ -40,6 +43,9 @@ class Update:
         unchanged: pictures that are as they were, those only touched among them.
         missing: items that the table does not have any more, or whose file is gone; still searched.
         removed: those of them that were taken out, with prune.
+        spoiled: items that were taken out because their file cannot be used any more; they are in skipped.
+        away: folders that are empty now, as where a disk is not mounted: what is missing below them was kept
+            with prune.
         skipped: pictures of the table that cannot be used; what is not readable now but was embedded
             before is kept, what has become unusable is taken out.
     """
@@ -51,7 +57,9 @@ class Update:
     unchanged: int
     missing: int
     removed: int
+    spoiled: int
     skipped: tuple[Skipped, ...]
+    away: tuple[str, ...] = ()
 
 
 def bring_up_to_date(
@@ -67,6 +75,8 @@ def bring_up_to_date(
 ) -> Update:
     """Embed what is new or changed, note what is missing, and with prune remove what is gone.
 
+    What is missing below a folder that is there and empty may lie on a disk that is not mounted: it is kept.
+
     Raises:
         StoreError: the disk is full or fails, the embedder's vectors do not fit, or prune would remove
             everything because not one picture of the table is there.
@@ -76,7 +86,7 @@ def bring_up_to_date(
         raise _looks_unmounted(store, root, len(todo.gone))
     work = Work(store, writer, root, todo, progress=progress, commit_seconds=commit_seconds)
     work.run(embed)
-    removed = _remove(store, writer, work.gone) if prune else 0
+    removed, away = _remove(store, writer, root, work.gone) if prune else (0, ())
     return Update(
         source=root.source,
         added=work.added,
@@ -85,7 +95,9 @@ def bring_up_to_date(
         unchanged=work.unchanged + todo.unchanged,
         missing=todo.missing - work.moved_within - removed,
         removed=removed,
+        spoiled=work.spoiled,
         skipped=tuple(work.skipped),
+        away=away,
     )
 
 
@@ -99,27 +111,36 @@ def called(source: str | Path) -> str:
 def drop_source(store: Store, writer: Writer, root: Root) -> int:
     """Forget a source with its pictures; those that are in another source's folder stay, as that folder's.
 
+    Either all of it happens or nothing.
+
     Returns:
         The number of pictures that were removed.
     """
-    numbers, kept = [number for number, _, _ in places(store, root.id)], 0
+    numbers, kept = [number for number, _, _ in places(store, root.id)], list[NewPlace]()
     may_inherit = any(other.id != root.id and other.source == other.path for other in store.roots())
     for page in _pages(numbers if may_inherit else []):
         files = [(item, absolute(root.path, item.path)) for item in items(store, page).values()]
-        heirs = [heir_of(store, item, file) for item, file in files if not is_absent(file)]
-        relabels = [heir for heir in heirs if heir is not None]
-        writer.apply(Changes(relabels=relabels))
-        kept += len(relabels)
-    writer.drop_root(root.id)
-    return len(numbers) - kept
+        heirs = [heir_of(store, item, file) for item, file in files if not is_gone(file)]
+        kept += [(heir.root, heir.path, heir.id) for heir in heirs if heir is not None]
+    writer.drop_root(root.id, heirs=kept)
+    return len(numbers) - len(kept)
 
 
-def _remove(store: Store, writer: Writer, gone: Iterable[int]) -> int:
-    """Take items out of the index; how many."""
-    numbers = sorted(gone)
-    for page in _pages(numbers):
-        writer.apply(Changes(removals=list(items(store, page).values())))
-    return len(numbers)
+def _remove(store: Store, writer: Writer, root: Root, gone: Iterable[int]) -> tuple[int, tuple[str, ...]]:
+    """Take items out of the index, but for those below an empty folder; how many, and these folders."""
+    removed, away = 0, set[str]()
+    empty_above = cache(empty_place)
+    for page in _pages(sorted(gone)):
+        removals = []
+        for item in items(store, page).values():
+            folder, _ = os.path.split(absolute(root.path, item.path))
+            if empty := empty_above(os.path.join(folder, "")):  # noqa: PTH118 - the same for a whole folder
+                away.add(empty)
+            else:
+                removals.append(item)
+        writer.apply(Changes(removals=removals))
+        removed += len(removals)
+    return removed, tuple(sorted(away))
 
 
 def _pages(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -132,5 +153,6 @@ def _looks_unmounted(store: Store, root: Root, count: int) -> StoreError:
         where=root.source,
         saw=f"{count} indexed pictures, none of them on the disk",
         wanted="at least one, as a sign that the disk is mounted",
-        do=f"mount it; if all are truly gone, delete {store.path} and its -wal and -shm files",
+        do=f"mount it; if all are truly gone, forget them: lookalike index {shlex.quote(str(store.path))} "
+        f"--drop {shlex.quote(root.source)}",
     )

@@ -91,7 +91,10 @@ class VectorReader(Reader):
         Raises:
             StoreError: there is no such item, or a vector fails its checksum.
         """
-        asked = np.asarray(ids, np.int64)
+        try:
+            asked = np.asarray(ids, np.int64)
+        except OverflowError as error:
+            raise self._no_such_item(max(map(int, ids), key=abs)) from error
         stored = self.some_vectors(asked)
         if missing := set(asked.tolist()) - set(stored.ids.tolist()):
             raise self._no_such_item(min(missing))

@@ -19,6 +19,8 @@ from lookalike.errors import SkipReason, TableError
 from lookalike.pictures.formats import EXTENSIONS, MAGIC
 from lookalike.records import Skipped
 
+MARKER = ".lookalike-quarantine"  # lies in a folder to which `apply` puts files away
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -41,7 +43,8 @@ def find_images(root: Path) -> Found:
     A picture is a file with the extension of an image format, or whose first bytes are those of one. Other
     files, and files and folders whose name starts with a dot, are ignored. Linked files are followed; a
     linked folder and a link that leads back to itself are skipped as LINK_LOOP, a link to nothing as MISSING,
-    a name that is not UTF-8 as BAD_NAME, a folder that cannot be listed as UNREADABLE.
+    a name that is not UTF-8 as BAD_NAME, a folder that cannot be listed as UNREADABLE, a folder below this
+    one to which files were put away as QUARANTINE.
 
     Raises:
         TableError: root is no folder, or cannot be listed.
@@ -59,6 +62,19 @@ def find_images(root: Path) -> Found:
 def looks_like_image(path: Path) -> bool:
     """Whether a file has the extension or the first bytes of an image format."""
     return path.suffix.lower() in EXTENSIONS or _sniff(path)
+
+
+def in_quarantine(folder: str, *, known: dict[str, bool]) -> bool:
+    """Whether files were put away to a folder, or to one above it.
+
+    Args:
+        folder: absolute, its links resolved.
+        known: what was found before, by folder; filled.
+    """
+    if folder not in known:
+        above = os.path.dirname(folder)  # noqa: PTH120 - Path() costs ten times as much, once a folder
+        known[folder] = _is_quarantine(folder) or (above != folder and in_quarantine(above, known=known))
+    return known[folder]
 
 
 def is_there(path: Path) -> bool:
@@ -91,6 +107,24 @@ def is_absent(file: str) -> bool:
     return False
 
 
+def is_gone(file: str) -> bool:
+    """Whether there is certainly no such file, and be it that a folder has its name now."""
+    return is_absent(file) or os.path.isdir(file)  # noqa: PTH112 - for each of a million
+
+
+def empty_place(file: str) -> str:
+    """The nearest folder above a file that is there, where it is empty as the place of a disk that is away.
+
+    The empty text where it holds anything, or cannot be listed.
+    """
+    folder = os.path.dirname(file)  # noqa: PTH120
+    while is_absent(folder) and folder != os.path.dirname(folder):  # noqa: PTH120
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    with suppress(OSError, ValueError), os.scandir(folder) as entries:
+        return "" if any(entries) else folder
+    return ""
+
+
 def bad_name(path: str | Path) -> str:
     """Why a file's name cannot be stored or shown as it is; empty where it can."""
     try:
@@ -109,10 +143,17 @@ def reason_of(error: OSError) -> SkipReason:
     }.get(error.errno or 0, SkipReason.UNREADABLE)
 
 
+def _is_quarantine(folder: str | Path) -> bool:
+    return os.path.lexists(os.path.join(folder, MARKER))  # noqa: PTH118
+
+
 def _walk(root: Path) -> Iterator[tuple[str, tuple[SkipReason, str] | None]]:
     folders = [""]
     while folders:
         folder = folders.pop()
+        if folder and _is_quarantine(root / folder):
+            yield folder, (SkipReason.QUARANTINE, "what was put away is left out")
+            continue
         try:
             with os.scandir(root / folder) as entries:
                 for entry in entries:

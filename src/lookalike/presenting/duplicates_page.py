@@ -86,6 +86,13 @@ def write_duplicates(
     write_atomically(path, render_duplicates(found, index=index, created=created, most=most).encode("utf-8"))
 
 
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that `write_duplicates` wrote, by how it begins."""
+    with path.open("rb") as file:
+        start = file.read(2048)
+    return start.lstrip().startswith(b"<!doctype html>") and b"<title>Duplicates in " in start
+
+
 def _card(group: Group, number: int) -> Card:
     order = [group.keeper, *(place for place in range(len(group)) if place != group.keeper)]
     title = f"{number}. {str(group.band).capitalize()}, {counted(len(group), 'picture')}"

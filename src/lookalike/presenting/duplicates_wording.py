@@ -66,12 +66,15 @@ def headline(found: Duplicates) -> str:
 
 def cautions(found: Duplicates) -> list[str]:
     """What else a reader has to know, a sentence each."""
-    settled = len(found.groups) - len(open_groups(found))
+    settled = sum(group.is_settled and bool(group.settled) for group in found.groups)
+    bound = sum(group.is_settled and not group.settled for group in found.groups)
     said = list(found.notes)
     if not found.complete:
         said.append("There were too many likely pairs to look at: the most alike of them were compared.")
     if settled:
         said.append(f"{counted(settled, 'group')} not shown: it was decided that nothing is to go.")
+    if bound:
+        said.append(f"{counted(bound, 'group')} not shown: links, parts and the library always stay.")
     return said
 
 
