@@ -106,7 +106,7 @@ def test_the_command_searches_by_attributes_and_by_a_picture_with_changes(index:
     assert (found.exit_code, found.stdout) == (2, "")
     assert "unknown attribute - attributes - saw 'rot', wanted one of the 3" in found.stderr
     found = CliRunner().invoke(app, [*command, "red=1", "--threshold", "strict"])
-    assert (found.exit_code, "leave out --threshold" in found.stderr) == (2, True)
+    assert (found.exit_code, "leave --threshold out" in found.stderr) == (2, True), found.stderr
     found = CliRunner().invoke(app, ["search", str(index)])
     assert (found.exit_code, "there are no pictures" in found.stderr) == (2, True)
 
