@@ -30,7 +30,11 @@ class Server:
     """Gives orders to a `killed_writer`."""
 
     def __init__(self, index: Path, album: Path) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
+            "OMP_NUM_THREADS": "1",
+        }
         self.process = subprocess.Popen(
             [sys.executable, str(TESTS / "killed_writer.py"), str(index), str(album)],
             stdin=subprocess.PIPE,

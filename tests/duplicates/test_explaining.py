@@ -25,16 +25,21 @@ NEAR = Edge(0, 1, Band.NEAR_COPY, 0.9, 0.1)
         ({"print": bytes([120]) * 256}, "changed or saved again in the same size, brighter"),
         ({"print": bytes([80]) * 256}, "changed or saved again in the same size, darker"),
         ({"width": 50, "height": 40}, "scaled or cropped to 50 %"),
+        ({"width": 200, "height": 160}, "enlarged to 200 %"),
         ({"width": 50}, "cropped or stretched to 50 x 80"),
         ({"width": 0, "height": 0}, "the same picture"),
         ({"height": 0}, "the same picture"),
     ],
-    ids=["same", "brighter", "darker", "half", "narrow", "no size", "no height"],
+    ids=["same", "brighter", "darker", "half", "twice", "narrow", "no size", "no height"],
 )
 def test_what_was_done_to_a_picture(changes: dict[str, Any], said: str) -> None:
     assert (
         why(NEAR, LOOK, replace(LOOK, **changes), ASKED) == f"{said}, similarity 0.90, pixels differ by 0.10"
     )
+
+
+def test_where_pixels_differ_much_nothing_is_claimed_to_be_saved_again() -> None:
+    assert why(replace(NEAR, difference=0.3), LOOK, LOOK, ASKED).startswith("much like it in the same size")
 
 
 def test_pictures_of_unknown_size_are_the_same_picture() -> None:

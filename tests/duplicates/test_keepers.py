@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,3 +79,15 @@ def test_what_is_no_rule_is_refused(text: str, saw: str, do: str) -> None:
     assert caught.value.saw == saw
     assert do in caught.value.do
     assert "folder:PATH" in caught.value.wanted
+
+
+def test_the_usual_criteria_decide_after_those_asked_for() -> None:
+    small, rule = replace(PLAIN, id=2, path="/a/a.jpg", size=(10, 10)), KeepRule.parse("folder:/z")
+    assert min([PLAIN, small], key=rule.key) == PLAIN
+    assert "the most pixels" in rule.reason(PLAIN, [small])
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    KeepRule.parse(f"folder:{tmp_path}").check_folders()
+    with pytest.raises(ConfigError, match="there is no such folder - keep - saw folder:/nowhere"):
+        KeepRule.parse("resolution,folder:/nowhere").check_folders()

@@ -73,7 +73,7 @@ def test_a_reader_sees_one_committed_moment_after_the_other(tmp_path: Path, seed
     Index.create(path, fake_model(tmp_path / "model")).close()
     arguments = [str(path), str(folder), str(SECONDS), str(seed), str(pictures)]
     command = [sys.executable, str(TESTS / "busy_writer.py"), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
     committed: list[State] = [{}]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as writer:
         listener = threading.Thread(target=listen, args=(writer, committed))

@@ -64,6 +64,7 @@ def duplicates(
 ) -> None:
     """Find pictures that are there twice; nothing is moved (exit code 0: found some, 1: none)."""
     from lookalike.doors.console import Talk, tell_skipped
+    from lookalike.duplicates.finding import check_looked_at
     from lookalike.presenting.duplicates_wording import cautions, open_groups
 
     _check_new(plan, html, index_file)
@@ -82,6 +83,7 @@ def duplicates(
         _write_plan(found, plan, index_file, roots)
     if html is not None or open_page:
         _show_page(found, html, index_file, browser=open_page)
+    check_looked_at(found, index_file)
     raise typer.Exit(OK if open_groups(found) else NOTHING)
 
 
@@ -140,7 +142,9 @@ def undo(
     if as_json:
         put_json(asdict(done))
     else:
-        put(f"{counted(len(done.restored), 'file')} {'would be' if dry_run else 'brought'} back")
+        nothing = not done.restored and not done.stayed
+        brought = f"{counted(len(done.restored), 'file')} {'would be' if dry_run else 'brought'} back"
+        put("everything is back already" if nothing else brought)
         if done.restored and not dry_run and done.index:
             put(f"then: lookalike index {_quoted(done.index)}")
     raise typer.Exit(NOTHING if done.stayed else OK)

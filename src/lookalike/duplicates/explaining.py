@@ -10,6 +10,7 @@ from lookalike.duplicates.records import Band
 from lookalike.records import Look
 
 _SAME_SHAPE = 0.02  # by which the ratio of the sides may be off, for a picture that was only scaled
+SURE = 0.25  # difference of pixels, up to which a picture is said to have been made of the other
 _LIT = 10.0  # grey levels in the mean, from which on a picture is called brighter
 
 
@@ -38,7 +39,8 @@ def _changed(edge: Edge, representative: Look | None, member: Look | None) -> st
     """
     if representative is None or member is None or not all(map(_has_size, (representative, member))):
         return "the same picture"
-    said = [_resized(representative, member)]
+    sure = edge.difference is not None and edge.difference <= SURE
+    said = [_resized(representative, member, sure=sure)]
     if edge.mirrored:
         said.append("mirrored")
     light = _light(member) - _light(representative)
@@ -47,12 +49,12 @@ def _changed(edge: Edge, representative: Look | None, member: Look | None) -> st
     return ", ".join(said)
 
 
-def _resized(representative: Look, member: Look) -> str:
+def _resized(representative: Look, member: Look, *, sure: bool) -> str:
     if (representative.width, representative.height) == (member.width, member.height):
-        return "changed or saved again in the same size"
+        return "changed or saved again in the same size" if sure else "much like it in the same size"
     across, down = member.width / representative.width, member.height / representative.height
     if abs(across / down - 1.0) <= _SAME_SHAPE:
-        return f"scaled or cropped to {100 * across:.0f} %"
+        return f"{'enlarged' if across > 1 else 'scaled or cropped'} to {100 * across:.0f} %"
     return f"cropped or stretched to {member.width} x {member.height}"
 
 

@@ -7,6 +7,7 @@ look, where the index did not know it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from lookalike.duplicates.glancing import gather_looks
 from lookalike.duplicates.keepers import KEEP, KeepRule
 from lookalike.duplicates.limits import asked_of
 from lookalike.duplicates.records import COPIES, Band, Duplicates
-from lookalike.errors import StoreError
+from lookalike.errors import SkipReason, StoreError
 from lookalike.indexing.index import Index
 from lookalike.indexing.selection import ALL, Selection
 from lookalike.indexing.store import Store
@@ -62,6 +63,7 @@ def find_duplicates(
         ConfigError: `keep`, or a limit, is not understood, or no band is asked for.
     """
     rule = KeepRule.parse(keep)
+    rule.check_folders()
     asked = asked_of(index, bands, similarity=similarity, difference=difference, mirrored=mirrored)
     library = _library(index, against)
     with index.store.reading():
@@ -82,6 +84,22 @@ def find_duplicates(
         notes=asked.notes,
         complete=found.complete,
     )
+
+
+def check_looked_at(found: Duplicates, index: Path) -> None:
+    """Refuse to say that nothing is there twice where most of the pictures could not be looked at.
+
+    Raises:
+        StoreError: nothing was found, and most files are missing.
+    """
+    missing = sum(entry.reason is SkipReason.MISSING for entry in found.skipped)
+    if not found.groups and 2 * missing > found.compared:
+        raise StoreError(
+            "most of the pictures are not there, so nothing can be said of them",
+            where=index,
+            saw=f"{missing:,} missing",
+            do=f"mount their disk, or bring the index up to date: lookalike index {shlex.quote(str(index))}",
+        )
 
 
 def _library(index: Index, against: Index | Path | None) -> Store | Path | None:

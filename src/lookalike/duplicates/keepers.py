@@ -39,7 +39,8 @@ class KeepRule:
     Attributes:
         text: the criteria, separated by commas, of: resolution (the most pixels first), bytes (the largest
             file), format (one without loss before one with), oldest or newest (by the file's time), name
-            (the shortest), folder:PATH (what lies below the folder). What is still equal goes by its path.
+            (the shortest), folder:PATH (what lies below the folder). After those that were asked for come
+            the others of KEEP. What is still equal goes by its path.
     """
 
     text: str
@@ -55,7 +56,23 @@ class KeepRule:
         names = [name.strip() for name in text.split(",") if name.strip()]
         if not names:
             raise _unknown("", text)
-        return cls(",".join(names), tuple(_criterion(name, text) for name in names))
+        return cls(",".join(names), tuple(_criterion(name, text) for name in _with_others(names)))
+
+    def check_folders(self) -> None:
+        """Refuse a folder that is not there: a misspelt one would keep nothing, and look as if it did.
+
+        Raises:
+            ConfigError: one is not.
+        """
+        for name in self.text.split(","):
+            if name.startswith(FOLDER) and not os.path.isdir(_place(name)):  # noqa: PTH112 - of any length
+                raise ConfigError(
+                    "there is no such folder",
+                    where="keep",
+                    saw=name,
+                    wanted="a folder, whose pictures are to stay",
+                    do="check its name",
+                )
 
     def key(self, member: Member) -> tuple[Any, ...]:
         """Sorts members, the one to keep first; no two of different path or box are equal."""
@@ -95,8 +112,22 @@ def _criterion(name: str, text: str) -> _Criterion:
     return _CRITERIA[name]
 
 
+def _with_others(names: Sequence[str]) -> list[str]:
+    """
+    >>> _with_others(["newest", "bytes"])
+    ['newest', 'bytes', 'resolution', 'format', 'name']
+    """
+    opposite = {"newest": "oldest"}
+    taken = {*names, *(opposite.get(name, "") for name in names)}
+    return [*names, *(name for name in KEEP.split(",") if name not in taken)]
+
+
+def _place(name: str) -> str:
+    return os.path.abspath(os.path.expanduser(name.removeprefix(FOLDER)))  # noqa: PTH100, PTH111
+
+
 def _folder(name: str) -> _Criterion:
-    place = os.path.abspath(os.path.expanduser(name.removeprefix(FOLDER)))  # noqa: PTH100, PTH111
+    place = _place(name)
     start = os.path.join(place, "")  # noqa: PTH118 - "/" alone has its separator already
     return _Criterion(
         name, lambda member: not member.path.startswith(start), lambda _: f"its place in {place}"

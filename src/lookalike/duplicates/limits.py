@@ -19,8 +19,9 @@ from lookalike.judging.calibrated import NEAR_COPY, SAME_THING, Calibration
 from lookalike.models.verdicts import calibration_of
 
 MEASURED = (
-    "measured with the default model on copies of 96 photographs: all of 17,664 pairs in a group were right, "
-    "and 99.4 % of the copies were found; drawings that differ in a small part are joined more often"
+    "measured with the default model on copies made of 96 photographs, mirror images asked for: 99.4 % were "
+    "found (98.9 to 99.7), of those cropped by 15 % and 20 % 91.7 and 86.5 %; copies of different "
+    "photographs were never joined. Simple drawings of one shape are joined too easily"
 )
 MOST_DIFFERENT = 1.0  # from about 1.4 on two pictures have nothing to do with each other
 
@@ -102,7 +103,7 @@ def _near_copies(proposing: float, difference: float, *, calibrated: bool) -> Li
         f"pixels differ by {difference:g} at most, once laid over each other, where embeddings are alike by "
         f"{proposing:.2f} ({source}) or grey prints by {CORRELATION:g}"
     )
-    measured = f"; {MEASURED}" if difference == DIFFERENCE else ""
+    measured = f"; {MEASURED}" if difference == DIFFERENCE and not calibrated else ""
     return Limit(Band.NEAR_COPY, None, difference, words + measured)
 
 

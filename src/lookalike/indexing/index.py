@@ -190,7 +190,7 @@ class Index:
     def refresh(
         self, *, recall: float | None = None, storage: Storage | None = None, progress: Progress | None = None
     ) -> BaseNote | None:
-        """Build the base of a large index where one is needed, as `base_upkeep.refresh_base` does."""
+        """Build the base of a large index where one is needed; arguments and errors as of `refresh_base`."""
         return refresh_base(self._store, recall=recall, storage=storage, progress=progress)
 
     def search(

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lookalike.duplicates.explaining import SURE
 from lookalike.duplicates.plans import evidence_of, reason_of, why_it_stays
 from lookalike.duplicates.records import Band, Duplicates, Group, Member
 
@@ -69,6 +70,12 @@ def cautions(found: Duplicates) -> list[str]:
     settled = sum(group.is_settled and bool(group.settled) for group in found.groups)
     bound = sum(group.is_settled and not group.settled for group in found.groups)
     said = list(found.notes)
+    unsure = sum(_is_unsure(group) for group in found.groups if not group.is_settled)
+    if unsure:
+        said.append(
+            f"{counted(unsure, 'group')} with pictures that are much alike but differ (pixels by more than "
+            f"{SURE:g}): simple drawings of one shape do. Look at them before anything goes."
+        )
     if not found.complete:
         said.append("There were too many likely pairs to look at: the most alike of them were compared.")
     if settled:
@@ -76,6 +83,10 @@ def cautions(found: Duplicates) -> list[str]:
     if bound:
         said.append(f"{counted(bound, 'group')} not shown: links, parts and the library always stay.")
     return said
+
+
+def _is_unsure(group: Group) -> bool:
+    return any((edge.difference or 0.0) > SURE for edge in group.evidence)
 
 
 def lines(found: Duplicates, *, index: Path, most: int = MOST_GROUPS) -> list[str]:
