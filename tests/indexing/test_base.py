@@ -335,3 +335,16 @@ def test_a_build_that_is_killed_leaves_a_base_in_use(store: Store, moment: str) 
     assert len(left) == (1 if moment == "filling" else 2)
     newest = build_base(store)
     assert [file.name for file in bases_beside(store.path)] == [newest.file]
+
+
+def test_a_process_in_which_another_package_replaced_the_search_is_served() -> None:
+    script = (
+        "import sys, faiss.contrib.torch_utils, pytest; "
+        "sys.exit(pytest.main(['-q', '-x', '-p', 'no:cacheprovider', sys.argv[1], "
+        "'-k', 'what_is_excluded_is_not or a_filter_and_what_is_excluded']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, __file__], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout

@@ -8,6 +8,7 @@ import pytest
 
 from based_store import DIM, clustered
 from lookalike.indexing.base_recall import FAISS, FETCHES, ExactAnswers, choose_effort, interval_of, recall_of
+from lookalike.indexing.probing import probed
 from lookalike.records import Floats
 
 ROWS = 900
@@ -74,7 +75,7 @@ def test_recall_is_what_counting_by_hand_says() -> None:
     for place, fetch in enumerate(FETCHES):
         by_hand = []
         for row, query in enumerate(exact.vectors):
-            _, ids = index.search(query[None], fetch + 1, params=effort)
+            _, ids = probed(index, query[None], fetch + 1, effort=effort)
             others = [number for number in ids[0] if number != exact.ids[row]][:fetch]
             by_hand.append(len(set(others) & set(right[row])) / 10)
         assert values[place].tolist() == pytest.approx(by_hand)

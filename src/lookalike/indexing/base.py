@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.indexing.base_file import NOTE, BaseNote, base_path, why_unusable
+from lookalike.indexing.probing import probed
 from lookalike.indexing.store import Store
 from lookalike.indexing.threads import threads_for
 from lookalike.records import Floats
@@ -95,10 +96,10 @@ class Base:
         fetch, probes = self.fetch_for(k), self._probes_for(k)
         if allowed is None and (excluded is None or not len(excluded)):
             effort = FAISS.SearchParametersIVF(nprobe=probes)
-            similarities, ids = self._index.search(queries, fetch, params=effort)
+            similarities, ids = probed(self._index, queries, fetch, effort=effort)
         elif allowed is None:
             effort = FAISS.SearchParametersIVF(nprobe=probes, sel=self._choice(None, excluded).selector)
-            similarities, ids = self._index.search(queries, fetch, params=effort)
+            similarities, ids = probed(self._index, queries, fetch, effort=effort)
         else:
             chosen = self._choice(allowed, excluded)
             starts = range(0, max(len(queries), 1), QUERIES)
@@ -135,7 +136,7 @@ class Base:
 
     def _search_among(self, queries: Floats, fetch: int, probes: int, chosen: _Chosen) -> tuple[Floats, Ids]:
         """As many allowed vectors are looked at as without a filter, in the nearest lists that have any."""
-        nearness, lists = self._index.quantizer.search(queries, self.note.lists)  # [q, lists] both
+        nearness, lists = probed(self._index.quantizer, queries, self.note.lists)  # [q, lists] both
         wanted = max(probes * self.note.rows / self.note.lists, 2.0 * fetch)
         lists[~_looked_at(chosen.counts[lists], wanted, usual=float(chosen.counts.mean()))] = -1
         used = max(int(np.count_nonzero(lists >= 0, axis=1).max(initial=0)), 1)

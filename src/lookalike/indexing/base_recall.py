@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.indexing.neighbours import UNIT_ROUNDOFF
+from lookalike.indexing.probing import probed
 from lookalike.judging.bounds import ErrorShare
 from lookalike.records import Floats
 
@@ -122,7 +123,7 @@ def recall_of(index: Any, exact: ExactAnswers, queries: Ids, *, probes: int) -> 
     """
     right, wanted = (part[queries] for part in exact.right())
     effort = FAISS.SearchParametersIVF(nprobe=probes)
-    _, ids = index.search(exact.vectors[queries], FETCHES[-1] + 1, params=effort)
+    _, ids = probed(index, exact.vectors[queries], FETCHES[-1] + 1, effort=effort)
     hit = np.array([np.isin(*pair) for pair in zip(ids, right, strict=True)], bool).reshape(ids.shape)
     own = ids == exact.ids[queries][:, None]
     others = np.argsort(own, axis=1, kind="stable")[:, :-1]  # the query itself to the end, where it falls off
