@@ -447,3 +447,12 @@ def test_ids_to_leave_out_come_in_any_collection(store: Store, of: Any, with_bas
     nearest = ask(store, 5, k=3).ids.tolist()
     found = ask(store, 5, k=10, leave_out=[of(nearest)])
     assert pairs(found) == Model(store).answer(vector(5), k=10, left_out=nearest)
+
+
+@pytest.mark.parametrize("places", [[0, 1, 2], [2, 0, 1], [1], []])
+def test_a_part_has_the_queries_in_the_order_asked_for(places: list[int]) -> None:
+    asked = Wanted(np.eye(3, dtype=np.float32), 5, [[10], [11], [12]], 0.1, 0.9)
+    part = asked.part(places)
+    assert part.queries.tolist() == [asked.queries[place].tolist() for place in places]
+    assert part.leave_out == [[10 + place] for place in places]
+    assert (part.k, part.lowest, part.highest) == (5, 0.1, 0.9)

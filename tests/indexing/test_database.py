@@ -225,3 +225,13 @@ def test_a_fault_of_the_program_is_not_called_a_fault_of_the_disk(tmp_path: Path
     with pytest.raises(sqlite3.OperationalError, match="no such table"), explained(tmp_path):
         connection.execute("SELECT * FROM absent")
     connection.close()
+
+
+@pytest.mark.parametrize(("share", "kilobytes"), [(128, 4_000), (1e-3, 32_000)])
+def test_a_reader_keeps_a_share_of_its_file_within_bounds(
+    store: Store, share: float, kilobytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CACHE_SHARE", share)
+    connection, _ = database.open_reader(store.path)
+    assert connection.execute("PRAGMA cache_size").fetchone() == (-kilobytes,)
+    connection.close()

@@ -43,7 +43,7 @@ def test_parts_are_all_rows_in_the_order_of_paths_and_cover_all_paths(tmp_path: 
     assert [path for part in parts for path in part.paths] == sorted(images)
     for part in parts:
         assert [images[row] for row in part.rows] == part.paths
-        assert part.files == [str(tmp_path / path) for path in part.paths]
+        assert [made.file(path) for path in part.paths] == [str(tmp_path / path) for path in part.paths]
         assert part.labels == [path[:1] for path in part.paths]
         assert all(part.first <= path and (part.after is None or path < part.after) for path in part.paths)
     assert [part.first for part in parts] == ["", *(part.after for part in parts[:-1])]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -180,3 +182,10 @@ def _compared(have: Any, sign: str, value: Any) -> bool:
 def test_filters_are_what_python_says(asked: tuple[str, Any]) -> None:
     text, is_kept = asked
     assert kept(text) == [number for number, item in enumerate(ITEMS) if is_kept(item)]
+
+
+def test_a_search_without_a_filter_loads_no_parser() -> None:
+    code = "import lookalike.indexing.index, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "lookalike.indexing.filters" in loaded.split()
+    assert "pyparsing" not in loaded.split()

@@ -162,3 +162,42 @@ def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_k_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
         nearest(unit(1, 4, seed=0), unit(3, 4, seed=0), k=0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(64, 700),
+    k=st.integers(1, 3),
+    asked=st.integers(1, 9),
+    distinct=st.sampled_from([None, 3, 40]),
+    products=st.sampled_from([1, 1 << 9, 1 << 20]),
+    most=st.sampled_from([5, 1 << 22]),
+    seed=st.integers(0, 1000),
+)
+def test_a_large_gallery_is_answered_as_a_small_one(
+    size: int, k: int, asked: int, distinct: int | None, products: int, most: int, seed: int
+) -> None:
+    """By products of matrices, in parts, or not at all where too much is as alike as the sample's best."""
+    gallery, queries = unit(size, 5, seed=seed, distinct=distinct), unit(asked, 5, seed=seed + 1)
+    left_out = [np.arange(query % 2, dtype=np.int64) for query in range(asked)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "SPARE", 1)
+        patch.setattr(neighbours, "SAMPLED", size + 1)  # too large for any: FAISS proposes
+        wanted = nearest(queries, gallery, k=k, left_out=left_out)
+        for name, value in {"SAMPLED": 4, "PRODUCTS": products, "MOST_PROPOSED": most}.items():
+            patch.setattr(neighbours, name, value)
+        found = nearest(queries, gallery, k=k, left_out=left_out)
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert ours.rows.tolist() == theirs.rows.tolist()
+        assert ours.similarities.tolist() == theirs.similarities.tolist()
+
+
+def test_a_sample_that_misses_the_best_misleads_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery, query = unit(2000, 6, seed=3), unit(1, 6, seed=4)
+    gallery[::16] = -query  # all that is sampled is most unlike
+    (found,) = nearest(query, gallery, k=20)
+    assert found.rows.tolist() == by_hand(query[0], gallery, 20, set())[0]
+    calls: list[int] = []
+    monkeypatch.setattr("lookalike.indexing.neighbours.faiss.knn", lambda *_, **__: calls.append(1))
+    assert len(nearest(query, unit(2000, 6, seed=5), k=20)[0].rows) == 20
+    assert not calls

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from lookalike.errors import SkipReason, StoreError
 from lookalike.indexing.schema import Changes, Decision, Unusable
-from lookalike.indexing.store import Store
+from lookalike.indexing.store import Store, absolute
 from lookalike.records import Look
 from stores import DIM, FACTS, four_beats, item, put, spoil, vector
 
@@ -238,7 +239,7 @@ def test_an_id_that_no_item_has_is_told(store: Store) -> None:
     with pytest.raises(StoreError) as error:
         store.vectors_of_ids([1, 7, 5])
     four_beats(error, "there is no such item", "id 5")
-    assert store.some_vectors(np.array([7, 1, 5, 1])).ids.tolist() == [1]
+    assert store.some_vectors(np.array([7, 1, 5, 1]))[0].tolist() == [1]
 
 
 @pytest.mark.parametrize("rows", [1, 3, 100])
@@ -373,3 +374,16 @@ def test_a_root_goes_and_its_heirs_stay_or_nothing_happens(store: Store) -> None
         writer.drop_root(1, heirs=[(other, "x/a.png", 1)])
     assert [(kept.id, kept.path) for kept in store.items(other)] == [(1, "x/a.png")]
     assert store.snapshot().ids.tolist() == [1]
+
+
+@pytest.mark.parametrize("root", ["/pictures", "/", "/pictures/"])
+@pytest.mark.parametrize("path", ["a.png", "in/a.png", "/far/a.png", "../a.png", "c:a.png", "a:.png", ".a"])
+def test_a_file_is_what_the_system_joins(root: str, path: str) -> None:
+    assert absolute(root, path) == os.path.join(root, path)  # noqa: PTH118
+
+
+def test_facts_of_more_items_than_one_statement_names(store: Store) -> None:
+    put(store, *(item(f"{number}.png") for number in range(1100)))
+    found = store.facts(range(0, 1200, 2))
+    assert list(found) == list(range(2, 1101, 2))
+    assert {Path(facts.path).name for facts in found.values()} == {f"{n}.png" for n in range(1, 1100, 2)}

@@ -576,7 +576,7 @@ def test_a_few_at_a_time_is_the_same_as_all_at_once(tmp_path: Path, monkeypatch:
     once = Album(places[0])
     expected, items = everything(once), [once.index._store.items(root) for root in (1, 2)]
     once.index.close()
-    for module in ("difference", "batches", "upkeep", "known"):
+    for module in ("difference", "batches", "upkeep", "stored_items"):
         monkeypatch.setattr(f"lookalike.indexing.{module}.PAGE", 3)
     monkeypatch.setattr("lookalike.indexing.batches.COMMIT_ITEMS", 4)
     monkeypatch.setattr(Listing, "parts", partialmethod(Listing.parts, 3))

@@ -11,8 +11,8 @@ from lookalike.errors import LookalikeError
 
 if TYPE_CHECKING:
     from lookalike.doors.console import Talk
-    from lookalike.indexing.inspection import Inspection
-    from lookalike.indexing.repair import Repair
+    from lookalike.mending.inspection import Inspection
+    from lookalike.mending.repair import Repair
     from lookalike.models.model import Model
 
 
@@ -20,7 +20,7 @@ def look_at_index(path: Path, *, model: str | None, mend: bool, as_json: bool) -
     """Print what is found, and what was mended; the exit code: 0 where nothing is left to mend, else 1."""
     from lookalike.checkups.findings import Verdict
     from lookalike.doors.console import Talk, put_json, put_lines
-    from lookalike.indexing.inspection import inspect_index
+    from lookalike.mending.inspection import inspect_index
     from lookalike.models.model import Model
 
     with Talk() as talk:
@@ -76,6 +76,6 @@ def _is_mendable(found: Inspection) -> bool:
 
 
 def _mended(found: Inspection, model: Model | None, talk: Talk) -> Repair:
-    from lookalike.indexing.repair import repair
+    from lookalike.mending.repair import repair
 
     return repair(found, model=model, watcher=talk)

@@ -84,8 +84,7 @@ class Answering:
             return _Among(held.ids, held.vectors, self._proposer(None, self._store.size() - len(held)))
         ids = selected(self._store, selection)
         if self._base is not None and len(ids) * self._store.dim <= FEW_FLOATS:
-            some = self._store.some_vectors(ids)
-            return _Among(some.ids, some.vectors)
+            return _Among(*self._store.some_vectors(ids))
         rows = held.rows_among(ids)
         return _Among(held.ids[rows], held.vectors[rows], self._proposer(ids, len(ids) - len(rows)))
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from lookalike.errors import SkipReason, StoreError
 from lookalike.indexing.difference import Difference
-from lookalike.indexing.known import PAGE, items, with_content
 from lookalike.indexing.punctual import punctual
 from lookalike.indexing.schema import Changes, Item, Root, Unusable, Writer
 from lookalike.indexing.store import Store, absolute
+from lookalike.indexing.stored_items import PAGE, items, with_content
 from lookalike.indexing.tasks import Task, with_older_facts
 from lookalike.models.embedding import Chunk, Memory
 from lookalike.pictures.finding import is_gone

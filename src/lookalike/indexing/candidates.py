@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lookalike.indexing.neighbours import nearest, rows_of
 from lookalike.indexing.vector_reading import VectorReader
 from lookalike.judging.similarity import cosine
-from lookalike.records import Embeddings, Floats
+from lookalike.records import Floats, check_unit
 
 Ids = NDArray[np.int64]
 
@@ -38,7 +38,9 @@ class Wanted:
     highest: float = 1.0
 
     def part(self, places: Sequence[int]) -> Wanted:
-        """Some of the queries."""
+        """Some of the queries, in the order of their places."""
+        if list(places) == list(range(len(self.queries))):
+            return self
         left_out = None if self.leave_out is None else [self.leave_out[place] for place in places]
         return Wanted(self.queries[places], self.k, left_out, self.lowest, self.highest)
 
@@ -51,7 +53,7 @@ def check_queries(
     Raises:
         ValueError: one of these.
     """
-    Embeddings(np.arange(len(queries)), queries)
+    check_unit(queries)
     if queries.shape[1] != dim:
         raise ValueError(f"queries have {queries.shape[1]} dimensions, the index {dim}")
     for name, given in (("names", names), ("leave_out", leave_out)):
@@ -107,12 +109,12 @@ def judged(asked: Wanted, proposed: Ids, reader: VectorReader) -> tuple[list[Ans
     Returns:
         q answers, and [q] the lowest similarity among each query's proposals, 1 where there are none.
     """
-    stored = reader.some_vectors(proposed[proposed >= 0])
-    if not len(stored.ids):
+    there, vectors = reader.some_vectors(proposed[proposed >= 0])
+    if not len(there):
         return [nothing(exact=False)] * len(proposed), np.ones(len(proposed), np.float32)
-    rows = np.minimum(np.searchsorted(stored.ids, proposed), len(stored.ids) - 1)  # [q, f]
-    similarities = cosine(asked.queries[:, None, :], stored.vectors[rows])  # [q, f]
-    known = stored.ids[rows] == proposed
+    rows = np.minimum(np.searchsorted(there, proposed), len(there) - 1)  # [q, f]
+    similarities = cosine(asked.queries[:, None, :], vectors[rows])  # [q, f]
+    known = there[rows] == proposed
     least: Floats = np.where(known, similarities, np.float32(1.0)).min(axis=1)
     fits = known & (similarities >= asked.lowest) & (similarities <= asked.highest)
     for place, ids in enumerate(asked.leave_out or ()):
@@ -120,7 +122,8 @@ def judged(asked: Wanted, proposed: Ids, reader: VectorReader) -> tuple[list[Ans
             fits[place] &= ~np.isin(proposed[place], np.fromiter(ids, np.int64, len(ids)))
     similarities[~fits] = -np.inf
     order = np.lexsort((proposed, -similarities), axis=-1)[:, : asked.k]
-    ids, similarities = np.take_along_axis(proposed, order, 1), np.take_along_axis(similarities, order, 1)
+    each = np.arange(len(proposed))[:, None]  # [q, 1]
+    ids, similarities = proposed[each, order], similarities[each, order]
     kept = np.isfinite(similarities).sum(axis=1).tolist()  # what does not fit was sorted to the end
     return [Answer(ids[q, :m], similarities[q, :m], exact=False) for q, m in enumerate(kept)], least
 

@@ -22,7 +22,8 @@ from lookalike.indexing.faults import damaged, explained, new_index_command
 from lookalike.indexing.file_format import FORMAT, OLDEST, check_tables, read_as_current, upgrade
 
 BUSY_SECONDS = 10.0
-CACHE_KILOBYTES = 32_000  # of a reader: the inner pages of a large index stay in memory
+CACHE_SHARE = 128  # a reader keeps one part in so many of its file in memory: more than all inner pages
+LEAST_CACHE, MOST_CACHE = 4_000, 32_000  # kilobytes
 
 Stamp = tuple[int, int, bool]
 
@@ -85,7 +86,7 @@ def open_reader(path: Path) -> tuple[sqlite3.Connection, Stamp | None]:
                 read_as_current(connection)
             _check_tables(path, connection)
             connection.execute("PRAGMA query_only=ON")
-            connection.execute(f"PRAGMA cache_size=-{CACHE_KILOBYTES}")
+            connection.execute(f"PRAGMA cache_size=-{_cache_kilobytes(path)}")
         except BaseException:
             connection.close()
             raise
@@ -236,6 +237,10 @@ def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
         if error.sqlite_errorname != "SQLITE_ERROR":
             raise
         raise damaged(path, str(error)) from error
+
+
+def _cache_kilobytes(path: Path) -> int:
+    return int(min(max(path.stat().st_size / 1024 / CACHE_SHARE, LEAST_CACHE), MOST_CACHE))
 
 
 def _checked_format(path: Path, connection: sqlite3.Connection) -> int:

@@ -8,26 +8,24 @@ nothing is remembered between runs. Files are looked at (size and time), never o
 from __future__ import annotations
 
 import os
-import stat
 from array import array
-from collections.abc import Container, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lookalike.errors import SkipReason
-from lookalike.indexing.known import PAGE, Place, between, items, places
 from lookalike.indexing.listing import Listed, Listing, Part, box_text
 from lookalike.indexing.schema import Item, Root, Unusable
+from lookalike.indexing.stamps import ABSENT, BARRED, handle_of, stamps_of
 from lookalike.indexing.store import Store, absolute, names_below, real_place
+from lookalike.indexing.stored_items import PAGE, between, folders, items, places_in
 from lookalike.indexing.tasks import NO_ITEM, Stamp, Tasks
-from lookalike.pictures.finding import is_gone, printable
+from lookalike.pictures.finding import is_gone, keeps_added
 from lookalike.records import Skipped
 
 if TYPE_CHECKING:
     from lookalike.tables.table import ImageTable
-
-_ABSENT, _BARRED = (-1, 0), (-2, 0)  # in place of a stamp: no such file; one that cannot be used
 
 Key = tuple[str, str]  # a file's absolute path, its folder's links resolved, and the part of it
 
@@ -43,7 +41,8 @@ class Difference:
         listed: number of the table's pictures; present: of those whose file is there.
         unchanged: number of pictures that are as they were.
         missing: number of items that the table no longer has, or whose file is not there.
-        gone: ids of those that are certainly no more: the file is not there, or a manifest dropped it.
+        gone: ids of those that are certainly no more: the file is not there, or a manifest dropped it. The
+            manifest of pictures that were added one by one may have grown since it was read: it drops none.
         handed_over: items that a manifest dropped and that a folder among the other roots holds.
         skipped: pictures that cannot be used, known before or seen now.
         forgotten: unusable pictures that are not there any more.
@@ -109,8 +108,9 @@ class _Comparison:
 
     def run(self) -> Difference:
         """Compare part by part, then look for the rest where it may have been before."""
-        for part in self._listing.parts():
-            self._compare_part(part)
+        with handle_of(self._root.path) as handle:
+            for part in self._listing.parts():
+                self._compare_part(part, self._stamps(part, handle))
         self._find_strangers()
         self._look_closer()
         self._found.tasks.sort()
@@ -120,45 +120,42 @@ class _Comparison:
         self._found.forgotten = list(self._forgotten.values())
         return self._found
 
-    def _compare_part(self, part: Part) -> None:
+    def _compare_part(self, part: Part, stamps: Sequence[Stamp]) -> None:
+        columns = (part.paths, part.boxes, stamps, part.labels, part.attributes)
+        now = [
+            (path, box, size, time, label, attributes)
+            for path, box, (size, time), label, attributes in zip(*columns, strict=True)
+        ]
         known = between(self._store, self._root.id, part.first, part.after)
-        unusable = self._unusable_of(part)
-        columns = (part.rows, part.paths, part.files, part.boxes, part.labels, part.attributes)
-        for row, path, file, box, label, attributes in zip(*columns, strict=True):
-            item = known.pop((path, box), None)
-            stamp = self._stamp(row, file, unusable.get(row))
+        if now == [item[:-1] for item in known]:  # as it mostly is: nothing came, went or changed
+            self._found.unchanged += len(now)
+            return
+        left = {item[:2]: item for item in known}
+        for row, stamp, entry in zip(part.rows, stamps, now, strict=True):
+            item = left.pop(entry[:2], None)
             if item is None:
                 self._strangers.add(row, stamp)
+            elif item[:-1] == entry:
+                self._found.unchanged += 1
             elif item[2:4] == stamp:
-                if item[4:6] == (label, attributes):
-                    self._found.unchanged += 1
-                else:
-                    self._doubtful.add(row, stamp, item[-1])
-            elif stamp == _ABSENT:
+                self._doubtful.add(row, stamp, item[-1])
+            elif stamp == ABSENT:
                 self._lose(item[-1])
-            elif stamp != _BARRED:
+            elif stamp != BARRED:
                 self._found.tasks.add(row, stamp, item[-1])
-        self._unclaimed.update((item[-1], place) for place, item in known.items())
+        self._unclaimed.update((item[-1], place) for place, item in left.items())
 
-    def _stamp(self, row: int, file: str, unusable: Unusable | None) -> Stamp:
-        try:
-            facts = os.stat(file)  # noqa: PTH116 - Path() costs twice the system's call, once a picture
-        except (FileNotFoundError, NotADirectoryError):
-            return _ABSENT
-        except ValueError:  # a null byte
-            self._skip(row, printable(file), SkipReason.BAD_NAME, "no name that can be stored")
-            return _BARRED
-        except OSError as error:  # it may be there: what is known of it stays
-            self._skip(row, file, SkipReason.UNREADABLE, error.strerror or str(error))
-            return _BARRED
-        if stat.S_ISDIR(facts.st_mode):
-            return _ABSENT
-        self._found.present += 1
-        stamp = facts.st_size, facts.st_mtime_ns
-        if unusable is not None and _is_settled(unusable, stamp):
-            self._skip(row, file, unusable.reason, unusable.detail)
-            return _BARRED
-        return stamp
+    def _stamps(self, part: Part, handle: int | None) -> list[Stamp]:
+        """What each file of a part is now."""
+        stamps, failed = stamps_of(self._listing, part, handle)
+        self._skipped += [(part.rows[place], skipped) for place, skipped in failed.items()]
+        self._found.present += sum(stamp not in (ABSENT, BARRED) for stamp in stamps)
+        for place, unusable in self._unusable_of(part).items():
+            if _is_settled(unusable, stamps[place]):
+                file = self._listing.file(part.paths[place])
+                self._skip(part.rows[place], file, unusable.reason, unusable.detail)
+                stamps[place] = BARRED
+        return stamps
 
     def _skip(self, row: int, file: str, reason: SkipReason, detail: str) -> None:
         self._skipped.append((row, Skipped(file, reason, detail)))
@@ -168,17 +165,17 @@ class _Comparison:
         self._found.gone.append(number)
 
     def _unusable_of(self, part: Part) -> dict[int, Unusable]:
-        """The rows that could not be used before."""
-        rows = [
-            row
-            for row, path in zip(part.rows, part.paths, strict=True)
-            if self._names and path.rpartition("/")[2] in self._names
-        ]
-        keys = [_key(listed) for listed in self._listing.at(rows)]
+        """The places in a part of what could not be used before."""
+        if not self._names:
+            return {}
+        places = [place for place, path in enumerate(part.paths) if path.rpartition("/")[2] in self._names]
+        keys = [_key(listed) for listed in self._listing.at([part.rows[place] for place in places])]
         for key in keys:
             self._forgotten.pop(key, None)
         return {
-            row: self._unusable[key] for row, key in zip(rows, keys, strict=True) if key in self._unusable
+            place: self._unusable[key]
+            for place, key in zip(places, keys, strict=True)
+            if key in self._unusable
         }
 
     def _find_strangers(self) -> None:
@@ -190,12 +187,12 @@ class _Comparison:
             for (row, stamp, _), entry in zip(numbers, listed, strict=True):
                 item = known.get(_key(entry), NO_ITEM) if known else NO_ITEM
                 is_own = self._unclaimed.pop(item, None) is not None
-                if stamp == _ABSENT:
+                if stamp == ABSENT:
                     if is_own:
                         self._lose(item)
                     elif item == NO_ITEM:
                         self._skip(row, entry.file, SkipReason.MISSING, "no such file")
-                elif stamp != _BARRED:
+                elif stamp != BARRED:
                     (self._found.tasks if item == NO_ITEM else self._doubtful).add(row, stamp, item)
 
     def _items_near_strangers(self) -> dict[Key, int]:
@@ -205,9 +202,17 @@ class _Comparison:
         wanted = self._listing.places(self._strangers.rows())
         found: dict[Key, int] = {}
         for other in self._others:
-            _note_near(found, wanted, other.path, places(self._store, other.id))
-        own = ((number, *place) for number, place in self._unclaimed.items())
-        _note_near(found, wanted, self._root.path, own)
+            for folder in folders(self._store, other.id):
+                place = real_place(absolute(other.path, folder))
+                entries = places_in(self._store, other.id, folder) if place in wanted else ()
+                found |= {_key_in(place, path, box): number for number, path, box in entries}
+        real: dict[str, str] = {}
+        for number, (path, box) in self._unclaimed.items():
+            folder = path.rpartition("/")[0]
+            if folder not in real:
+                real[folder] = real_place(os.path.dirname(absolute(self._root.path, path)))  # noqa: PTH120
+            if real[folder] in wanted:
+                found[_key_in(real[folder], path, box)] = number
         return found
 
     def _look_closer(self) -> None:
@@ -235,7 +240,7 @@ class _Comparison:
                 del self._unclaimed[numbers.pop()]
 
     def _find_gone(self) -> None:
-        is_manifest = self._root.source != self._root.path
+        is_manifest = self._root.source != self._root.path and not keeps_added(self._root.path)
         may_inherit = is_manifest and any(other.source == other.path for other in self._others)
         for number, (path, _) in self._unclaimed.items():
             file = absolute(self._root.path, path)
@@ -251,26 +256,17 @@ class _Comparison:
 
 
 def _key(listed: Listed) -> Key:
-    name = listed.path.rpartition("/")[2]
-    return os.path.join(listed.place, name), box_text(listed.box)  # noqa: PTH118 - once a picture
+    return _key_in(listed.place, listed.path, box_text(listed.box))
+
+
+def _key_in(place: str, path: str, box: str) -> Key:
+    return os.path.join(place, path.rpartition("/")[2]), box  # noqa: PTH118 - once a picture
 
 
 def _stored_key(root: str, path: str, box: str) -> Key:
     """One name for a file, through whatever links its folder was named; a linked file is one of its own."""
     folder, name = os.path.split(absolute(root, path))
     return os.path.join(real_place(folder), name), box  # noqa: PTH118
-
-
-def _note_near(found: dict[Key, int], wanted: Container[str], root: str, entries: Iterable[Place]) -> None:
-    """Note the items that lie in one of the folders that are wanted."""
-    real: dict[str, str] = {}
-    for number, path, box in entries:
-        folder, _, name = path.rpartition("/")
-        place = real.get(folder)
-        if place is None:
-            place = real[folder] = real_place(os.path.dirname(absolute(root, path)))  # noqa: PTH120
-        if place in wanted:
-            found[os.path.join(place, name), box] = number  # noqa: PTH118
 
 
 def _is_settled(unusable: Unusable, stamp: Stamp) -> bool:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
-
-import pyparsing as pp
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lookalike.errors import StoreError
 from lookalike.pictures.finding import bad_name
+
+if TYPE_CHECKING:
+    import pyparsing as pp
 
 Value = str | float | int | bool
 
@@ -173,6 +174,8 @@ class Filter:
         >>> Filter.parse("label = 'cat' and not year < 2020").condition.sql().count("?")
         4
         """
+        from pyparsing import ParseBaseException
+
         if len(text) > MOST_LETTERS:
             raise _not_understood(
                 f"{text[:40]}…", f"{len(text):,} letters, at most {MOST_LETTERS:,} are read"
@@ -182,7 +185,7 @@ class Filter:
         try:
             (condition,) = _grammar().parse_string(text, parse_all=True)
             asked = len(list(condition.columns()))
-        except pp.ParseBaseException as error:
+        except ParseBaseException as error:
             raise _not_understood(text, text[error.loc :].strip() or "the end") from error
         if asked > MOST_CONDITIONS:
             saw = f"{asked} comparisons, at most {MOST_CONDITIONS} are read; in (…) counts as one"
@@ -217,6 +220,8 @@ def stored_names(column: str) -> Iterator[str]:
 
 @cache
 def _grammar() -> pp.ParserElement:
+    import pyparsing as pp  # not above: most searches have no filter, and this takes a tenth of their start
+
     word = pp.CaselessKeyword
     reserved = pp.MatchFirst(map(word, ("and", "or", "not", "in", "is", "null", "true", "false")))
     column = _quoted('"') | (~reserved + pp.Regex(r"[^\W\d]\w*"))
@@ -241,6 +246,8 @@ def _grammar() -> pp.ParserElement:
 
 def _quoted(quote: str) -> pp.ParserElement:
     """What stands between two quotes, to the letter; two of them are one."""
+    import pyparsing as pp
+
     found = pp.Regex(f"{quote}(?:[^{quote}]|{quote}{quote})*{quote}")
     return found.set_parse_action(lambda parts: [parts[0][1:-1].replace(2 * quote, quote)])
 

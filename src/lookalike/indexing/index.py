@@ -20,8 +20,8 @@ from lookalike.indexing.answering import Answering
 from lookalike.indexing.base_file import BaseNote, Storage
 from lookalike.indexing.base_upkeep import refresh_base
 from lookalike.indexing.candidates import Answer, Wanted, check_queries
-from lookalike.indexing.index_model import absolute_path, check_model, facts_of, find_model, note_folder
 from lookalike.indexing.keeping_fast import FastKeeper
+from lookalike.indexing.made_by import absolute_path, check_model, facts_of, find_model, note_folder
 from lookalike.indexing.schema import Root, Writer
 from lookalike.indexing.selection import ALL, Selection
 from lookalike.indexing.store import Facts, IndexInfo, Store

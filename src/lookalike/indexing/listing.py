@@ -62,7 +62,6 @@ class Part:
     after: str | None
     rows: list[int]
     paths: list[str]
-    files: list[str]
     boxes: list[str]
     labels: list[str | None]
     attributes: list[str]
@@ -108,7 +107,7 @@ class Listing:
         boxes = frame["box"].to_list() if "box" in frame.columns else [None] * len(frame)
         labels, texts = _labels(frame), self._texts(list(rows))
         return [
-            Listed(path, self._file(path), self._places[place], box and tuple(box), label, text)
+            Listed(path, self.file(path), self._places[place], box and tuple(box), label, text)
             for path, place, box, label, text in zip(paths, frame["place"], boxes, labels, texts, strict=True)
         ]
 
@@ -134,10 +133,10 @@ class Listing:
         texts = [""] * len(frame)
         if "box" in frame.columns:
             texts = [box_text(box) for box in frame["box"].to_list()]
-        files = [self._file(path) for path in paths]
-        return Part(first, after, rows.tolist(), paths, files, texts, _labels(frame), self._texts(rows))
+        return Part(first, after, rows.tolist(), paths, texts, _labels(frame), self._texts(rows))
 
-    def _file(self, path: str) -> str:
+    def file(self, path: str) -> str:
+        """A picture's file by its path; absolute."""
         if path[0] in "/.":
             return os.path.normpath(os.path.join(self._root.path, path))  # noqa: PTH118 - five times as fast
         return self._prefix + path

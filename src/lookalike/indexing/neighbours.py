@@ -1,8 +1,12 @@
 """Exact nearest neighbours: unit vectors go in, each query's most alike rows of a gallery come out.
 
-FAISS proposes candidates in float32; their similarities are then computed again in a way that depends on
+Candidates are proposed in float32; their similarities are then computed again in a way that depends on
 the two vectors alone, so an answer is the same whether a query comes alone or in a batch, and equal
 vectors tie exactly. Ids, labels and thresholds are not known here, and nothing approximate is done.
+
+A large gallery proposes by one product of matrices: what is at least as alike as the best few of a sample, of
+which there are few. FAISS, which puts all values through a heap, proposes for a small one, and where a sample
+says too little.
 """
 
 from __future__ import annotations
@@ -22,9 +26,13 @@ from lookalike.records import Floats
 Rows = NDArray[np.int64]
 
 SPARE = 8  # candidates beyond k: room for what is left out, and a gap that shows the k-th is settled
-BLOCK_FLOATS = 1 << 22  # candidate values in memory at once
+BLOCK_FLOATS = 1 << 22  # candidate values, or a sample's similarities, in memory at once
 BLOCK_QUERIES = 1024
 UNIT_ROUNDOFF = 2.0**-24  # of float32
+SAMPLED = 16  # one row of so many is in the sample
+FEWEST_SAMPLED = 4  # times as many rows are sampled as are proposed
+PRODUCTS = 1 << 20  # values of a product of matrices in memory at once
+MOST_PROPOSED = 1 << 22  # values that are kept: many more than a fair sample leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,8 @@ def nearest(
         return [_nothing()] * len(queries)
     left_out = left_out if left_out is not None else [np.zeros(0, np.int64)] * len(queries)
     fetch = min(k + SPARE, len(gallery))
-    step = max(1, min(BLOCK_QUERIES, BLOCK_FLOATS // (fetch * gallery.shape[1])))
+    most = BLOCK_QUERIES, BLOCK_FLOATS // (fetch * gallery.shape[1]), BLOCK_FLOATS * SAMPLED // len(gallery)
+    step = max(1, min(most))
     answers: list[Neighbours] = []
     for start in range(0, len(queries), step):
         part = slice(start, start + step)
@@ -89,8 +98,7 @@ def nearest(
 def _nearest_block(
     queries: Floats, gallery: Floats, left_out: Sequence[Rows], k: int, fetch: int, highest: float
 ) -> list[Neighbours]:
-    with threads_for(len(queries) * gallery.size):
-        coarse, rows = faiss.knn(queries, gallery, fetch, metric=faiss.METRIC_INNER_PRODUCT)  # [q, f] both
+    coarse, rows = _proposed(queries, gallery, fetch)  # [q, f] both
     exact = cosine(queries[:, None, :], gallery[rows])  # [q, f]
     exact[_is_left_out(rows, left_out, len(gallery)) | (exact > highest)] = -np.inf
     order = np.lexsort((rows, -exact), axis=-1)[:, :k]
@@ -106,6 +114,39 @@ def _nearest_block(
         else _nearest_one(query, gallery, left_out[q], k, highest)
         for q, query in enumerate(queries)
     ]
+
+
+def _proposed(queries: Floats, gallery: Floats, fetch: int) -> tuple[Floats, Rows]:
+    """The best `fetch` rows of each query in float32, the best first: similarities and rows, [q, f] both."""
+    if len(gallery) >= SAMPLED * FEWEST_SAMPLED * fetch:
+        found = _above_sample(queries, gallery, fetch)
+        if found is not None:
+            return found
+    with threads_for(len(queries) * gallery.size):
+        coarse, rows = faiss.knn(queries, gallery, fetch, metric=faiss.METRIC_INNER_PRODUCT)
+    return coarse, rows
+
+
+def _above_sample(queries: Floats, gallery: Floats, fetch: int) -> tuple[Floats, Rows] | None:
+    """The same by products of matrices; None where so much is above the sample's best that it is slow."""
+    sample = np.ascontiguousarray((gallery[::SAMPLED] @ queries.T).T)  # [q, g / SAMPLED]
+    least = np.partition(sample, -fetch, axis=1)[:, -fetch]  # [q]; at least f rows are as alike
+    least -= np.float32(2 * _rounding(gallery.shape[1]))  # a product may round otherwise in another shape
+    kept: list[tuple[Rows, Rows, Floats]] = []
+    step, count = max(1, PRODUCTS // len(queries)), 0
+    for start in range(0, len(gallery), step):
+        values = (gallery[start : start + step] @ queries.T).ravel()  # [rows * q]
+        places = np.flatnonzero((values.reshape(-1, len(queries)) >= least).ravel())
+        row, query = np.divmod(places, len(queries))
+        kept.append((query, row + start, values[places]))
+        count += len(places)
+        if count > MOST_PROPOSED:
+            return None
+    query, rows, coarse = map(np.concatenate, zip(*kept, strict=True))
+    order = np.lexsort((-coarse, query))
+    starts = np.searchsorted(query, np.arange(len(queries)), sorter=order)
+    best = order[starts[:, None] + np.arange(fetch)]  # [q, f]
+    return coarse[best], rows[best]
 
 
 def _at_least(lowest: float, found: Neighbours) -> Neighbours:

@@ -63,6 +63,11 @@ class Reader:
                 self._reader.execute("ROLLBACK")
                 check_unchanged(self.path, self._frozen)
 
+    @property
+    def is_of_older_format(self) -> bool:
+        """Whether the next writer brings the file to this format first, which is a change too."""
+        return self._format != FORMAT
+
     def meta(self) -> dict[str, str]:
         """What was noted about the whole index: its model, its dim, when it was made."""
         return dict(self.rows("SELECT key, value FROM meta"))

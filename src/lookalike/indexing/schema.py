@@ -103,12 +103,18 @@ class Decision:
 
 
 class Writer:
-    """The one writer of an index; every method is durable when it returns."""
+    """The one writer of an index; every method is durable when it returns, but for those `together`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, storage: VectorStorage) -> None:
         self._path = path
         self._connection = connection
         self._storage = storage
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that is written inside is durable when this ends; where anything fails, nothing is written."""
+        with self._transaction():
+            yield
 
     def add_root(self, path: str, source: str) -> int:
         """Register a root, or find it; the id."""
@@ -220,6 +226,9 @@ class Writer:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self._connection.in_transaction:
+            yield self._connection
+            return
         with explained(self._path), transaction(self._connection):
             yield self._connection
 

@@ -69,13 +69,16 @@ def selected(store: Store, selection: Selection) -> NDArray[np.int64]:
         conditions.append(asked.condition.sql())
         values += asked.condition.values()
     if selection.folder is not None:
-        below = list(_below(store, selection.folder))
-        inside = f"({' OR '.join(condition for condition, _ in below) or '0'})"
-        own = [value for _, part in below for value in part]
+        inside, own = _inside(store, selection.folder)
         _check_folder(store, selection.folder, inside, own)
         conditions.append(inside)
         values += own
     return store.ids_where(" AND ".join(conditions) or "1", values)
+
+
+def is_known(store: Store, folder: Path) -> bool:
+    """Whether any item lies in a folder, at any depth."""
+    return store.has_where(*_inside(store, folder))
 
 
 def _check_column(store: Store, column: str, text: str) -> None:
@@ -103,6 +106,13 @@ def _check_folder(store: Store, folder: Path, condition: str, values: list[objec
             wanted="a folder in " + ", ".join(root.path for root in store.roots()[:3]),
             do="check its name, or index it: lookalike index INDEX FOLDER",
         )
+
+
+def _inside(store: Store, folder: Path) -> tuple[str, list[object]]:
+    """The condition, with its values, under which an item lies in a folder."""
+    below = list(_below(store, folder))
+    condition = f"({' OR '.join(condition for condition, _ in below) or '0'})"
+    return condition, [value for _, part in below for value in part]
 
 
 def _below(store: Store, folder: Path) -> Iterator[tuple[str, list[object]]]:

@@ -13,10 +13,10 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lookalike.indexing.known import items
 from lookalike.indexing.listing import Listed, Listing, attributes_text, box_text
 from lookalike.indexing.schema import Item, Root
 from lookalike.indexing.store import Store
+from lookalike.indexing.stored_items import items
 from lookalike.pictures.images import Box
 
 NO_ITEM = -1

@@ -21,9 +21,9 @@ from lookalike.indexing.batches import Embed as Embed
 from lookalike.indexing.batches import Recent as Recent
 from lookalike.indexing.batches import Work
 from lookalike.indexing.difference import difference, heir_of
-from lookalike.indexing.known import PAGE, items, places
 from lookalike.indexing.schema import Changes, NewPlace, Root, Writer
 from lookalike.indexing.store import Store, absolute
+from lookalike.indexing.stored_items import PAGE, items, places
 from lookalike.pictures.finding import empty_place, is_gone
 from lookalike.records import Progress, Skipped
 

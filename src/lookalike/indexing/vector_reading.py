@@ -95,24 +95,26 @@ class VectorReader(Reader):
             asked = np.asarray(ids, np.int64)
         except OverflowError as error:
             raise self._no_such_item(max(map(int, ids), key=abs)) from error
-        stored = self.some_vectors(asked)
-        if missing := set(asked.tolist()) - set(stored.ids.tolist()):
+        known, stored = self.some_vectors(asked)
+        if missing := set(asked.tolist()) - set(known.tolist()):
             raise self._no_such_item(min(missing))
-        vectors: Floats = stored.vectors[np.searchsorted(stored.ids, asked)]
+        vectors: Floats = stored[np.searchsorted(known, asked)]
         return vectors
 
-    def some_vectors(self, ids: NDArray[np.int64]) -> Snapshot:
-        """The vectors of those items among `ids` that exist, each once.
+    def some_vectors(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
+        """The vectors of those items among `ids` that exist, each once: ids [m], rising, and vectors [m, d].
 
         Raises:
             StoreError: a vector fails its checksum.
         """
         asked: list[int] = np.unique(ids).tolist()
-        with self.reading():
-            starts = range(0, len(asked), _NAMED)
-            rows = [row for start in starts for row in self._named(asked[start : start + _NAMED])]
-            numbers = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-            return Snapshot(self.generation(), numbers, self._vectors(rows))
+        if len(asked) <= _NAMED:
+            rows = self._named(asked)
+        else:
+            with self.reading():
+                starts = range(0, len(asked), _NAMED)
+                rows = [row for start in starts for row in self._named(asked[start : start + _NAMED])]
+        return np.array([row[0] for row in rows], np.int64), self._vectors(rows)
 
     def blocks(self, *, rows: int = FETCH) -> Iterator[tuple[NDArray[np.int64], Floats]]:
         """All vectors of one moment, by rising id: ids [m] and vectors [m, d], m <= rows.

@@ -20,6 +20,7 @@ from lookalike.pictures.formats import EXTENSIONS, MAGIC
 from lookalike.records import Skipped
 
 MARKER = ".lookalike-quarantine"  # lies in a folder to which `apply` puts files away
+LISTED = ".lookalike-added"  # lies in a folder whose pictures are those of the manifest in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def find_images(root: Path) -> Found:
     files, and files and folders whose name starts with a dot, are ignored. Linked files are followed; a
     linked folder and a link that leads back to itself are skipped as LINK_LOOP, a link to nothing as MISSING,
     a name that is not UTF-8 as BAD_NAME, a folder that cannot be listed as UNREADABLE, a folder below this
-    one to which files were put away as QUARANTINE.
+    one to which files were put away as QUARANTINE. A folder below this one with the pictures that were given
+    to an index alone is passed by: they are that index's.
 
     Raises:
         TableError: root is no folder, or cannot be listed.
@@ -143,6 +145,11 @@ def reason_of(error: OSError) -> SkipReason:
     }.get(error.errno or 0, SkipReason.UNREADABLE)
 
 
+def keeps_added(folder: str | Path) -> bool:
+    """Whether the pictures in a folder are those that were given to an index one by one."""
+    return os.path.lexists(os.path.join(folder, LISTED))  # noqa: PTH118
+
+
 def _is_quarantine(folder: str | Path) -> bool:
     return os.path.lexists(os.path.join(folder, MARKER))  # noqa: PTH118
 
@@ -154,6 +161,8 @@ def _walk(root: Path) -> Iterator[tuple[str, tuple[SkipReason, str] | None]]:
         if folder and _is_quarantine(root / folder):
             yield folder, (SkipReason.QUARANTINE, "what was put away is left out")
             continue
+        if folder and keeps_added(root / folder):
+            continue
         try:
             with os.scandir(root / folder) as entries:
                 for entry in entries:
@@ -162,7 +171,7 @@ def _walk(root: Path) -> Iterator[tuple[str, tuple[SkipReason, str] | None]]:
                     if kind == "folder":
                         folders.append(f"{path}/")
                     elif kind == "picture":
-                        flaw = bad_name(path)
+                        flaw = "" if path.isascii() else bad_name(path)
                         yield path, (SkipReason.BAD_NAME, flaw) if flaw else None
                     elif kind != "other":
                         yield path, kind
@@ -176,6 +185,8 @@ def _kind(entry: os.DirEntry[str]) -> Literal["folder", "picture", "other"] | tu
     if entry.name.startswith("."):
         return "other"
     suffix = _suffix(entry.name)
+    if suffix in EXTENSIONS and entry.is_file(follow_symlinks=False):
+        return "picture"  # nearly all are told by this one question
     if entry.is_symlink():
         try:
             if stat.S_ISDIR(entry.stat().st_mode):

@@ -40,33 +40,34 @@ def read_tree(folder: Path) -> Contents:
         saw = f"{len(found.skipped)} that cannot be used" if found.skipped else "none"
         do = "put pictures in it, one folder for each thing"
         raise TableError("there are no pictures in the folder", where=folder, saw=saw, do=do)
-    first = [path.partition("/")[0] if "/" in path else None for path in found.paths]
-    names = {name for name in first if name is not None}
+    images = pl.Series(found.paths, dtype=pl.String)
+    first = images.str.extract("^([^/]*)/")
+    names = first.unique().drop_nulls().to_list()
     if names and all(name.lower() in SPLITS for name in names):
         frame = _split_tree(found)
     else:
-        frame = frame_of(found.paths, first)
+        frame = pl.DataFrame({"image": images, "label": first})
     loose = frame["label"].null_count()
     note = f"pictures of {folder} that lie in no label's folder, so without a label: {loose:,}"
     frame, notes = join_attributes(folder, frame)
     notes = (note, *notes) if 0 < loose < len(frame) else notes
-    bare = _bare(found, of_splits="split" in frame.columns)
+    bare = _bare(found.root, images, of_splits="split" in frame.columns)
     return Contents(folder.absolute(), frame, found.skipped, (*notes, *bare))
 
 
-def _bare(found: Found, *, of_splits: bool) -> tuple[str, ...]:
+def _bare(root: Path, images: pl.Series, *, of_splits: bool) -> tuple[str, ...]:
     """A note of the folders that would be classes or splits, and hold no picture."""
-    folders = {path.rpartition("/")[0] for path in found.paths} - {""}
+    folders = images.str.extract("^(.+)/").unique().drop_nulls()
     filled = {"/".join(folder.split("/")[:depth]) for folder in folders for depth in (1, 2)}
-    outer = _folders(found.root, "") if filled else []
+    outer = _folders(root, "") if filled else []
     parts = [name for name in outer if name in filled] if of_splits else []
-    inner = [name for part in parts for name in _folders(found.root, f"{part}/")]
+    inner = [name for part in parts for name in _folders(root, f"{part}/")]
     bare = sorted(name for name in (*outer, *inner) if name not in filled)
     if not bare:
         return ()
     more = f" and {len(bare) - _SHOWN:,} more" if len(bare) > _SHOWN else ""
     names = ", ".join(bare[:_SHOWN])
-    return (f"folders of {found.root} without a picture, which are no classes: {names}{more}",)
+    return (f"folders of {root} without a picture, which are no classes: {names}{more}",)
 
 
 def _folders(root: Path, inner: str) -> list[str]:

@@ -17,12 +17,12 @@ from album import Album
 from fake_embedder import DIM, FakeEmbedder, fake_model, vector_of
 from lookalike.checkups.findings import Finding, Verdict
 from lookalike.errors import StoreError
-from lookalike.indexing import findings_around, findings_rows
 from lookalike.indexing.base_file import BaseNote
 from lookalike.indexing.faults import is_index
 from lookalike.indexing.index import Index
-from lookalike.indexing.inspection import Inspection, inspect_index
 from lookalike.indexing.vector_rows import checksum_of
+from lookalike.mending import findings_around, findings_rows
+from lookalike.mending.inspection import Inspection, inspect_index
 from lookalike.tables.table import ImageTable
 from older_index import make_older
 from spoiled import closed_album, spoil, tear, without_pages

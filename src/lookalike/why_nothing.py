@@ -15,6 +15,8 @@ from lookalike.indexing.selection import Selection
 from lookalike.models.verdicts import in_percent
 from lookalike.queries import Query, look_up
 
+Reason = tuple[str, Hit | None]
+
 
 def why_nothing(
     index: Index,
@@ -24,8 +26,8 @@ def why_nothing(
     selection: Selection,
     threshold: str | None,
     probability: float | None = None,
-) -> list[str]:
-    """Say for each query why it has no answer.
+) -> list[Reason]:
+    """Say for each query why it has no answer, and what came nearest to being one.
 
     Args:
         before: how many answers each has on earlier pages.
@@ -40,7 +42,7 @@ def why_nothing(
     above = look_up(index, queries, k=1, selection=any_at_all, threshold=threshold)
     wanted = _wanted(selection, probability)
     return [
-        _end(count) if count else _reason(index, selection, wanted, under.hits, over.hits)
+        (_end(count), None) if count else _reason(index, selection, wanted, under.hits, over.hits)
         for count, under, over in zip(before, below, above, strict=True)
     ]
 
@@ -61,14 +63,14 @@ def _end(count: int) -> str:
 
 def _reason(
     index: Index, selection: Selection, wanted: str, below: Sequence[Hit], above: Sequence[Hit]
-) -> str:
+) -> Reason:
     if below:
-        return f"{wanted}; the nearest below {_told(below[0])}"
+        return f"{wanted}; the nearest below {_told(below[0])}", below[0]
     if above:
-        return f"all are more alike than {selection.highest:g}; the most alike {_told(above[0])}"
+        return f"all are more alike than {selection.highest:g}; the most alike {_told(above[0])}", above[0]
     if not selection.is_all:
-        return "no other picture fits the filter"
-    return "the index holds no other picture" if len(index) else "the index is empty"
+        return "no other picture fits the filter", None
+    return "the index holds no other picture" if len(index) else "the index is empty", None
 
 
 def _told(hit: Hit) -> str:

@@ -13,9 +13,9 @@ from album import Album
 from fake_embedder import BROKEN, FakeEmbedder, vector_of
 from lookalike.errors import DamageError, StoreError
 from lookalike.indexing.index import Index
-from lookalike.indexing.inspection import inspect_index
-from lookalike.indexing.salvage import salvage
 from lookalike.indexing.store import Store
+from lookalike.mending.inspection import inspect_index
+from lookalike.mending.salvage import salvage
 from lookalike.records import Hits
 from lookalike.tables.table import ImageTable
 from spoiled import closed_album

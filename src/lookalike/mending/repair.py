@@ -19,13 +19,13 @@ from lookalike.checkups.findings import Verdict, count
 from lookalike.errors import LookalikeError
 from lookalike.indexing.base_upkeep import mend_base
 from lookalike.indexing.database import open_writer, transaction
-from lookalike.indexing.findings_rows import UNSOUND_FACTS, UNSOUND_LOOKS, Opened, unsound_vectors
-from lookalike.indexing.index_model import check_model, find_model
-from lookalike.indexing.inspection import Inspection, opened_of
-from lookalike.indexing.salvage import MARKED, new_place, salvage
+from lookalike.indexing.made_by import check_model, find_model
 from lookalike.indexing.schema import Changes, Item
 from lookalike.indexing.store import Store, absolute
 from lookalike.indexing.upkeep import Embed
+from lookalike.mending.findings_rows import UNSOUND_FACTS, UNSOUND_LOOKS, Opened, unsound_vectors
+from lookalike.mending.inspection import Inspection, opened_of
+from lookalike.mending.salvage import MARKED, new_place, salvage
 from lookalike.models.embedding import embed_chunks
 from lookalike.models.model import Model
 from lookalike.pictures.images import Box

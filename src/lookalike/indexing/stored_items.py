@@ -17,16 +17,15 @@ Known = tuple[str, str, int, int, str | None, str, int]  # path, box, size, mtim
 Place = tuple[int, str, str]  # id, path, box
 
 
-def between(store: Store, root: int, first: str, after: str | None) -> dict[tuple[str, str], Known]:
+def between(store: Store, root: int, first: str, after: str | None) -> list[Known]:
     """A root's items whose path p has first <= p < after, None being after all, by path and box."""
-    rows = store.rows(
+    return store.rows(
         "SELECT path, box, size, mtime_ns, label, attributes, id FROM items "
         "WHERE root = ? AND path >= ? AND path < ? ORDER BY path, box",
         root,
         first,
         b"" if after is None else after,  # SQLite sorts bytes after all text
     )
-    return {row[:2]: row for row in rows}
 
 
 def places(store: Store, root: int) -> Iterator[Place]:
@@ -38,6 +37,25 @@ def places(store: Store, root: int) -> Iterator[Place]:
     while rows := store.rows(statement, root, *last, PAGE):
         yield from rows
         last = rows[-1][1:]
+
+
+def folders(store: Store, root: int) -> list[str]:
+    """The folders that hold a root's items, as paths name them: with a slash at their end, or empty."""
+    shortened = "rtrim(path, replace(path, '/', ''))"  # up to its last slash; and few leave SQLite
+    rows = store.rows(f"SELECT DISTINCT {shortened} FROM items WHERE root = ?", root)  # noqa: S608
+    return [row[0] for row in rows]
+
+
+def places_in(store: Store, root: int, folder: str) -> list[Place]:
+    """Where those of a root's items lie that one of its folders holds itself."""
+    return store.rows(
+        "SELECT id, path, box FROM items "
+        "WHERE root = ? AND path >= ? AND path < ? AND instr(substr(path, ?), '/') = 0",
+        root,
+        folder,
+        f"{folder[:-1]}0" if folder else b"",  # "0" follows "/"; SQLite sorts bytes after all text
+        len(folder) + 1,
+    )
 
 
 def items(store: Store, ids: Iterable[int]) -> dict[int, Item]:

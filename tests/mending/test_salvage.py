@@ -12,10 +12,10 @@ from album import Album
 from fake_embedder import vector_of
 from lookalike.checkups.findings import Verdict
 from lookalike.errors import StoreError
-from lookalike.indexing.inspection import inspect_index
-from lookalike.indexing.repair import Repair, repair
-from lookalike.indexing.salvage import new_place, salvage
 from lookalike.indexing.store import Store
+from lookalike.mending.inspection import inspect_index
+from lookalike.mending.repair import Repair, repair
+from lookalike.mending.salvage import new_place, salvage
 from lookalike.models.embedding import content_hash
 from older_index import make_older
 from spoiled import PAGE, closed_album, opened_again, spoil, tear, without_pages

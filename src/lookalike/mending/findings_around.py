@@ -20,11 +20,11 @@ from lookalike.errors import LookalikeError
 from lookalike.indexing.base_file import NOTE, BaseNote, bases_beside, why_unusable
 from lookalike.indexing.database import companions, format_of
 from lookalike.indexing.file_format import FORMAT
-from lookalike.indexing.findings_rows import MOST_ENTRIES, Opened
-from lookalike.indexing.index_model import check_model, find_model
+from lookalike.indexing.made_by import check_model, find_model
 from lookalike.indexing.store import Store, absolute
 from lookalike.indexing.vector_reading import FETCH
 from lookalike.layouts import placed
+from lookalike.mending.findings_rows import MOST_ENTRIES, Opened
 from lookalike.models.model import Model
 from lookalike.pictures.finding import is_absent
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from lookalike.checkups.findings import Finding, Verdict, counts_line, findings_lines, worst
 from lookalike.errors import DamageError
-from lookalike.indexing import findings_around, findings_rows
 from lookalike.indexing.database import open_reader
 from lookalike.indexing.faults import is_empty, new_index_command
-from lookalike.indexing.findings_rows import SAVE, Opened
+from lookalike.mending import findings_around, findings_rows
+from lookalike.mending.findings_rows import SAVE, Opened
 from lookalike.models.model import Model
 from lookalike.records import SILENT, Watcher
 

@@ -13,9 +13,9 @@ from fake_embedder import FakeEmbedder, fake_model, vector_of
 from lookalike.checkups.findings import Verdict
 from lookalike.errors import StoreError
 from lookalike.indexing.base_file import NOTE
-from lookalike.indexing.inspection import Inspection, inspect_index
-from lookalike.indexing.repair import Repair, repair
 from lookalike.indexing.store import Store
+from lookalike.mending.inspection import Inspection, inspect_index
+from lookalike.mending.repair import Repair, repair
 from older_index import make_older
 from spoiled import closed_album, opened_again, spoil
 from stores import four_beats

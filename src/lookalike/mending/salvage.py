@@ -2,7 +2,7 @@
 
 A damaged file enters and is left as it is; a new index leaves, with every row that could be read and can be
 trusted: facts, decisions, looks, and the vectors whose checksum is right. A picture whose vector is lost is
-marked, so that the next update embeds it. How a torn file is read is the business of remains.
+marked, so that the next update embeds it. How a torn file is read is the business of torn_file.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from lookalike.errors import SkipReason, StoreError
 from lookalike.indexing.base_file import NOTE
 from lookalike.indexing.database import create
 from lookalike.indexing.file_format import make_tables
-from lookalike.indexing.findings_rows import NOTED, unsound
-from lookalike.indexing.index_model import absolute_path
-from lookalike.indexing.remains import BLOCK, Remains, Row, remains_of
+from lookalike.indexing.made_by import absolute_path
 from lookalike.indexing.schema import VERDICTS
 from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VECTORS
+from lookalike.mending.findings_rows import NOTED, unsound
+from lookalike.mending.torn_file import BLOCK, Remains, Row, remains_of
 from lookalike.models.embedding import HASH_BYTES
 from lookalike.models.model import Model
 from lookalike.pictures.prints import PRINT

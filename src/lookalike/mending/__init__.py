@@ -1,0 +1,1 @@
+"""A look at an index that something happened to, and what mends it."""
