@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
+from lookalike.checkups import fitting
+from lookalike.checkups.fitting import IDENTITY, fitted
 from lookalike.checkups.near_duplicates import DIFFERENCE
 from lookalike.checkups.overlay import differences, may_be_one
 from lookalike.pictures.prints import grey_print, small_picture
 from lookalike.records import Pixels
+from pictures import content
 from scenes import EDITS, pixels, scene
 
 
@@ -108,3 +113,53 @@ def test_faint_prints_tell_nothing() -> None:
     faint = (100 + prints(scene(1)).astype(np.int64) // 12).astype(np.uint8)
     assert np.ptp(faint) < 24
     assert may_be_one(faint, prints(scene(2)), difference=DIFFERENCE).all()
+
+
+def disc(colour: tuple[int, int, int] = (200, 30, 40), *, margin: int = 12, size: int = 64) -> Image.Image:
+    """A drawing with next to nothing in it."""
+    image = Image.new("RGB", (size, size), "white")
+    ImageDraw.Draw(image).ellipse((margin, margin, size - margin, size - margin), fill=colour)
+    return image
+
+
+@pytest.mark.parametrize(
+    "other",
+    [disc((90, 90, 200)), disc((250, 150, 160)), disc(margin=20), disc((60, 10, 10), margin=16)],
+    ids=["blue", "pale", "small", "small and dark"],
+)
+def test_a_simple_drawing_is_not_one_with_what_it_fits_when_moved_and_lit(other: Image.Image) -> None:
+    assert differences(smalls(disc()), smalls(other))[0] > DIFFERENCE
+
+
+def test_a_simple_drawing_is_one_with_its_copies() -> None:
+    again = [disc().resize((size, size), Image.Resampling.LANCZOS) for size in (32, 48, 128)]
+    again += [Image.open(io.BytesIO(content(disc(), "JPEG", quality=quality))) for quality in (40, 90)]
+    found = differences(smalls(*[disc()] * len(again)), smalls(*again))
+    assert found.max() < DIFFERENCE
+
+
+def test_pictures_that_are_not_moved_differ_as_counted_one_by_one() -> None:
+    first, second = smalls(scene(3))[0].astype(float), smalls(scene(3))[0].astype(float)
+    second[4:12, 20:28] += 9.0
+    squares = (first - second.round()) ** 2
+    blocks = [squares[y : y + 8, x : x + 8].mean() for y in range(0, 32, 8) for x in range(0, 32, 8)]
+    wanted = max(max(blocks) ** 0.5, 1.8 * np.mean(blocks) ** 0.5) / min(first.std(), second.std())
+    assert wanted < 0.2  # so that nothing is moved
+    found = differences(first[None].astype(np.uint8), second[None].clip(0, 255).astype(np.uint8))
+    assert found[0] == pytest.approx(wanted, rel=1e-3)
+
+
+def test_a_pair_that_lies_still_is_left_where_all_steps_would_take_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edited = [scene(0), EDITS["crop"](scene(1)), EDITS["turn"](scene(2))]
+    first, second = (
+        smalls(*images).astype(np.float32).mean(axis=3) for images in (map(scene, range(3)), edited)
+    )
+    start = np.tile(IDENTITY, (3, 1))
+    maps, likeness = fitted(first, second, start, steps=20)
+    monkeypatch.setattr(fitting, "_STILL", 0.0)
+    wanted, highest = fitted(first, second, start, steps=20)
+    assert np.allclose(maps, wanted, atol=5e-3)
+    assert np.allclose(likeness, highest, atol=1e-3)
+    assert np.array_equal(start, np.tile(IDENTITY, (3, 1)))

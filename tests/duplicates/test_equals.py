@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lookalike import Index, Model
-from lookalike.duplicates import comparing
+from lookalike.duplicates import measured
 from lookalike.duplicates.equals import Equals
 from lookalike.duplicates.finding import find_duplicates
 from lookalike.duplicates.proposing import propose
@@ -26,9 +26,9 @@ def index(tiny: Model, tmp_path: Path) -> Iterator[Index]:
     root = tmp_path / "pictures"
     root.mkdir()
     for level in range(EQUAL):
-        scene(1, 60, 40).save(root / f"{level}.png", compress_level=level)
-    write(root / "half.png", halved(scene(1, 60, 40)))
-    write(root / "other.png", scene(2, 60, 40))
+        scene(1, 120, 80).save(root / f"{level}.png", compress_level=level)
+    write(root / "half.png", halved(scene(1, 120, 80)))
+    write(root / "other.png", scene(2, 120, 80))
     with Index.create(tmp_path / "i.idx", tiny) as made:
         made.update(ImageTable.read(root))
         yield made
@@ -49,7 +49,7 @@ def test_one_of_equals_is_compared_and_all_are_grouped(index: Index, monkeypatch
         compared.append(len(vectors))
         return propose(vectors, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(comparing, "propose", counted)
+    monkeypatch.setattr(measured, "propose", counted)
     (group,) = find_duplicates(index).groups
     assert compared == [3]
     assert [evidence.band for evidence in group.evidence] == [Band.SAME_PIXELS] * (EQUAL - 1) + [

@@ -80,3 +80,11 @@ def test_of_too_many_the_most_alike_are_kept() -> None:
 def test_of_equal_rows_a_given_number_is_kept() -> None:
     found = forest_pairs(np.tile(clustered(60)[:1], (2000, 1)), at_least=0.95, most=50)
     assert (len(found), found.floor > 0.999) == (50, True)
+
+
+def test_equal_rows_are_pairs_at_the_highest_similarity() -> None:
+    vectors = clustered(2000, seed=3)
+    vectors[1000:1200] = vectors[:200]
+    found = forest_pairs(vectors, at_least=1.0 - 3e-7)  # their own product may round to less than 1
+    together = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
+    assert together >= {(row, 1000 + row) for row in range(200)}

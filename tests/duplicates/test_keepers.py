@@ -91,3 +91,14 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     KeepRule.parse(f"folder:{tmp_path}").check_folders()
     with pytest.raises(ConfigError, match="there is no such folder - keep - saw folder:/nowhere"):
         KeepRule.parse("resolution,folder:/nowhere").check_folders()
+
+
+def test_what_was_enlarged_counts_for_what_it_shows() -> None:
+    rule = KeepRule.parse("resolution")
+    enlarged = replace(PLAIN, id=2, size=(800, 600), shown=(400, 300), bytes=9000)
+    larger, smaller = replace(PLAIN, id=3, size=(600, 450)), replace(PLAIN, id=4, size=(200, 150))
+    assert sorted([enlarged, smaller, larger, PLAIN], key=rule.key) == [larger, PLAIN, enlarged, smaller]
+    assert (
+        rule.reason(PLAIN, [enlarged]) == "It has the most detail (400 x 300; what is larger shows no more)."
+    )
+    assert rule.reason(enlarged, [smaller]) == "It has the most pixels (800 x 600)."

@@ -1,20 +1,20 @@
-"""Lay one small picture over another and say how much they differ where they differ most.
+"""Lay one small picture over another and say how much they differ.
 
 Small pictures enter, [m, 32, 32, 3] each; one number a pair leaves. The second picture is moved, turned,
 scaled and mirrored onto the first, and its brightness and contrast are fitted, so an edited copy comes out
 near 0; what is black or white only in the brighter or darker one counts as fitting. What is left is measured
-in the worst of 16 blocks: two medals that differ in their number differ
-there, though nearly all of them is the same. Of grey prints alone it can be told, a hundred times as fast,
-that two pictures are not one. Which pairs are worth the work is decided by the callers.
+in the worst of 16 blocks: two medals that differ in their number differ there, though nearly all of them is
+the same. A heart, once moved and lit, fits every other heart, so the less there is to see in pictures, the
+less may be left of them; unless they lie on each other as they are. Of grey prints alone it can be told, a
+hundred times as fast, that two pictures are not one. Which pairs are worth the work, the callers decide.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from lookalike.checkups.fitting import IDENTITY, Maps, fitted, grid_of, through
 from lookalike.pictures.prints import LUMA, PRINT, SIDE
 from lookalike.records import Floats, Pixels
 
@@ -25,31 +25,22 @@ _COARSE, _FINE = 10, 8  # steps at 16 x 16, then at 32 x 32, so that far shifts 
 _GLANCES = ((8, 5, 2.8), (PRINT, 10, 1.9))  # (side, steps, slack) of prints
 _SLACK = 1.9  # of small pictures after the coarse steps
 _FAINT = 24  # levels between the darkest and the brightest of a print, below which it tells nothing
-_IDENTITY = np.array([1, 0, 0, 0, 1, 0], np.float32)
-_REACH = np.array([0.25, 0.15, 0.25, 0.15, 0.25, 0.25], np.float32)  # how far a map may lie from it
-_STEP = 0.2  # the most a coefficient moves at once
-_DAMPING = 1e-3
 _LEAST_OF_BLOCK = 0.25  # of a block must lie inside the other picture, or it does not count
 _DARKEST, _BRIGHTEST = 4.0, 251.0  # what lies beyond may have been cut off
 _LEAST_FITTED = 0.25  # of a picture must lie between them, or all of it is fitted
 _MOST_GAIN = 3.0
-
-Maps = NDArray[np.float32]  # [m, 6]: x' = m0 x + m1 y + m2, y' = m3 x + m4 y + m5, from -1 to 1 across
-Products = NDArray[np.float64]  # [m, 9, 9]: sums of products of two rows each, see `_fitted`
-
-
-class _Grid(NamedTuple):
-    """The centres of side x side pixels, [side²] each, from -1 to 1."""
-
-    side: int
-    x: Floats
-    y: Floats
+# What is left over all of a picture, so many times, counts as what is left in its worst block ...
+_AS_IT_LIES = 1.8  # ... where nothing is moved or lit
+_OF_DETAIL = 0.14  # ... divided by the detail there is to see, where the pictures are moved
+_LIES = 0.2  # up to which pictures that differ by so little as they lie need not be moved
+_PLAIN = 0.05  # slope a pixel, in standard deviations, up to which a place shows nothing
 
 
 def differences(first: Pixels, second: Pixels, *, mirrored: bool = True, within: float = np.inf) -> Floats:
-    """How much two small pictures differ in the block where they differ most, once laid over each other.
+    """How much two small pictures differ where they differ most, once laid over each other.
 
-    Either is laid over the other, and the better of the two counts, so their order does not matter.
+    Either is laid over the other, and the better of the two counts, so their order does not matter. Pictures
+    with little detail differ by more than their worst block does, unless they lie alike without being moved.
 
     Args:
         first, second: [m, 32, 32, 3] each, m >= 1.
@@ -59,22 +50,55 @@ def differences(first: Pixels, second: Pixels, *, mirrored: bool = True, within:
 
     Returns:
         [m] float32, >= 0: root mean square over the worst of 16 blocks, in standard deviations of the
-        pictures. 0 for the same picture, about 1.4 for pictures that have nothing to do with each other,
+        pictures. 0 for the same picture, 1.4 and more for pictures that have nothing to do with each other,
         infinite where the work was broken off.
-
-    Reference:
-        Lucas and Kanade, An Iterative Image Registration Technique, IJCAI 1981, with an affine map and
-        brightness and contrast as further unknowns, coarse to fine, damped.
     """
     ways = [_facing(a, b, mirrored=mirrored) for a, b in ((first, second), (second, first))]
+    found = _as_they_lie(*ways[0])
+    left = np.flatnonzero(found > _LIES)
+    if len(left):
+        found[left] = np.minimum(found[left], _moved([(a[left], b[left]) for a, b in ways], within))
+        found[left[found[left] > within]] = np.inf
+    return found
+
+
+def _as_they_lie(first: Pixels, second: Pixels) -> Floats:
+    """[m] how much two pictures differ if neither is moved nor lit; the order does not matter."""
+    a, b = (each.reshape(len(each), -1, 3).astype(np.float32) for each in (first, second))
+    spread = np.minimum(a.std(axis=(1, 2)), b.std(axis=(1, 2)))
+    blocks = _by_block(((a - b) ** 2).sum(axis=2)) / (3 * (SIDE // BLOCKS) ** 2)
+    worst, mean = np.sqrt(blocks.max(axis=1)), np.sqrt(blocks.mean(axis=1))
+    found: Floats = np.maximum(worst, _AS_IT_LIES * mean) / np.maximum(spread, 1e-3)
+    return found.astype(np.float32)
+
+
+def _moved(ways: list[tuple[Pixels, Pixels]], within: float) -> Floats:
+    """[m] how much two pictures differ once moved and lit, infinite where that was broken off."""
     begun = [_begun(a, b) for a, b in ways]
     likeness = np.maximum(*(found for _, found in begun))
     left = np.flatnonzero(likeness >= 1 - _SLACK * within**2)
-    worst = np.full(len(first), np.inf, np.float32)
+    differing = np.full(len(likeness), np.inf, np.float32)
     if len(left):
-        ended = [_ended(a[left], b[left], maps[left]) for (a, b), (maps, _) in zip(ways, begun, strict=True)]
-        worst[left] = np.minimum(*ended)
-    return worst
+        detail = np.minimum(*(_detail(a[left]) for a, _ in ways))
+        ended = [
+            _ended(a[left], b[left], maps[left], detail)
+            for (a, b), (maps, _) in zip(ways, begun, strict=True)
+        ]
+        differing[left] = np.minimum(*ended)
+    return differing
+
+
+def _detail(pixels: Pixels) -> Floats:
+    """[m] how much there is to see in a picture: how strong what is finer than a few pixels is, in standard
+    deviations, times the share of it that is not plain."""
+    grey = _grey(pixels)
+    grey /= np.maximum(grey.std(axis=(1, 2), keepdims=True), 1e-3)
+    down, right = np.gradient(grey, axis=(1, 2))
+    shown = (np.hypot(down, right) > _PLAIN).mean(axis=(1, 2))
+    around = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
+    fine = (4 * grey[:, 1:-1, 1:-1] - around) / 8
+    detail: Floats = shown * np.sqrt((fine**2).mean(axis=(1, 2)))
+    return np.maximum(detail, 1e-3).astype(np.float32)
 
 
 def may_be_one(
@@ -106,8 +130,8 @@ def may_be_one(
         if not len(left):
             break
         a, b = _reduced(there[left], side), _reduced(back[left], side)
-        maps = np.tile(_IDENTITY, (len(left), 1))
-        likeness = np.maximum(_fitted(a, b, maps, steps=steps)[1], _fitted(b, a, maps, steps=steps)[1])
+        maps = np.tile(IDENTITY, (len(left), 1))
+        likeness = np.maximum(fitted(a, b, maps, steps=steps)[1], fitted(b, a, maps, steps=steps)[1])
         left = left[likeness >= 1 - slack * difference**2]
     may: NDArray[np.bool_] = faint
     may[left] = True
@@ -131,14 +155,16 @@ def _facing(first: Pixels, second: Pixels, *, mirrored: bool) -> tuple[Pixels, P
 def _begun(first: Pixels, second: Pixels) -> tuple[Maps, Floats]:
     """The maps after all coarse steps and a fine one, and the correlation before that one."""
     there, back = _grey(first), _grey(second)
-    maps = np.tile(_IDENTITY, (len(first), 1))
-    maps, _ = _fitted(_reduced(there, PRINT), _reduced(back, PRINT), maps, steps=_COARSE)
-    return _fitted(there, back, maps, steps=1)
+    maps = np.tile(IDENTITY, (len(first), 1))
+    maps, _ = fitted(_reduced(there, PRINT), _reduced(back, PRINT), maps, steps=_COARSE)
+    return fitted(there, back, maps, steps=1)
 
 
-def _ended(first: Pixels, second: Pixels, maps: Maps) -> Floats:
-    maps, _ = _fitted(_grey(first), _grey(second), maps, steps=_FINE - 1)
-    return _worst_block(first, second, maps)
+def _ended(first: Pixels, second: Pixels, maps: Maps, detail: Floats) -> Floats:
+    maps, _ = fitted(_grey(first), _grey(second), maps, steps=_FINE - 1)
+    worst, mean = _left(first, second, maps)
+    differing: Floats = np.maximum(worst, _OF_DETAIL * mean / detail)
+    return differing
 
 
 def _grey(pixels: Pixels) -> Floats:
@@ -163,89 +189,9 @@ def _correlation(a: Floats, b: Floats) -> Floats:
     return correlation
 
 
-def _grid(side: int) -> _Grid:
-    along = (np.arange(side, dtype=np.float32) - (side - 1) / 2) / (side / 2)
-    x, y = np.meshgrid(along, along)
-    return _Grid(side, x.ravel().astype(np.float32), y.ravel().astype(np.float32))
-
-
-def _fitted(first: Floats, second: Floats, maps: Maps, *, steps: int) -> tuple[Maps, Floats]:
-    """Move the maps so that second, read through them, comes near gain * first + offset.
-
-    Returns:
-        The maps, and [m] float32, the highest correlation that was met on the way.
-    """
-    pairs, side = len(first), first.shape[1]
-    grid, wanted, likeness = _grid(side), first.reshape(pairs, -1), np.full(pairs, -1.0, np.float32)
-    down, right = (np.asarray(slope) for slope in np.gradient(second, 2 / side, axis=(1, 2)))
-    layers = np.stack([second, right, down], axis=3).astype(np.float32)
-    rows = np.empty((pairs, 9, side * side), np.float32)  # six slopes, first and 1 both negative, second
-    for _ in range(steps):
-        read, inside = _through(maps, grid, layers)
-        np.multiply(read[..., 1], inside, out=rows[:, 2])
-        np.multiply(read[..., 2], inside, out=rows[:, 5])
-        for place, (slope, along) in enumerate(((2, grid.x), (2, grid.y), (5, grid.x), (5, grid.y))):
-            np.multiply(rows[:, slope], along, out=rows[:, place if slope == 2 else place + 1])
-        np.multiply(wanted, -inside, out=rows[:, 6])
-        np.negative(inside, out=rows[:, 7])
-        np.multiply(read[..., 0], inside, out=rows[:, 8])
-        products = (rows @ rows.transpose(0, 2, 1)).astype(np.float64)
-        likeness = np.maximum(likeness, _correlation_of(products))
-        maps = _moved(maps, products)
-    return maps, likeness
-
-
-def _moved(maps: Maps, products: Products) -> Maps:
-    """The maps after a step of Gauss and Newton."""
-    system, target = products[:, :8, :8], -products[:, :8, 8:]
-    damping = np.diag([_DAMPING / 8] * 6 + [0.0, 0.0])
-    system = system + damping * np.trace(system, axis1=1, axis2=2)[:, None, None] + 1e-6 * np.eye(8)
-    moved = np.clip(np.linalg.solve(system, target)[:, :6, 0], -_STEP, _STEP)
-    return np.clip(maps + moved.astype(np.float32), _IDENTITY - _REACH, _IDENTITY + _REACH)
-
-
-def _correlation_of(products: Products) -> Floats:
-    """[m] float32 correlation of first and second where both are, of the sums of their products."""
-    count = np.maximum(products[:, 7, 7], 1.0)
-    first, second = products[:, 6, 7] / count, -products[:, 7, 8] / count  # means
-    both = -products[:, 6, 8] / count - first * second
-    spreads = (products[:, 6, 6] / count - first**2) * (products[:, 8, 8] / count - second**2)
-    correlation: Floats = (both / np.sqrt(np.maximum(spreads, 1e-6))).astype(np.float32)
-    return correlation
-
-
-def _through(maps: Maps, grid: _Grid, layers: Floats) -> tuple[Floats, Floats]:
-    """Read [m, side, side, k] layers at the mapped pixel centres, between pixels in proportion.
-
-    Returns:
-        [m, side², k], and [m, side²] 1 where the place lies inside, else 0.
-    """
-    side, flat = grid.side, layers.reshape(-1, layers.shape[-1])
-    centres = np.stack([grid.x, grid.y, np.ones_like(grid.x)])
-    places = maps.reshape(-1, 2, 3) @ centres * np.float32(side / 2) + np.float32((side - 1) / 2)  # [m, 2, p]
-    within: NDArray[np.bool_] = (places >= 0) & (places <= side - 1)
-    inside = np.logical_and(within[:, 0], within[:, 1]).astype(np.float32)
-    np.clip(places, 0, np.float32(side - 1.001), out=places)
-    corner = places.astype(np.int32)
-    x, y = np.moveaxis(places - corner, 1, 0)[..., None]
-    start = np.arange(0, len(maps) * side * side, side * side, dtype=np.int32)[:, None]
-    at = start + corner[:, 1] * np.int32(side) + corner[:, 0]
-    upper, lower = (
-        _between(flat.take(row, axis=0), flat.take(row + 1, axis=0), x) for row in (at, at + side)
-    )
-    return _between(upper, lower, y), inside
-
-
-def _between(low: Floats, high: Floats, share: Floats) -> Floats:
-    """low + share * (high - low), in place of high."""
-    high -= low
-    high *= share
-    high += low
-    return high
-
-
-def _worst_block(first: Pixels, second: Pixels, maps: Maps) -> Floats:
-    read, inside = _through(maps, _grid(SIDE), second.astype(np.float32))
+def _left(first: Pixels, second: Pixels, maps: Maps) -> tuple[Floats, Floats]:
+    """[m] each: what is left in the worst block, and over all that lies on each other."""
+    read, inside = through(maps, grid_of(SIDE), second.astype(np.float32))
     weight = inside[..., None]  # [m, p, 1]
     a, b = _levelled(first.reshape(len(first), -1, 3).astype(np.float32), read, weight)
     squares = (((a - b) ** 2) * weight).sum(axis=2)  # [m, p]
@@ -253,8 +199,8 @@ def _worst_block(first: Pixels, second: Pixels, maps: Maps) -> Floats:
     block = 3 * (SIDE // BLOCKS) ** 2
     counted = count >= _LEAST_OF_BLOCK * block
     means = np.where(counted, total / np.maximum(count, 1), 0.0)
-    worst: Floats = np.sqrt(means.max(axis=1)).astype(np.float32)
-    return worst
+    mean = total.sum(axis=1) / np.maximum(count.sum(axis=1), 1)
+    return np.sqrt(means.max(axis=1)).astype(np.float32), np.sqrt(mean).astype(np.float32)
 
 
 def _levelled(a: Floats, b: Floats, weight: Floats) -> tuple[Floats, Floats]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,7 +101,7 @@ def apply(
     """Move what a plan says to a quarantine folder; nothing is deleted (1: something stayed)."""
     from dataclasses import asdict
 
-    from lookalike.doors.console import Talk, put, put_json
+    from lookalike.doors.console import Talk, put_json, put_lines
     from lookalike.duplicates.applying import apply_plan
     from lookalike.presenting.duplicates_wording import counted, in_bytes
 
@@ -116,10 +118,12 @@ def apply(
     else:
         verb = "would be moved" if dry_run else "moved"
         before = f", {done.before:,} before" if done.before else ""
-        put(f"{counted(len(done.moved), 'file')} {verb} to {done.quarantine}, {in_bytes(done.bytes)}{before}")
+        moved = f"{counted(len(done.moved), 'file')} {verb} to {done.quarantine}"
+        told = [f"{moved}, {in_bytes(done.bytes)}{before}"]
         if done.moved and not dry_run:
-            put(f"back: lookalike undo {_quoted(plan)}")
-            put(f"then: lookalike index {_quoted(done.index)} --prune")
+            back, then = f"undo {_quoted(plan)}", f"index {_quoted(done.index)} --prune"
+            told += [f"back: lookalike {back}", f"then: lookalike {then}"]
+        put_lines(told)
     raise typer.Exit(NOTHING if done.stayed else OK)
 
 
@@ -132,7 +136,7 @@ def undo(
     """Bring back what apply moved; nothing is overwritten (1: something stayed)."""
     from dataclasses import asdict
 
-    from lookalike.doors.console import Talk, put, put_json
+    from lookalike.doors.console import Talk, put_json, put_lines
     from lookalike.duplicates.undoing import undo_moves
     from lookalike.presenting.duplicates_wording import counted
 
@@ -144,9 +148,10 @@ def undo(
     else:
         nothing = not done.restored and not done.stayed
         brought = f"{counted(len(done.restored), 'file')} {'would be' if dry_run else 'brought'} back"
-        put("everything is back already" if nothing else brought)
+        told = ["everything is back already" if nothing else brought]
         if done.restored and not dry_run and done.index:
-            put(f"then: lookalike index {_quoted(done.index)}")
+            told.append(f"then: lookalike index {_quoted(done.index)}")
+        put_lines(told)
     raise typer.Exit(NOTHING if done.stayed else OK)
 
 
@@ -250,8 +255,7 @@ def _put(found: Duplicates, index_file: Path, *, style: str) -> None:
 
 
 def _write_plan(found: Duplicates, path: Path, index_file: Path, roots: tuple[str, ...]) -> None:
-    from datetime import UTC, datetime
-
+    from lookalike.doors.console import visible
     from lookalike.duplicates.plans import plan_of, write_plan
     from lookalike.presenting.duplicates_wording import counted, in_bytes
 
@@ -259,20 +263,23 @@ def _write_plan(found: Duplicates, path: Path, index_file: Path, roots: tuple[st
     plan = plan_of(found, index=index_file, created=created, roots=roots)
     write_plan(plan, path)
     told = f"{counted(plan.moves, 'file')} would go, {in_bytes(plan.bytes)}"
-    typer.echo(f"plan  {path}: {told}; look at it, then: lookalike apply {_quoted(path)}", err=True)
+    line = f"plan  {path}: {told}; look at it, then: lookalike apply {_quoted(path)}"
+    typer.echo(visible(line), err=True)
 
 
 def _show_page(found: Duplicates, path: Path | None, index_file: Path, *, browser: bool) -> None:
     import tempfile
     import webbrowser
 
+    from lookalike.doors.console import visible
     from lookalike.presenting.duplicates_page import write_duplicates
 
     if path is None:
         with tempfile.NamedTemporaryFile(prefix="lookalike-", suffix=".html", delete=False) as file:
             path = Path(file.name)
-    write_duplicates(found, path, index=index_file, created=_now())
-    typer.echo(f"page  {path}", err=True)
+    created = datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")
+    write_duplicates(found, path, index=index_file, created=created)
+    typer.echo(visible(f"page  {path}"), err=True)
     if browser:
         webbrowser.open(path.resolve().as_uri())
 
@@ -287,12 +294,4 @@ def _tell_stayed(talk: Talk, stayed: Sequence[Stayed]) -> None:
 
 
 def _quoted(path: str | Path) -> str:
-    import shlex
-
     return shlex.quote(str(path))
-
-
-def _now() -> str:
-    from datetime import datetime
-
-    return datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")

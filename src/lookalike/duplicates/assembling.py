@@ -6,8 +6,8 @@ respected; files are asked whether they are there, nothing more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from lookalike.duplicates.records import Band, Evidence, Group, Member
 class Assembly:
     """Makes groups of edges; members whose files are gone are left out.
 
+    A group of which neither edges nor decisions changed is not made again.
+
     Attributes:
         among: all were compared; else what is not in the library with what is.
     """
@@ -39,6 +41,8 @@ class Assembly:
     among: bool
 
     _members: dict[int, list[Member]] = field(default_factory=dict)
+    _keys: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    _made: dict[Hashable, Group] = field(default_factory=dict)  # the last time
 
     def groups(self, edges: Sequence[Edge]) -> list[Group]:
         """All groups, the larger ones first."""
@@ -52,7 +56,11 @@ class Assembly:
         found = stars(ends[:, 0], ends[:, 1], strength, rank, apart=self.decisions.different)
         grouped = {row for star in found for row in _rows(star, edges)}
         found += [Star(row, ()) for row in alone if row not in grouped]
-        groups = [self._group(star, edges) for star in found]
+        made = {self._basis(star, edges): star for star in found}
+        self._made = {
+            basis: self._made.get(basis) or self._group(star, edges) for basis, star in made.items()
+        }
+        groups = self._made.values()
         return sorted(groups, key=lambda group: (-len(group), group.band.order, group.members[0].path))
 
     def rank(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -62,6 +70,14 @@ class Assembly:
         rank[sorted(there, key=self._key)] = np.arange(len(there))
         return rank
 
+    def note_enlarged(self, shown: Mapping[bytes, tuple[int, int]]) -> None:
+        """Take in which contents, by their hash, were enlarged, and the size of what they show."""
+        for row, members in self._members.items():
+            if (size := shown.get(self.contents.hashes[row])) is not None:
+                self._members[row] = [replace(member, shown=size) for member in members]
+        self._keys.clear()
+        self._made.clear()
+
     def members(self, row: int) -> list[Member]:
         """The items of a content whose files are there, the one to keep first; without exact, that one."""
         if row not in self._members:
@@ -70,7 +86,16 @@ class Assembly:
         return self._members[row]
 
     def _key(self, row: int) -> tuple[Any, ...]:
-        return self.rule.key(self.members(row)[0])
+        if row not in self._keys:
+            self._keys[row] = self.rule.key(self.members(row)[0])
+        return self._keys[row]
+
+    def _basis(self, star: Star, edges: Sequence[Edge]) -> Hashable:
+        """All that a group depends on, and that may change."""
+        rows = _rows(star, edges)
+        said = (self.decisions.verdict(star.representative, row) for row in sorted(rows))
+        kept = (pair for pair in self.decisions.keep_both if rows.issuperset(pair))
+        return star.representative, tuple(edges[place] for place in star.pairs), *said, *sorted(kept)
 
     def _alone(self) -> list[int]:
         """Contents that several items have, on both sides of a library where there is one."""

@@ -7,23 +7,24 @@ taken as they are, different ones are left out. Nothing is grouped here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.duplicates.confirming import Opened, maybe_copies, pixel_differences, pixel_hashes
+from lookalike.duplicates.confirming import pixel_hashes
 from lookalike.duplicates.decided import Decided
 from lookalike.duplicates.equals import Equals, equal_pixels
 from lookalike.duplicates.gathering import Contents
 from lookalike.duplicates.grouping import Pair, in_waves
 from lookalike.duplicates.limits import Asked
-from lookalike.duplicates.proposing import propose, propose_alike
+from lookalike.duplicates.measured import Measured
 from lookalike.duplicates.records import Band
-from lookalike.records import Floats, Skipped, Watcher
+from lookalike.records import SILENT, Floats, Skipped, Watcher
 
 Rows = NDArray[np.int64]
+Rank = Callable[[Rows], Rows]
 
 _LEVELS = 8  # by which the prints of the same pixels may differ, decoded at one size or another
 
@@ -56,53 +57,54 @@ class Edges:
     complete: bool
 
 
-def compare(
-    contents: Contents,
-    asked: Asked,
-    decisions: Decided,
-    *,
-    rank: Callable[[Rows], Rows],
-    among: bool,
-    watcher: Watcher,
-) -> Edges:
-    """Find the pairs of contents that are alike.
+class Comparer:
+    """Finds the pairs of contents that are alike, again and again as decisions on them change.
+
+    What was measured once is not measured again: only pairs that a decision brings up are new.
 
     Args:
         rank: the order in which some rows are worth keeping, [n] from 0 on, of all others and of those whose
             files are gone -1. Pairs of near copies that no group can need are not looked at.
         among: compare all; else only what is not in the library with what is.
     """
-    shown = np.flatnonzero(~contents.blank)
-    left = _Left(contents, decisions, among=among)
-    apart, joined = (
-        {row for pair in pairs for row in pair} for pairs in (decisions.different, decisions.same)
-    )
-    known, complete = _Known(apart=apart, free=apart | joined), True
-    if asked.wants(Band.SAME_PIXELS) or asked.wants(Band.NEAR_COPY):
-        complete = _copies(contents, asked, left, known, rank, watcher)
-    if asked.same is not None:
-        vectors, library = contents.vectors[shown], left.library(shown)
-        alike = propose_alike(vectors, at_least=asked.same, library=library, watcher=watcher)
-        complete = complete and alike.complete
-        for pair in zip(
-            *map(np.ndarray.tolist, left.of(shown[alike.first], shown[alike.second])), strict=True
-        ):
-            known.bands.setdefault(pair, (Band.SAME_THING, None, False))
-    if asked.wants(Band.NEAR_COPY):
-        for pair in filter(left.allows, decisions.same):
-            known.bands.setdefault(pair, (Band.NEAR_COPY, None, False))
-    edges = _edges(contents, asked, decisions, known.bands)
-    return Edges(edges, tuple(known.opened.skipped.values()), complete)
+
+    def __init__(self, contents: Contents, asked: Asked, *, rank: Rank, among: bool) -> None:
+        self._contents, self._asked, self._rank, self._among = contents, asked, rank, among
+        self.measured = Measured(contents, asked)
+
+    def compare(self, decisions: Decided, *, watcher: Watcher = SILENT) -> Edges:
+        """The pairs that are alike, as decisions stand."""
+        contents, asked = self._contents, self._asked
+        shown = np.flatnonzero(~contents.blank)
+        left = _Left(contents, decisions, among=self._among)
+        apart, joined = (
+            {row for pair in pairs for row in pair} for pairs in (decisions.different, decisions.same)
+        )
+        known, complete = _Known(self.measured, apart=apart, free=apart | joined), True
+        if asked.wants(Band.SAME_PIXELS) or asked.wants(Band.NEAR_COPY):
+            complete = _copies(contents, asked, left, known, rank=self._rank, watcher=watcher)
+        if asked.same is not None:
+            library = left.library(shown)
+            alike = self.measured.alike(shown, at_least=asked.same, library=library, watcher=watcher)
+            complete = complete and alike.complete
+            for pair in zip(*map(np.ndarray.tolist, left.of(alike.first, alike.second)), strict=True):
+                known.bands.setdefault(pair, (Band.SAME_THING, None, False))
+        if asked.wants(Band.NEAR_COPY):
+            for pair in filter(left.allows, decisions.same):
+                known.bands.setdefault(pair, (Band.NEAR_COPY, None, False))
+        edges = _edges(self.measured, asked, decisions, known.bands)
+        self.measured.rest()
+        return Edges(edges, tuple(self.measured.opened.skipped.values()), complete)
 
 
 @dataclass
 class _Known:
-    """What was found so far: of pairs their band, difference and whether one is mirrored."""
+    """What is found this time: of pairs their band, difference and whether one is mirrored."""
 
+    measured: Measured
     apart: Collection[int]
     free: Collection[int]  # what a decision may have taken, or kept out, whatever its pixels say
     bands: dict[Pair, tuple[Band, float | None, bool]] = field(default_factory=dict)
-    opened: Opened = field(default_factory=Opened)
     equals: Equals = field(default_factory=Equals)
 
 
@@ -156,7 +158,8 @@ def _copies(
     asked: Asked,
     left: _Left,
     known: _Known,
-    rank: Callable[[Rows], Rows],
+    *,
+    rank: Rank,
     watcher: Watcher,
 ) -> bool:
     """Note the pairs of the same pixels and the near copies; whether all proposed ones were looked at."""
@@ -164,21 +167,20 @@ def _copies(
     if left.among:  # in a library a row may stand only for rows of its own side
         tell = watcher.stage("find equal pixels")
         known.equals = equal_pixels(
-            contents, rows, rank=rank, apart=known.apart, opened=known.opened, progress=tell
+            contents,
+            rows,
+            rank=rank,
+            apart=known.apart,
+            opened=known.measured.opened,
+            hashes=known.measured.hashes,
+            progress=tell,
         )
         rows = np.setdiff1d(rows, known.equals.spare)
-    proposed = propose(
-        contents.vectors[rows],
-        contents.prints[rows],
-        similarity=asked.proposing,
-        mirrored=asked.mirrored,
-        library=left.library(rows),
-        watcher=watcher,
-    )
-    first, second = left.of(rows[proposed.first], rows[proposed.second])
+    proposed = known.measured.proposed(rows, library=left.library(rows), watcher=watcher)
+    first, second = left.of(proposed.first, proposed.second)
     ranked = rank(np.unique(np.concatenate([first, second])))
     there = (ranked[first] >= 0) & (ranked[second] >= 0)
-    _confirm(contents, asked, (first[there], second[there]), known, ranked, watcher)
+    _confirm(contents, asked, (first[there], second[there]), known, rank=ranked, watcher=watcher)
     for pair, found in list(known.bands.items()):
         known.bands |= dict.fromkeys(filter(left.allows, known.equals.like(pair)), found)
     same = Band.SAME_PIXELS if asked.wants(Band.SAME_PIXELS) else Band.NEAR_COPY
@@ -188,7 +190,13 @@ def _copies(
 
 
 def _confirm(
-    contents: Contents, asked: Asked, pairs: tuple[Rows, Rows], known: _Known, rank: Rows, watcher: Watcher
+    contents: Contents,
+    asked: Asked,
+    pairs: tuple[Rows, Rows],
+    known: _Known,
+    *,
+    rank: Rows,
+    watcher: Watcher,
 ) -> None:
     """Note the pairs of the same pixels and the near copies."""
     first, second = pairs
@@ -200,25 +208,10 @@ def _confirm(
         def confirm(places: Rows) -> NDArray[np.bool_]:
             nonlocal told
             new = places[~same[places]]
-            may_be = maybe_copies(
-                contents.prints,
-                first[new],
-                second[new],
-                difference=asked.difference,
-                mirrored=asked.mirrored,
-                progress=lambda done, _: tell(told + done // 2, len(first)),
+            differing[new], flipped[new] = known.measured.differences(
+                first[new], second[new], tell=lambda halves: tell(told + halves // 2, len(first))
             )
-            new = new[may_be]
             told += len(places)
-            differing[new], flipped[new] = pixel_differences(
-                contents.places,
-                first[new],
-                second[new],
-                opened=known.opened,
-                mirrored=asked.mirrored,
-                within=asked.difference,
-                progress=lambda done, many: tell(told - (many - done) // 2, len(first)),
-            )
             return differing[places] <= asked.difference
 
         if asked.same is None:
@@ -260,10 +253,10 @@ def _same_pixels(
         a, b = (contents.prints[rows[part]].astype(np.int16) for rows in (first, second))
         may_be[part] &= np.abs(a - b).max(axis=1, initial=0) <= _LEVELS
     rows = np.unique(np.concatenate([first[may_be], second[may_be]]))
-    hashes = known.equals.hashes
-    new = np.array([row for row in rows.tolist() if row not in hashes], np.int64)
+    hashes, opened = known.measured.hashes, known.measured.opened
+    new = [row for row in rows.tolist() if row not in hashes and row not in opened.skipped]
     tell = watcher.stage("compare all pixels")
-    hashes |= pixel_hashes(contents.places, new, opened=known.opened, progress=tell)
+    hashes |= pixel_hashes(contents.places, np.array(new, np.int64), opened=opened, progress=tell)
     digests = np.array([hashes.get(row, b"") for row in rows.tolist()], object)
     equal = np.zeros(len(first), np.bool_)
     places = np.flatnonzero(may_be)
@@ -273,16 +266,14 @@ def _same_pixels(
 
 
 def _edges(
-    contents: Contents,
+    measured: Measured,
     asked: Asked,
     decisions: Decided,
     bands: dict[Pair, tuple[Band, float | None, bool]],
 ) -> tuple[Edge, ...]:
     pairs = sorted(bands)
-    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
-    similarities: Sequence[float] | Floats = contents.similarities(first, second).tolist()
     edges = []
-    for pair, similarity in zip(pairs, similarities, strict=True):
+    for pair, similarity in zip(pairs, measured.similarities(pairs), strict=True):
         band, difference, mirrored = bands[pair]
         too_little = band is Band.SAME_THING and similarity < (asked.same or 0.0)
         if not too_little or pair in decisions.same:

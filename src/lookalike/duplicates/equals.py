@@ -27,11 +27,9 @@ class Equals:
 
     Attributes:
         others: of the row of each class that is most worth keeping, the other rows of it.
-        hashes: of the pixels of each row that was decoded.
     """
 
     others: dict[int, list[int]] = field(default_factory=dict)
-    hashes: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def spare(self) -> list[int]:
@@ -56,6 +54,7 @@ def equal_pixels(
     rank: Callable[[Rows], Rows],
     apart: Collection[int],
     opened: Opened,
+    hashes: dict[int, bytes],
     progress: Progress | None = None,
 ) -> Equals:
     """Find the classes of rows whose pictures are equal.
@@ -63,12 +62,14 @@ def equal_pixels(
     Args:
         rank: of some rows the order in which they are worth keeping, -1 where a file is gone.
         apart: rows that must not be with others, so that no other one may stand for them.
-        opened: takes the pictures that cannot be opened.
+        opened: takes the pictures that cannot be opened; those that it has are not tried again.
+        hashes: of the pixels of rows that were decoded before; takes those of the others.
         progress: called with (pictures decoded, pictures that have to be).
     """
     alike = _classes([(row, _seen(contents, row)) for row in rows.tolist() if row not in apart])
     wanted = np.array([row for members in alike for row in members], np.int64)
-    hashes = pixel_hashes(contents.places, wanted, opened=opened, progress=progress)
+    new = [row for row in wanted.tolist() if row not in hashes and row not in opened.skipped]
+    hashes |= pixel_hashes(contents.places, np.array(new, np.int64), opened=opened, progress=progress)
     classes = _classes([(row, hashes.get(row)) for row in wanted.tolist()])
     ranked = rank(np.array([row for members in classes for row in members], np.int64))
     others = {}
@@ -76,7 +77,7 @@ def equal_pixels(
         best, *rest = sorted((row for row in members if ranked[row] >= 0), key=ranked.__getitem__) or [-1]
         if rest:
             others[best] = rest
-    return Equals(others, hashes)
+    return Equals(others)
 
 
 def _seen(contents: Contents, row: int) -> tuple[int, int, bytes] | None:

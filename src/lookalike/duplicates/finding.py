@@ -14,19 +14,22 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.duplicates.assembling import Assembly
-from lookalike.duplicates.comparing import compare
+from lookalike.duplicates.comparing import Comparer, Edges
 from lookalike.duplicates.confirming import DIFFERENCE
-from lookalike.duplicates.decided import decided
-from lookalike.duplicates.gathering import gather
+from lookalike.duplicates.decided import Decided, decided
+from lookalike.duplicates.enlarged import Tried, find_enlarged, note_of_rest
+from lookalike.duplicates.gathering import Contents, gather
 from lookalike.duplicates.glancing import gather_looks
 from lookalike.duplicates.keepers import KEEP, KeepRule
-from lookalike.duplicates.limits import asked_of
+from lookalike.duplicates.limits import Asked, asked_of
 from lookalike.duplicates.records import COPIES, Band, Duplicates
 from lookalike.errors import SkipReason, StoreError
 from lookalike.indexing.index import Index
 from lookalike.indexing.selection import ALL, Selection
 from lookalike.indexing.store import Store
 from lookalike.records import SILENT, Watcher
+
+_ROUNDS = 4  # in which the next largest pictures of groups are looked at
 
 
 def find_duplicates(
@@ -62,28 +65,111 @@ def find_duplicates(
         StoreError: the index is damaged, `against` is of another model, or no picture lies in that folder.
         ConfigError: `keep`, or a limit, is not understood, or no band is asked for.
     """
+    found = look_for(
+        index,
+        bands=bands,
+        against=against,
+        similarity=similarity,
+        difference=difference,
+        mirrored=mirrored,
+        keep=keep,
+        selection=selection,
+        watcher=watcher,
+    )
+    return found.groups()
+
+
+def look_for(
+    index: Index,
+    *,
+    bands: Collection[Band] = COPIES,
+    against: Index | Path | None = None,
+    similarity: float | None = None,
+    difference: float = DIFFERENCE,
+    mirrored: bool = False,
+    keep: str = KEEP,
+    selection: Selection = ALL,
+    watcher: Watcher = SILENT,
+) -> Found:
+    """Compare the pictures of an index once, to group them as often as decisions on them change.
+
+    Args and raises: as of `find_duplicates`. The index has to stay open.
+    """
     rule = KeepRule.parse(keep)
     rule.check_folders()
     asked = asked_of(index, bands, similarity=similarity, difference=difference, mirrored=mirrored)
     library = _library(index, against)
     with index.store.reading():
         contents = gather(index.store, library=library, selection=selection)
-    gather_looks(contents, progress=watcher.stage("look at pictures"))
-    decisions, among = decided(contents), library is None
-    assembly = Assembly(contents, decisions, rule, asked, among=among)
-    found = compare(contents, asked, decisions, rank=assembly.rank, among=among, watcher=watcher)
-    groups = assembly.groups(found.edges)
-    blank = np.flatnonzero(contents.blank).tolist()
-    skipped = contents.skipped | {entry.path: entry for entry in found.skipped}
-    return Duplicates(
-        groups=tuple(groups),
-        blank=tuple(member for row in blank for member in contents.members(row)),
-        compared=sum(contents.items(row) for row in range(len(contents))) - sum(map(contents.items, blank)),
-        skipped=tuple(skipped[path] for path in sorted(skipped)),
-        limits=asked.limits,
-        notes=asked.notes,
-        complete=found.complete,
-    )
+        generation, older = index.store.generation(), index.store.is_of_older_format
+    stored = gather_looks(contents, progress=watcher.stage("look at pictures"))
+    generation = index.store.generation() if stored and older else generation + stored
+    found = Found(contents, asked, rule, among=library is None, generation=generation)
+    found.compare(watcher=watcher)
+    return found
+
+
+class Found:
+    """What was found alike in an index at one time; its groups follow the decisions that are made later.
+
+    A file is looked for once, and what was measured of pictures is kept: after a decision only those pairs
+    are compared that it brings up. Not safe to use from several threads at once.
+
+    Attributes:
+        generation: of the index; another one means that its pictures changed since.
+    """
+
+    def __init__(
+        self, contents: Contents, asked: Asked, rule: KeepRule, *, among: bool, generation: int
+    ) -> None:
+        self.generation = generation
+        self._contents, self._asked = contents, asked
+        self._assembly = Assembly(contents, Decided(), rule, asked, among=among)
+        self._comparer = Comparer(contents, asked, rank=self._assembly.rank, among=among)
+        self._edges = Edges((), (), complete=True)
+        self._decided: Decided | None = None
+        self._tried: Tried = set()
+
+    @property
+    def compared(self) -> int:
+        """How many pairs of pictures were laid over each other so far."""
+        return self._comparer.measured.times
+
+    def compare(self, *, watcher: Watcher = SILENT) -> None:
+        """Take in what is decided by now."""
+        decisions = decided(self._contents)
+        if decisions != self._decided:
+            self._edges = self._comparer.compare(decisions, watcher=watcher)
+            self._assembly.decisions = self._decided = decisions
+            self._look_for_enlarged(decisions, watcher)
+
+    def _look_for_enlarged(self, decisions: Decided, watcher: Watcher) -> None:
+        """Take in which pictures that would stay were enlarged; others of their groups represent then."""
+        tell = watcher.stage("look for enlarged pictures")
+        for _ in range(_ROUNDS):
+            shown = find_enlarged(self._assembly.groups(self._edges.edges), self._tried, progress=tell)
+            if not shown:
+                break
+            self._assembly.note_enlarged(shown)
+            self._edges = self._comparer.compare(decisions, watcher=watcher)
+
+    def groups(self) -> Duplicates:
+        """All groups, as decisions stand now; what `find_duplicates` would find."""
+        self.compare()
+        contents = self._contents
+        groups = self._assembly.groups(self._edges.edges)
+        blank = np.flatnonzero(contents.blank).tolist()
+        skipped = contents.skipped | {entry.path: entry for entry in self._edges.skipped}
+        every = sum(contents.items(row) for row in range(len(contents)))
+        return Duplicates(
+            groups=tuple(groups),
+            blank=tuple(member for row in blank for member in contents.members(row)),
+            compared=every - sum(map(contents.items, blank)),
+            skipped=tuple(skipped[path] for path in sorted(skipped)),
+            limits=self._asked.limits,
+            notes=self._asked.notes + note_of_rest(groups, self._tried),
+            complete=self._edges.complete,
+        )
 
 
 def check_looked_at(found: Duplicates, index: Path) -> None:

@@ -26,24 +26,29 @@ _FILES = 8  # that a worker opens at once
 _TARGET = 64  # shorter side to which a JPEG is decoded
 
 
-def gather_looks(contents: Contents, *, progress: Progress | None = None) -> None:
+def gather_looks(contents: Contents, *, progress: Progress | None = None) -> int:
     """Fill in how the contents look.
 
     Args:
         progress: called with (files looked at, files that have to be).
+
+    Returns:
+        How often looks were stored in the first of the stores: by so many its generation has grown.
     """
+    stored = 0
     known: dict[bytes, Look] = {}
     for store in contents.stores:
         known |= store.looks(contents.hashes)
     missing = [row for row, digest in enumerate(contents.hashes) if digest not in known]
     for batch in _looked_at(contents, missing, progress):
         known |= {contents.hashes[row]: look for row, look in batch}
-        _keep_looks(contents, batch)
+        stored += _keep_looks(contents, batch)
     contents.looks = [known.get(digest) for digest in contents.hashes]
     contents.prints = np.zeros((len(contents), PRINT * PRINT), np.uint8)
     for row, look in enumerate(contents.looks):
         if look is not None:
             contents.prints[row] = np.frombuffer(look.print, np.uint8)
+    return stored
 
 
 def _looked_at(
@@ -77,8 +82,13 @@ def _look_at(path: Path, box: Box | None) -> Look | Skipped:
         return skipped(error, path)
 
 
-def _keep_looks(contents: Contents, batch: Sequence[tuple[int, Look]]) -> None:
-    """Store looks for the next time; an index that cannot be written now is read all the same."""
+def _keep_looks(contents: Contents, batch: Sequence[tuple[int, Look]]) -> bool:
+    """Store looks for the next time; an index that cannot be written now is read all the same.
+
+    Returns:
+        Whether the first of the stores took some.
+    """
+    took = set()
     for number, store in enumerate(contents.stores):
         own = [
             (contents.hashes[row], look)
@@ -88,3 +98,5 @@ def _keep_looks(contents: Contents, batch: Sequence[tuple[int, Look]]) -> None:
         if own:
             with suppress(StoreError), store.writing() as writer:
                 writer.apply(Changes(looks=own))
+                took.add(number)
+    return 0 in took

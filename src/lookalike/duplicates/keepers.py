@@ -25,11 +25,11 @@ _FORMATS = ("DNG", "TIFF", "PNG", "BMP", "PPM", "JPEG2000", "WEBP", "HEIF", "AVI
 
 @dataclass(frozen=True, slots=True)
 class _Criterion:
-    """A name, a key by which the least is best, and what is said of the best."""
+    """A name, a key by which the least is best, and what is said of the best beside others."""
 
     name: str
     key: Callable[[Member], Any]
-    words: Callable[[Member], str]
+    words: Callable[[Member, Sequence[Member]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class KeepRule:
     """The order in which pictures are worth keeping.
 
     Attributes:
-        text: the criteria, separated by commas, of: resolution (the most pixels first), bytes (the largest
+        text: the criteria, separated by commas, of: resolution (the most pixels first; a
+            picture that was enlarged has those of its source), bytes (the largest
             file), format (one without loss before one with), oldest or newest (by the file's time), name
             (the shortest), folder:PATH (what lies below the folder). After those that were asked for come
             the others of KEEP. What is still equal goes by its path.
@@ -87,7 +88,7 @@ class KeepRule:
         for criterion in self.criteria:
             equal = [member for member in left if criterion.key(member) == criterion.key(keeper)]
             if len(equal) < len(left):
-                said.append(criterion.words(keeper))
+                said.append(criterion.words(keeper, others))
             left = equal
             if not left:
                 return f"It has {_listed(said)}."
@@ -130,12 +131,21 @@ def _folder(name: str) -> _Criterion:
     place = _place(name)
     start = os.path.join(place, "")  # noqa: PTH118 - "/" alone has its separator already
     return _Criterion(
-        name, lambda member: not member.path.startswith(start), lambda _: f"its place in {place}"
+        name, lambda member: not member.path.startswith(start), lambda *_: f"its place in {place}"
     )
 
 
-def _pixels(member: Member) -> int:
-    return member.size[0] * member.size[1]
+def _pixels(member: Member) -> tuple[int, bool]:
+    """What was enlarged comes after what shows as much without."""
+    width, height = member.shown or member.size
+    return -width * height, member.shown is not None
+
+
+def _most_pixels(member: Member, others: Sequence[Member]) -> str:
+    size = f"{member.size[0]} x {member.size[1]}"
+    if any(other.shown for other in others) and not member.shown:
+        return f"the most detail ({size}; what is larger shows no more)"
+    return f"the most pixels ({size})"
 
 
 def _format_rank(member: Member) -> int:
@@ -155,22 +165,24 @@ _CRITERIA = {
     for each in (
         _Criterion(
             "resolution",
-            lambda member: -_pixels(member),
-            lambda member: f"the most pixels ({member.size[0]} x {member.size[1]})",
+            _pixels,
+            _most_pixels,
         ),
         _Criterion(
-            "bytes", lambda member: -member.bytes, lambda member: f"the largest file ({member.bytes:,} bytes)"
+            "bytes",
+            lambda member: -member.bytes,
+            lambda member, _: f"the largest file ({member.bytes:,} bytes)",
         ),
         _Criterion(
-            "format", _format_rank, lambda member: f"the better format ({member.format or 'unknown'})"
+            "format", _format_rank, lambda member, _: f"the better format ({member.format or 'unknown'})"
         ),
         _Criterion(
-            "oldest", lambda member: member.mtime_ns, lambda member: f"the oldest file ({_date(member)})"
+            "oldest", lambda member: member.mtime_ns, lambda member, _: f"the oldest file ({_date(member)})"
         ),
         _Criterion(
-            "newest", lambda member: -member.mtime_ns, lambda member: f"the newest file ({_date(member)})"
+            "newest", lambda member: -member.mtime_ns, lambda member, _: f"the newest file ({_date(member)})"
         ),
-        _Criterion("name", _name_length, lambda _: "the shortest name"),
+        _Criterion("name", _name_length, lambda *_: "the shortest name"),
     )
 }
 

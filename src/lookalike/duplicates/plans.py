@@ -175,7 +175,7 @@ def why_it_stays(group: Group, place: int) -> str:
     if place in group.settled:
         return "Somebody decided to keep both."
     if member.box or group.members[group.keeper].box:
-        return "It is a part of a picture, or the keeper is: no file of its own."
+        return f"{'It' if member.box else 'What is kept'} is a part of a picture, no file of its own."
     other = group.holder(place)
     return f"It is one file with {other.path}, which stays." if other is not None else ""
 

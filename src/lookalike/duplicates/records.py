@@ -45,6 +45,8 @@ class Member:
         library: whether it belongs to what was compared against; such a one always stays.
         file: device and inode; None where that is not known.
         link: whether the path is a symbolic link; such a one always stays.
+        shown: the size of a smaller copy that it was enlarged from, so that it shows no more than that one
+            does; None where that is not known of it.
     """
 
     id: int
@@ -59,6 +61,7 @@ class Member:
     library: bool = False
     file: tuple[int, int] | None = None
     link: bool = False
+    shown: tuple[int, int] | None = None
 
     @property
     def key(self) -> tuple[bool, int]:
@@ -74,7 +77,7 @@ class Evidence:
         first: id of the representative; second: id of the member.
         band: the strictest that the two are in.
         similarity: cosine of their embeddings.
-        difference: of their pixels, see `overlay.differences`: 0 for one picture, about 1.4 for two that
+        difference: of their pixels, see `overlay.differences`: 0 for one picture, 1.4 or more for two that
             have nothing to do with each other; None where no pixels had to be compared.
         why: one sentence.
         verdict: what a person decided of the two, "same" or "keep-both"; None: nothing.

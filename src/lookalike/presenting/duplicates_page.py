@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lookalike.duplicates.records import Duplicates, Group, Member
+from lookalike.errors import SkipReason
 from lookalike.files import write_atomically
 from lookalike.pictures.images import Box
 from lookalike.presenting.duplicates_wording import (
@@ -111,8 +112,13 @@ def _tiles(group: Group, order: Sequence[int]) -> list[Tile]:
 
 
 def _left_out(found: Duplicates) -> list[str]:
-    count = len(found.skipped)
-    return [f"{counted(count, 'picture')} could not be opened and compared any more."] if count else []
+    """How many pictures were not compared, and why not."""
+    away = sum(entry.reason is SkipReason.QUARANTINE for entry in found.skipped)
+    lost = len(found.skipped) - away
+    said = [f"{counted(lost, 'picture')} could not be opened and compared any more."] if lost else []
+    if away:
+        said.append(f"{counted(away, 'picture')} left out: put away in a quarantine.")
+    return said
 
 
 def _thumb(member: Member) -> str:

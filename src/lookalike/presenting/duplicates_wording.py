@@ -74,7 +74,7 @@ def cautions(found: Duplicates) -> list[str]:
     if unsure:
         said.append(
             f"{counted(unsure, 'group')} with pictures that are much alike but differ (pixels by more than "
-            f"{SURE:g}): simple drawings of one shape do. Look at them before anything goes."
+            f"{SURE:g}). Look at them before anything goes."
         )
     if not found.complete:
         said.append("There were too many likely pairs to look at: the most alike of them were compared.")
