@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookalike.composing import combine, in_words, parts_of
+from lookalike.composing import Given, combine, in_words, parts_of
 from lookalike.errors import LookalikeError
 from lookalike.hits import Part
 from lookalike.records import Floats
@@ -63,10 +64,12 @@ def test_pictures_that_cancel_out_are_refused() -> None:
 
 
 def test_parts_are_those_that_weigh_something() -> None:
-    assert parts_of({"a.png": 1, "b.png": 0, "-c:0.5.png": -0.5}) == (
-        Part("a.png", 1.0),
-        Part("-c:0.5.png", -0.5),
-    )
+    given = Given("a.png", drawn(1)[0])
+    for first in ("a.png", Path("a.png"), given):
+        found = parts_of([(first, 1), ("b.png", 0), ("-c:0.5.png", -0.5)])
+        assert [entry.part for entry in found] == [Part("a.png", 1.0), Part("-c:0.5.png", -0.5)]
+        assert found[0].picture is first
+    assert parts_of({given: 2})[0].part == Part("a.png", 2.0)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from album import Album
 from fake_embedder import DIM, FakeEmbedder
+from lookalike.composing import Given
 from lookalike.errors import ModelError
 from lookalike.identifying import Identification, identify
 from lookalike.indexing.index import Index
@@ -168,3 +170,17 @@ def test_decisions_of_an_index_are_those_of_the_calibration(tiny: Model, few: Pa
     assert right / len(answers) == pytest.approx(threshold.true_identification_rate, abs=0.02)
     wrong = (known - right) / len(answers)
     assert wrong == pytest.approx(threshold.wrong_identification_rate, abs=0.02)
+
+
+def test_pictures_that_are_given_are_identified_as_their_files(album: Album) -> None:
+    album.write("cup/a.png", "0 a")
+    album.write("b.png", "5 b")  # without a label: asked again among those that have one
+    album.update()
+    keep_open_threshold(album.model, some_open_threshold(similarity=0.75))
+    path = album.root.parent / "query 0.png"
+    (wanted,) = ask(album, 10)
+    vector = album.embedder._vector(path, path.read_bytes(), None, b"", None)
+    (found,) = identify(album.index, [Given("mine", vector)])
+    assert found == replace(wanted, query="mine")
+    assert isinstance(found, Identification)
+    assert found.label == "cup"

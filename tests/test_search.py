@@ -13,13 +13,15 @@ from PIL import Image
 
 from fake_embedder import BROKEN, CHUNK, FakeEmbedder, fake_model, vector_of
 from lookalike import asking, queries
+from lookalike.composing import Combination
 from lookalike.errors import ModelError, SkipReason, StoreError
 from lookalike.indexing.index import Index
 from lookalike.indexing.upkeep import Recent
-from lookalike.models.embedding import Chunk
+from lookalike.models.embedding import Chunk, content_hash
 from lookalike.models.model import Model
+from lookalike.queries import Given, given_items
 from lookalike.records import Floats, Hits, Skipped
-from lookalike.search import search_ids, search_images
+from lookalike.search import search_ids, search_images, search_together
 from lookalike.tables.table import ImageTable
 
 
@@ -254,3 +256,48 @@ def test_real_pictures_are_found_by_a_real_model(tiny: Model, few: Path, tmp_pat
     assert near.hits[0].path == str(original)
     assert near.hits[0].label == original.parent.name
     assert str(original) not in {hit.path for hit in same.hits}
+
+
+def given(index: Index, number: int) -> Given:
+    (found,) = given_items(index, [number])
+    return found
+
+
+def test_an_item_that_is_given_is_asked_as_by_its_id(index: Index) -> None:
+    number = index.same_content(None, Path(index.sources[0]) / "05.png")[0]
+    for copies in (False, True):
+        (by_id,) = search_ids(index, [number], k=100, copies=copies)
+        (found,) = search_images(index, [given(index, number)], k=100, copies=copies)
+        assert found == by_id
+        assert len(by_id) == (11 if copies else 9)
+
+
+def test_what_is_given_is_never_opened_and_keeps_its_place_among_files(index: Index, root: Path) -> None:
+    embedder = FakeEmbedder()
+    mine = Given("not a file", vector_of(b"7"), content_hash(b"7"))
+    found = list(search_images(index, [mine, root / "01.png", root / "gone.png", mine], embed=embedder))
+    first, second, third, fourth = found
+    assert isinstance(third, Skipped)
+    assert isinstance(first, Hits)
+    assert isinstance(second, Hits)
+    assert first == fourth
+    assert first.query == "not a file"
+    assert "07.png" not in names(first)  # it has that content
+    assert second == answer_to(index, root / "01.png", k=10)
+    assert embedder.read == ["01.png", "gone.png"]
+    (stranger,) = search_images(index, [replace(mine, content=None)], k=1)
+    assert names(stranger) == ["07.png"]
+
+
+def test_pictures_that_are_given_can_be_combined(index: Index, root: Path) -> None:
+    paths = [root / "00.png", root / "02.png"]
+    gives = [given(index, index.same_content(None, path)[0]) for path in paths]
+    (wanted,) = search_together(index, [{paths[0]: 1, paths[1]: -0.5}], embed=FakeEmbedder())
+    combinations: list[Combination] = [
+        {gives[0]: 1, gives[1]: -0.5},
+        [(gives[0], 1), (paths[1], -0.5)],
+        [(gives[0], 1), (gives[1], -0.5)],
+    ]
+    for asked in combinations:
+        (found,) = search_together(index, [asked], embed=FakeEmbedder())
+        assert found == wanted

@@ -19,7 +19,7 @@ from lookalike.models.verdicts import lowest_similarity
 from lookalike.queries import Query, look_up
 from lookalike.records import Skipped
 from lookalike.reranking import CANDIDATES, scores
-from lookalike.unanswered import why_nothing
+from lookalike.why_nothing import why_nothing
 
 BATCH = 256  # queries searched at once
 FURTHER = 4  # times as many are looked at where folding left too few
@@ -103,14 +103,14 @@ def _pages(index: Index, queries: Sequence[Query], asked: Asked) -> list[Hits]:
         threshold=asked.threshold,
         probability=asked.probability,
     )
-    for place, reason in zip(empty, reasons, strict=True):
-        pages[place] = replace(pages[place], nothing=reason)
+    for place, (reason, nearest) in zip(empty, reasons, strict=True):
+        pages[place] = replace(pages[place], nothing=reason, nearest=nearest)
     return pages
 
 
 def _page(found: Hits, query: Query, asked: Asked) -> Hits:
     shown = enumerate(found.hits[asked.skip : asked.depth], start=asked.skip + 1)
-    hits = tuple(replace(hit, rank=rank) for rank, hit in shown)
+    hits = tuple(hit if hit.rank == rank else replace(hit, rank=rank) for rank, hit in shown)
     return replace(found, hits=hits, parts=query.parts)
 
 

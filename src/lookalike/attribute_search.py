@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.asking import Asked, answers
-from lookalike.composing import Combination, parts_of
+from lookalike.composing import Combination, Given, Picture, parts_of
 from lookalike.indexing.index import Index
 from lookalike.indexing.selection import ALL, Selection
 from lookalike.indexing.upkeep import Embed
@@ -59,7 +59,7 @@ def search_attributes(
 
 def search_composed(
     index: Index,
-    images: Sequence[str | Path | Combination],
+    images: Sequence[Picture | Combination],
     stated: Mapping[str, bool] | str,
     *,
     k: int = 10,
@@ -76,7 +76,8 @@ def search_composed(
     are no answers.
 
     Args:
-        images: files, inside the index or not, or combinations of them as in `search_together`.
+        images: files, inside the index or not, or embedded already, or combinations of them as in
+            `search_together`.
         stated: as in `search_attributes`: what to add (True) and what to take away (False).
         k: answers wanted, >= 1.
         strength: weight of what is stated against the picture's 1, >= 0; 0 is a search by the picture alone.
@@ -93,7 +94,9 @@ def search_composed(
     branch = AttributeBranch(index.model)
     stated = branch.parse(stated) if isinstance(stated, str) else stated
     asked = branch.encode(stated)
-    pictures = [parts_of(image) if isinstance(image, Mapping) else picture(image) for image in images]
+    pictures = [
+        picture(image) if isinstance(image, str | Path | Given) else parts_of(image) for image in images
+    ]
     moved = (
         entry
         if isinstance(entry, Skipped)

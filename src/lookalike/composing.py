@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +17,59 @@ from lookalike.errors import LookalikeError
 from lookalike.hits import Part
 from lookalike.records import Floats
 
-Combination = Mapping[str, float] | Mapping[Path, float] | Mapping[str | Path, float]
-
 SHORTEST = 1e-3  # of a sum of unit vectors: below it, directions are what rounding left
 
 
-def parts_of(combination: Combination) -> tuple[Part, ...]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """A picture that is embedded already: an item of an index, or one that somebody else opened.
+
+    Attributes:
+        name: what it is called in answers.
+        vector: [d] float32, of unit length.
+        content: hash of its file, see `content_hash`; None: no item is known to be a copy of it.
+        item: id, where it is an item of the index that is asked.
+    """
+
+    name: str
+    vector: Floats
+    content: bytes | None = None
+    item: int | None = None
+
+
+Picture = str | Path | Given
+Combination = (
+    Mapping[str, float]
+    | Mapping[Path, float]
+    | Mapping[str | Path, float]
+    | Mapping[Given, float]
+    | Mapping[Picture, float]
+    | Sequence[tuple[Picture, float]]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A picture of a query with its weight; a weight below 0 takes it away."""
+
+    picture: Picture
+    weight: float = 1.0
+
+    @property
+    def part(self) -> Part:
+        """What an answer says of it."""
+        return Part(self.picture.name if isinstance(self.picture, Given) else str(self.picture), self.weight)
+
+
+def parts_of(combination: Combination) -> tuple[Weighed, ...]:
     """The pictures of a combination that weigh something.
 
     Raises:
         LookalikeError: there is none, or a weight is no finite number.
     """
-    parts = tuple(Part(str(path), _number(weight)) for path, weight in combination.items())
-    odd = next((part for part in parts if not math.isfinite(part.weight)), None)
+    pairs = combination.items() if isinstance(combination, Mapping) else combination
+    pictures = tuple(Weighed(picture, _number(weight)) for picture, weight in pairs)
+    odd = next((entry.part for entry in pictures if not math.isfinite(entry.weight)), None)
     if odd is not None:
         raise LookalikeError(
             "a weight is no number",
@@ -37,12 +78,12 @@ def parts_of(combination: Combination) -> tuple[Part, ...]:
             wanted="a finite number, below 0 to take the picture away",
             do="for example 1 or -0.5",
         )
-    weighty = tuple(part for part in parts if part.weight)
+    weighty = tuple(entry for entry in pictures if entry.weight)
     if not weighty:
         raise LookalikeError(
             "a combination has no picture that weighs something",
             where="combination",
-            saw="weights of 0 alone" if parts else "no picture",
+            saw="weights of 0 alone" if pictures else "no picture",
             wanted="at least one",
             do="name a picture, with a weight other than 0",
         )

@@ -60,6 +60,7 @@ class Hits(Shown):
             to the query alone, however it was ranked.
         parts: the pictures of a combined query with their weights; empty for one picture.
         nothing: why there is no answer, half a sentence; empty where there is one.
+        nearest: what came nearest to being an answer, where `nothing` tells of it.
     """
 
     query: str
@@ -69,6 +70,7 @@ class Hits(Shown):
     order: str = BY_SIMILARITY
     parts: tuple[Part, ...] = ()
     nothing: str = ""
+    nearest: Hit | None = None
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from lookalike.composing import Picture
 from lookalike.indexing.index import Index
 from lookalike.indexing.selection import Selection
 from lookalike.indexing.upkeep import Embed
@@ -27,7 +27,7 @@ class Identification:
     """What a picture is taken for.
 
     Attributes:
-        query: the picture's path.
+        query: the picture's path, or name.
         label: which known thing it is; None: none of them.
         candidate: the label that won, whether or not it is alike enough; None where nothing is known.
         similarity: of the winner's most similar picture, in [-1, 1]; None where nothing is known.
@@ -51,7 +51,7 @@ class Identification:
 
 
 def identify(
-    index: Index, images: Sequence[str | Path], *, threshold: str = IDENTIFY, embed: Embed | None = None
+    index: Index, images: Sequence[Picture], *, threshold: str = IDENTIFY, embed: Embed | None = None
 ) -> Iterator[Identification | Skipped]:
     """Say of each picture which label of an index it carries, or none.
 
@@ -59,7 +59,7 @@ def identify(
     a label have no part in it.
 
     Args:
-        images: files, inside the index or not.
+        images: files, inside the index or not, or pictures that are embedded already.
         threshold: the name of one of the model's thresholds for identification; it says how many neighbours
             vote.
         embed: the embedder; None is the index's model.
@@ -72,10 +72,11 @@ def identify(
         StoreError: the index is damaged, or its model is not to be found.
     """
     limit = require_open_threshold(index.model, threshold)
-    for answer in search_images(index, images, k=limit.vote, copies=True, embed=embed):
+    found = search_images(index, images, k=limit.vote, copies=True, embed=embed)
+    for image, answer in zip(images, found, strict=True):
         if isinstance(answer, Hits) and any(hit.label is None for hit in answer.hits):
             (answer,) = search_images(
-                index, [answer.query], k=limit.vote, copies=True, selection=LABELLED, embed=embed
+                index, [image], k=limit.vote, copies=True, selection=LABELLED, embed=embed
             )
         yield _decided(answer, limit) if isinstance(answer, Hits) else answer
 

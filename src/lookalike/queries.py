@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from lookalike.composing import combine, in_words
+from lookalike.composing import Given as Given
+from lookalike.composing import Picture, Weighed, combine, in_words
 from lookalike.hits import Part
 from lookalike.indexing.index import Index
 from lookalike.indexing.selection import Selection
@@ -24,8 +24,6 @@ from lookalike.models.model import DEFAULT
 from lookalike.records import Floats, Hits, Skipped
 
 KEPT_CHUNKS = 128  # after so many, a picture that comes again is embedded again
-
-Seen = tuple[Floats, bytes]  # a picture's vector [d] and content hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +65,19 @@ class Query:
     parts: tuple[Part, ...] = ()
 
 
-def picture(path: str | Path) -> tuple[Part, ...]:
+def picture(source: Picture) -> tuple[Weighed, ...]:
     """A query that is one picture."""
-    return (Part(str(path), 1.0),)
+    return (Weighed(source),)
 
 
 def read_queries(
-    index: Index, asked: Sequence[tuple[Part, ...]], *, copies: bool, embed: Embed | None
+    index: Index, asked: Sequence[tuple[Weighed, ...]], *, copies: bool, embed: Embed | None
 ) -> Iterator[Query | Skipped]:
     """Embed what is asked, a few pictures at a time.
 
     Args:
-        asked: the pictures of each query; one that the index knows is not decoded.
+        asked: the pictures of each query; one that the index knows is not decoded, and one that is embedded
+            already is taken as it is.
         copies: whether items with the content of a query's picture may be answers.
         embed: the embedder; None is the index's model.
 
@@ -89,26 +88,31 @@ def read_queries(
         LookalikeError: the pictures of a combination cancel each other out.
     """
     embed = embed if embed is not None else partial(embed_chunks, index.model)
-    files = [Path(part.path) for parts in asked for part in parts]
+    files = [file for parts in asked for file in _files(parts)]
     memory = index.memory()
     chunks = _forgetting(embed(files, boxes=[None] * len(files), memory=memory), memory)
-    seen = _one_by_one(without_bad_names(chunks, files))
+    seen = _one_by_one(without_bad_names(chunks, files), files)
     for parts in asked:
-        pictures = list(islice(seen, len(parts)))
+        pictures = [
+            entry.picture if isinstance(entry.picture, Given) else next(seen, None) for entry in parts
+        ]
         flaw = next((entry for entry in pictures if isinstance(entry, Skipped)), None)
-        usable = [entry for entry in pictures if not isinstance(entry, Skipped)]
+        usable = [entry for entry in pictures if isinstance(entry, Given)]
         yield flaw if flaw is not None else _query(parts, usable, copies=copies)
 
 
-def item_queries(index: Index, ids: Sequence[int], *, copies: bool) -> Iterator[Query]:
-    """Ask by items of the index.
+def given_items(index: Index, ids: Sequence[int]) -> list[Given]:
+    """Items of the index as pictures to ask by, each called by its path.
 
     Raises:
         StoreError: an id is not in the index.
     """
-    for number in ids:
-        facts, vector = index.item(number)
-        yield Query(facts.path, vector, Own(contents=() if copies else (facts.hash,), items=(number,)))
+    with index.reading():
+        vectors, facts = index.vectors(ids), index.store.facts_of(ids)
+    return [
+        Given(facts[number].path, vector, facts[number].hash, number)
+        for number, vector in zip(ids, vectors, strict=True)
+    ]
 
 
 def look_up(
@@ -132,10 +136,19 @@ def _unjudged(found: Hits) -> Hits:
     return replace(found, hits=tuple(hits), threshold=None)
 
 
-def _query(parts: tuple[Part, ...], pictures: Sequence[Seen], *, copies: bool) -> Query:
-    contents = () if copies else tuple(content for _, content in pictures)
-    own = Own(contents, files=tuple(Path(part.path) for part in parts))
-    vector = combine(np.stack([vector for vector, _ in pictures]), parts)
+def _files(asked: Sequence[Weighed]) -> list[Path]:
+    """The pictures that have to be opened."""
+    return [Path(entry.picture) for entry in asked if not isinstance(entry.picture, Given)]
+
+
+def _query(asked: tuple[Weighed, ...], pictures: Sequence[Given], *, copies: bool) -> Query:
+    own = Own(
+        contents=tuple(each.content for each in pictures if each.content is not None and not copies),
+        files=tuple(_files(asked)),
+        items=tuple(each.item for each in pictures if each.item is not None),
+    )
+    parts = tuple(entry.part for entry in asked)
+    vector = combine(np.stack([each.vector for each in pictures]), parts)
     alone = len(parts) == 1 and parts[0].weight > 0
     return Query(parts[0].path if alone else in_words(parts), vector, own, () if alone else parts)
 
@@ -148,10 +161,10 @@ def _forgetting(chunks: Iterator[Chunk], memory: Recent) -> Iterator[Chunk]:
             memory.forget()
 
 
-def _one_by_one(chunks: Iterator[Chunk]) -> Iterator[Seen | Skipped]:
+def _one_by_one(chunks: Iterator[Chunk], files: Sequence[Path]) -> Iterator[Given | Skipped]:
     for chunk in chunks:
-        found: dict[int, Seen | Skipped] = dict(chunk.skipped)
+        found: dict[int, Given | Skipped] = dict(chunk.skipped)
         usable = zip(chunk.rows.tolist(), chunk.vectors, chunk.hashes, strict=True)
-        found |= {row: (vector, content) for row, vector, content in usable}
+        found |= {row: Given(str(files[row]), vector, content) for row, vector, content in usable}
         for row in sorted(found):
             yield found[row]

@@ -80,6 +80,20 @@ class Look:
     print: builtins.bytes
 
 
+def check_unit(vectors: Floats) -> None:
+    """Refuse what is not [n, d] float32 with rows of unit length.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if vectors.ndim != 2 or vectors.dtype != np.float32:
+        raise ValueError(f"vectors must be [n, d] float32, got {vectors.shape} {vectors.dtype}")
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    if not (np.abs(lengths - 1.0) < UNIT_TOLERANCE).all():
+        worst = int(np.argmax(np.abs(lengths - 1.0)))
+        raise ValueError(f"vector {worst} has length {lengths[worst]:.4f}, wanted 1")
+
+
 @dataclass(frozen=True)
 class Embeddings:
     """Vectors with the ids of what they stand for.
@@ -93,16 +107,11 @@ class Embeddings:
     vectors: Floats
 
     def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or self.vectors.dtype != np.float32:
-            raise ValueError(f"vectors must be [n, d] float32, got {self.vectors.shape} {self.vectors.dtype}")
         if len(self.ids) != len(self.vectors):
             raise ValueError(f"{len(self.ids)} ids for {len(self.vectors)} vectors")
         if len(set(self.ids.tolist())) < len(self.ids):
             raise ValueError(f"ids must be unique, got {_twice(self.ids)!r} twice")
-        lengths = np.linalg.norm(self.vectors, axis=1)
-        if not np.all(np.abs(lengths - 1.0) < UNIT_TOLERANCE):
-            worst = int(np.argmax(np.abs(lengths - 1.0)))
-            raise ValueError(f"vector {worst} has length {lengths[worst]:.4f}, wanted 1")
+        check_unit(self.vectors)
 
     def __len__(self) -> int:
         return len(self.ids)

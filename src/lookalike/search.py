@@ -7,23 +7,22 @@ What is asked enters, Hits leave in the same order. How queries are read, and an
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from lookalike.asking import Asked, answers, likely_enough
-from lookalike.composing import Combination, parts_of
+from lookalike.composing import Combination, Picture, parts_of
 from lookalike.hits import Rerank
 from lookalike.indexing.index import Index
 from lookalike.indexing.selection import ALL, Selection
 from lookalike.indexing.upkeep import Embed
 from lookalike.models.model import DEFAULT
-from lookalike.queries import item_queries, picture, read_queries
+from lookalike.queries import given_items, picture, read_queries
 from lookalike.records import Hits, Skipped
 from lookalike.reranking import rerank_named
 
 
 def search_images(
     index: Index,
-    queries: Sequence[str | Path],
+    queries: Sequence[Picture],
     *,
     k: int = 10,
     skip: int = 0,
@@ -42,7 +41,8 @@ def search_images(
     has to be, it is empty, and its `nothing` says why.
 
     Args:
-        queries: files, inside the index or not; one that the index knows is not decoded.
+        queries: files, inside the index or not; one that the index knows is not decoded. Or pictures that are
+            embedded already, as `Given`.
         k: answers wanted, >= 1; an index with fewer items gives fewer.
         skip: answers that are passed over, >= 0: those of earlier pages. While the index does not change,
             pages of exact answers do not overlap.
@@ -87,7 +87,8 @@ def search_together(
     threshold is made for two pictures, so these hits carry no verdict.
 
     Args:
-        combinations: {"a.jpg": 1, "b.jpg": -0.5} is a, away from b by half; see `combine`.
+        combinations: {"a.jpg": 1, "b.jpg": -0.5} is a, away from b by half; see `combine`. Pairs of picture
+            and weight do as well as a mapping, and a picture may be embedded already, as `Given`.
         k, skip, copies, collapse, rerank, selection, embed: as in `search_images`.
 
     Yields:
@@ -128,5 +129,6 @@ def search_ids(
     """
     among = likely_enough(index, selection, probability, threshold=threshold)
     asked = Asked(k, skip, collapse, rerank_named(rerank), among, threshold, probability)
-    found = answers(index, list(item_queries(index, ids, copies=copies)), asked)
+    pictures = [picture(item) for item in given_items(index, ids)]
+    found = answers(index, list(read_queries(index, pictures, copies=copies, embed=None)), asked)
     return [entry for entry in found if isinstance(entry, Hits)]

@@ -9,10 +9,12 @@ from PIL import Image
 
 from lookalike.errors import ImageError, LookalikeError, ModelError, SkipReason
 from lookalike.matching import match
-from lookalike.models.explanation import explain
+from lookalike.models.explanation import SHOWN, explain, viewed
 from lookalike.models.maps import Composition
 from lookalike.models.model import Model
 from lookalike.models.shortening import shorten
+from lookalike.pictures.images import open_image
+from lookalike.pictures.preprocess import prepare
 from lookalike.training.graph import AnyGraph, CombinedGraph, HeadGraph
 from mapped_model import MEANS, SMALL, grown, mapped_graph, with_patch, write_model
 from some_records import threshold
@@ -167,3 +169,25 @@ def test_what_is_seen_of_a_picture_is_told(tmp_path: Path) -> None:
         found = explain(model, tmp_path / "wide.png", tmp_path / "tall.png")
         assert (found.a.part, found.b.part) == (wide, tall)
         assert found.heat_a.sum() == pytest.approx(found.similarity, abs=1e-5)
+
+
+def test_pictures_that_are_opened_already_are_explained_alike(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model = model_of(tmp_path / "model")
+    target = model.preprocess.decode_target
+    a, b = (
+        viewed(
+            path.name,
+            open_image(path, target=SHOWN),
+            prepare(open_image(path, target=target), model.preprocess),
+            model.preprocess,
+        )
+        for path in pair
+    )
+    found, wanted = explain(model, a, b), explain(model, *pair)
+    assert (found.similarity, found.method) == (wanted.similarity, wanted.method)
+    assert found.heat_a.tolist() == wanted.heat_a.tolist()
+    assert explain(model, pair[0], b).heat_b.tolist() == wanted.heat_b.tolist()
+    assert (found.a.path, found.a.part) == ("a.png", wanted.a.part)
+    assert found.b.pixels.tolist() == wanted.b.pixels.tolist()

@@ -86,3 +86,15 @@ def test_no_probability_is_printed_as_sure() -> None:
     assert in_percent(1 - 1e-9) == ">99.9%"
     assert in_percent(0.9985) == "99.9%"
     assert in_percent(0.0004) == "<0.1%"
+
+
+def test_a_calibration_that_was_made_again_or_taken_away_is_noticed(tiny: Model) -> None:
+    assert calibration_of(tiny) is None
+    for _ in range(2):
+        keep_calibration(tiny, of_model(tiny))
+        kept = calibration_of(tiny)
+        assert kept == of_model(tiny)
+        assert calibration_of(tiny) is kept, "what stays as it is, is read once"
+        (file,) = tiny.folder.glob("calibration*.json")
+        file.unlink()
+        assert calibration_of(tiny) is None

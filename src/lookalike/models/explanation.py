@@ -21,7 +21,7 @@ from lookalike.models.maps import MapGraph
 from lookalike.models.model import GRAPH, Model
 from lookalike.pictures.finding import printable
 from lookalike.pictures.images import Box, open_image, read_image
-from lookalike.pictures.preprocess import Part, prepare, seen_part
+from lookalike.pictures.preprocess import Part, Preprocess, prepare, seen_part
 from lookalike.records import Floats, Pixels
 
 Method = Literal["exact", "covering"]
@@ -43,6 +43,14 @@ class View:
     path: str
     pixels: Pixels
     part: Part
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """A picture that is opened already: as it is drawn, and [size, size, 3] as the network takes it."""
+
+    view: View
+    prepared: Pixels
 
 
 @dataclass(frozen=True)
@@ -98,11 +106,16 @@ class Explanation:
 
 
 def explain(
-    model: Model, a: str | Path, b: str | Path, *, boxes: Sequence[Box | None] = (None, None)
+    model: Model,
+    a: str | Path | Viewed,
+    b: str | Path | Viewed,
+    *,
+    boxes: Sequence[Box | None] = (None, None),
 ) -> Explanation:
     """Find out which places of two pictures make their similarity.
 
     Args:
+        a, b: files, or pictures that are opened already, for which boxes are of no account.
         boxes: for a and b the part to look at, in pixels of the upright picture; None: the whole.
 
     Returns:
@@ -113,8 +126,11 @@ def explain(
         ImageError: one of the pictures cannot be used.
         ModelError: the graph says something of its maps that is not so.
     """
-    seen = [_look(model, Path(path), box) for path, box in zip((a, b), boxes, strict=True)]
-    views, pixels = [view for view, _ in seen], np.stack([prepared for _, prepared in seen])
+    seen = [
+        entry if isinstance(entry, Viewed) else _look(model, Path(entry), box)
+        for entry, box in zip((a, b), boxes, strict=True)
+    ]
+    views, pixels = [entry.view for entry in seen], np.stack([entry.prepared for entry in seen])
     embedded = model.embed_pixels(pixels)
     similarity = float(cosine(embedded[:1], embedded[1:])[0])
     graph = MapGraph.of(model)
@@ -156,10 +172,15 @@ def _check_sum(model: Model, *, seen: float, wanted: float) -> None:
         )
 
 
-def _look(model: Model, path: Path, box: Box | None) -> tuple[View, Pixels]:
-    """A picture as it is drawn, and as the network takes it: decoded as for any other use of the model."""
+def viewed(name: str, shown: Pixels, prepared: Pixels, preprocess: Preprocess) -> Viewed:
+    """A picture that was decoded twice: with `SHOWN` and with the preprocessing's target as shorter side."""
+    part = seen_part((shown.shape[1], shown.shape[0]), preprocess)
+    return Viewed(View(name, shown, part), prepared)
+
+
+def _look(model: Model, path: Path, box: Box | None) -> Viewed:
+    """Decoded as for any other use of the model."""
     preprocess = model.preprocess
     content = read_image(path)
     prepared = prepare(open_image(content, target=preprocess.decode_target, box=box), preprocess)
-    shown = open_image(content, target=SHOWN, box=box)
-    return View(printable(path), shown, seen_part((shown.shape[1], shown.shape[0]), preprocess)), prepared
+    return viewed(printable(path), open_image(content, target=SHOWN, box=box), prepared, preprocess)

@@ -106,9 +106,11 @@ def open_image(
         raise _system_error(source, error) from error
 
 
-def open_picture(content: bytes, *, target: int | None = None, box: Box | None = None) -> Picture:
+def open_picture(
+    content: bytes, *, target: int | None = None, box: Box | None = None, max_pixels: int = MAX_PIXELS
+) -> Picture:
     """Like `open_image`, with what is known besides the pixels."""
-    return _open(io.BytesIO(content), content, len(content), _Wish(target, box, MAX_PIXELS))
+    return _open(io.BytesIO(content), content, len(content), _Wish(target, box, max_pixels))
 
 
 def read_image(path: Path) -> bytes:
