@@ -176,7 +176,7 @@ def keep_threshold(
     model: Model, threshold: Threshold, pairs: Measured, *, name: str, copies: Copies | None = None
 ) -> Calibration:
     """Store the threshold, and what was measured with it where it is the one that `match` uses."""
-    before = _before(model)
+    before = calibration_before(model)
     kept = before.bands if name == DEFAULT and before and before.basis == threshold.basis else ()
     bands = bands_of(threshold, pairs.histogram, copies=copies, kept=kept)
     calibration = _calibration(threshold, pairs, bands=bands)
@@ -211,7 +211,7 @@ def _calibration(threshold: Threshold, pairs: Measured, *, bands: tuple[Band, ..
     )
 
 
-def _before(model: Model) -> Calibration | None:
+def calibration_before(model: Model) -> Calibration | None:
     """What an earlier calibration of this model measured; one that does not fit is made anew."""
     try:
         return calibration_of(model)

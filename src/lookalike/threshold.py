@@ -16,6 +16,7 @@ FEW_CLASSES = 200
 BEST = ("f1", "accuracy")  # targets that take the best of a figure, and promise nothing
 PROMISED = ("precision", "recall", "false-match-rate")  # targets with a number, for which a bound stands
 TARGETS = "f1, accuracy, precision=x, recall=x or false-match-rate=x"
+BY_HAND = "by hand"  # in place of a target: a person chose the similarity, so nothing was asked for
 COPIES = "copies"
 DECISIONS = "decisions"
 BASES = ("labels", COPIES, DECISIONS)
@@ -27,7 +28,8 @@ class Threshold:
 
     Attributes:
         similarity: a pair matches when its similarity >= this; cosine, in [-1, 1].
-        target: what was asked for, one of `TARGETS`: "f1", "precision=0.99", "false-match-rate=0.001".
+        target: what was asked for, one of `TARGETS`: "f1", "precision=0.99", "false-match-rate=0.001"; or
+            BY_HAND, where a person chose the similarity.
         precision, recall, f1, false_match_rate: measured on the calibration pairs, in [0, 1].
         confidence: of the promise, for example 0.95; None when the target promises nothing.
         bound: the confidence bound that was compared with the target (lower for precision and recall, upper
@@ -80,6 +82,8 @@ class Threshold:
             "recall": f"at least {share} of same pairs match",
             "false-match-rate": f"at most {share} of different pairs match",
             "accuracy": f"best accuracy: {self.accuracy:.1%} of all pairs are told right",
+            BY_HAND: f"set by hand: {self.precision:.1%} of matches are right, {self.recall:.1%} of same "
+            f"pairs are found, {in_share(self.false_match_rate)} of different pairs match",
         }.get(
             name,
             f"best F1: {self.precision:.1%} of matches are right, {self.recall:.1%} of same pairs are found",
@@ -130,17 +134,26 @@ class Threshold:
 def read_target(text: str) -> tuple[str, float | None] | None:
     """The name of a target and its number, None where it takes none; None where it is no target.
 
-    >>> read_target("f1"), read_target(" precision=0.99 "), read_target("precision=99")
-    (('f1', None), ('precision', 0.99), None)
+    >>> read_target("f1"), read_target(" precision=0.99 "), read_target("precision=99"), read_target(BY_HAND)
+    (('f1', None), ('precision', 0.99), None, ('by hand', None))
     """
     name, _, number = text.strip().partition("=")
-    if text.strip() in BEST:
+    if text.strip() in (*BEST, BY_HAND):
         return name, None
     try:
         value = float(number) if name in PROMISED else 0.0
     except ValueError:
         return None
     return (name, value) if 0.0 < value < 1.0 else None
+
+
+def in_share(share: float) -> str:
+    """A share in percent, also where it is small; "none" only where it is 0.
+
+    >>> [in_share(share) for share in (0.0, 0.000012, 0.0123, 0.5)]
+    ['none', '0.0012%', '1.2%', '50%']
+    """
+    return f"{100 * share:.2g}%" if share else "none"
 
 
 def no_threshold(name: str, *, model: object, names: Iterable[str]) -> ModelError:

@@ -24,6 +24,7 @@ from lookalike.records import (
     Threshold,
 )
 from lookalike.runfile import dump_config
+from lookalike.threshold import BY_HAND
 
 EVIL = "<script>alert('x')</script>&\"'"
 SECTIONS = (
@@ -205,6 +206,15 @@ def test_the_threshold_stands_with_its_promise_and_what_holds_here(html: str) ->
     assert "On this split it holds." in words
     assert "matches that are right (precision) 96.0 95.7" in words
     assert "(false-match rate) 0.040 0.042" in words
+
+
+def test_a_threshold_that_was_set_by_hand_was_not_asked_for(light: ReportPage) -> None:
+    by_hand = replace(THRESHOLD, target=BY_HAND, confidence=None, bound=None)
+    said = Page(render_report(replace(light, report=replace(light.report, threshold=by_hand)))).words(
+        "threshold"
+    )
+    assert "It was set by hand: 96.0% of matches are right, 40.0% of same pairs are found, 0.04% of" in said
+    assert "Asked for was" not in said
 
 
 def test_a_promise_that_does_not_hold_is_said_so(light: ReportPage) -> None:

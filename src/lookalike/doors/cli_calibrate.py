@@ -162,11 +162,13 @@ def _choose(
 
 
 def _again(model: str, before: Threshold, name: str) -> str:
-    """The command that chooses an earlier threshold again, from the material that it was chosen on."""
+    """How to choose an earlier threshold again: the command, on the material that it was chosen on."""
     import shlex
 
-    from lookalike.threshold import COPIES, DECISIONS
+    from lookalike.threshold import BY_HAND, COPIES, DECISIONS
 
+    if before.target == BY_HAND:
+        return f"save {before.similarity:.6g} as {name} in the page of lookalike serve INDEX --writable"
     of_decisions = before.basis == DECISIONS
     source = ["--pairs", "FILE"] if of_decisions else ["DATA", "--split", before.split]
     words = ["lookalike", "calibrate", model, *source, "--target", before.target]

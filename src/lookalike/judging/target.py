@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lookalike.errors import CalibrationError
-from lookalike.threshold import TARGETS, read_target
+from lookalike.threshold import BY_HAND, TARGETS, read_target
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Target:
             CalibrationError: it is none of these, or the number is not between 0 and 1.
         """
         read = read_target(text)
-        if read is None:
+        if read is None or read[0] == BY_HAND:
             raise CalibrationError(
                 "the target is not understood",
                 where="target",

@@ -17,7 +17,7 @@ from lookalike.judging.calibration import metrics_at
 from lookalike.judging.pairs import lower_edges
 from lookalike.models.copies import Copies
 from lookalike.records import Floats, PairHistogram, Threshold
-from lookalike.threshold import COPIES
+from lookalike.threshold import BY_HAND, COPIES
 
 REACHED = 0.95  # of copies
 OTHERS = 0.05  # of pairs of the same thing: that many at most may be called copies
@@ -39,7 +39,7 @@ def bands_of(
         called same thing.
     """
     name = NEAR_COPY if threshold.basis == COPIES else SAME_THING
-    own = Band(name, threshold.similarity, f"the match threshold, chosen by {threshold.target}")
+    own = Band(name, threshold.similarity, words_of(threshold))
     above = {band.name: band for band in (kept if copies is None else _copied(threshold, pairs, copies))}
     related = _related(pairs)
     bands = [related, own] if related.similarity < own.similarity else [own]  # rising
@@ -48,6 +48,24 @@ def bands_of(
         if band is not None and higher != name and band.similarity > bands[-1].similarity:
             bands.append(band)
     return tuple(reversed(bands))
+
+
+def words_of(threshold: Threshold) -> str:
+    """What is said of the band that begins at a match threshold."""
+    chosen = "set" if threshold.target == BY_HAND else "chosen by"
+    return f"the match threshold, {chosen} {threshold.target}"
+
+
+def moved(bands: Sequence[Band], threshold: Threshold) -> tuple[Band, ...]:
+    """The bands of labels as they are once their threshold lies elsewhere, the highest first.
+
+    Bands of copies that begin at it or lower, and what is related from there on, give way.
+    """
+    own = Band(SAME_THING, threshold.similarity, words_of(threshold))
+    others = [band for band in bands if band.name != SAME_THING]
+    above = [band for band in others if band.name != RELATED and band.similarity > own.similarity]
+    below = [band for band in others if band.name == RELATED and band.similarity < own.similarity]
+    return (*above, own, *below)
 
 
 def left_out(bands: Sequence[Band]) -> str:

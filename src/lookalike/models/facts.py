@@ -23,7 +23,7 @@ from lookalike.errors import ModelError
 from lookalike.judging.calibrated import made_for_another
 from lookalike.pictures.finding import is_there
 from lookalike.records import Threshold
-from lookalike.threshold import BASES, TARGETS, read_target
+from lookalike.threshold import BASES, BY_HAND, TARGETS, read_target
 
 FORMAT = 1
 GRAPH, FACTS, SEEN = "model.onnx", "model.json", "seen.npy"
@@ -185,7 +185,8 @@ def _check_thresholds(folder: Path, thresholds: Mapping[str, Any], *, inside: st
         known = {key: kinds for key, kinds in _THRESHOLD.items() if key in threshold or key not in _OPTIONAL}
         _check(folder, threshold, known, inside=f"{place}.", do=do)
         if read_target(threshold["target"]) is None:
-            raise _damaged(folder, f"{place}.target", saw=threshold["target"], wanted=TARGETS, do=do)
+            wanted = f"{TARGETS}; {BY_HAND}"
+            raise _damaged(folder, f"{place}.target", saw=threshold["target"], wanted=wanted, do=do)
         _check_ranges(folder, threshold, inside=f"{place}.", do=do)
 
 

@@ -5,8 +5,10 @@ A model with what its calibration left enters; verdicts on similarities leave. N
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ from lookalike.errors import CalibrationError, ModelError
 from lookalike.judging.calibrated import Calibration, calibration_file, read_calibration, write_calibration
 from lookalike.judging.probability import check_prior
 from lookalike.models.model import DEFAULT, Model
+from lookalike.threshold import BY_HAND
 
 
 class Verdict(NamedTuple):
@@ -114,7 +117,22 @@ def calibration_of(model: Model) -> Calibration | None:
     Raises:
         ModelError: it is damaged, or was made for another model.
     """
-    return read_calibration(_place(model), fingerprint=model.fingerprint)
+    place = _place(model)
+    return _read(place, model.fingerprint, _stamp_of(place))
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, fingerprint: str, _stamp: tuple[int, ...]) -> Calibration | None:
+    """A file that stays as it is, is read once: each of a thousand searches asks for it."""
+    return read_calibration(path, fingerprint=fingerprint)
+
+
+def _stamp_of(path: Path) -> tuple[int, ...]:
+    try:
+        facts = os.stat(path)  # noqa: PTH116 - once a search
+    except OSError:
+        return ()
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
 
 def keep_calibration(model: Model, calibration: Calibration) -> None:
@@ -135,7 +153,8 @@ def in_percent(probability: float) -> str:
 
 def _no_probabilities(model: Model, threshold: str, *, option: str) -> ModelError:
     kept = model.thresholds.get(threshold)
-    same = f" --target {kept.target}" if kept else ""  # the promise that stands is not to be lost
+    # the promise that stands is not to be lost
+    same = f" --target {kept.target}" if kept and kept.target != BY_HAND else ""
     return ModelError(
         "the model has no probabilities of a match",
         where=model.folder,
