@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from commands import Run, in_this_process
 from lookalike.models.model import Model, untrained
 from tiny_model import write_tiny_model
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """The command line, in this process."""
+    return in_this_process(capfd)
 
 
 @pytest.fixture(scope="session")

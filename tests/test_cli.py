@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from lookalike.cli import Terminated, app
+from commands import Run, fails
+from lookalike.cli import Terminated
 from lookalike.doors import cli_index
 from lookalike.doors.console import Talk
 from lookalike.errors import LookalikeError
@@ -23,19 +23,8 @@ from lookalike.indexing.store import Store
 from lookalike.indexing.vector_rows import VECTOR_STORAGES
 from lookalike.models.model import Model
 
-Shown = tuple[int, str, str]  # exit code, stdout, stderr
 LONG = "x" * 300 + ".png"
 BAD_NAME = os.fsdecode(b"q\xff.png")
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Shown]:
-    def command(*arguments: object) -> Shown:
-        code = app([str(argument) for argument in arguments], standalone_mode=False)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return command
 
 
 @pytest.fixture
@@ -48,7 +37,7 @@ def pictures(few: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def index(pictures: Path, tiny_folder: Path, tmp_path: Path, run: Callable[..., Shown]) -> Path:
+def index(pictures: Path, tiny_folder: Path, tmp_path: Path, run: Run) -> Path:
     path = tmp_path / "a.idx"
     assert run("index", path, pictures, "--model", tiny_folder)[0] == 0
     return path
@@ -59,18 +48,7 @@ def query(pictures: Path) -> Path:
     return min(pictures.rglob("noto.png"))
 
 
-def fails(shown: Shown, *beats: str) -> None:
-    code, out, err = shown
-    assert (code, out) == (2, "")
-    assert "Traceback" not in err
-    (line,) = [line for line in err.splitlines() if line.startswith("error:")]
-    for beat in beats:
-        assert beat in line
-
-
-def test_a_folder_that_moved_can_be_put_right(
-    run: Callable[..., Shown], index: Path, pictures: Path, query: Path
-) -> None:
+def test_a_folder_that_moved_can_be_put_right(run: Run, index: Path, pictures: Path, query: Path) -> None:
     count = len(list(pictures.rglob("*.png")))
     moved = pictures.rename(pictures.with_name("moved"))
     command = f"lookalike index {index} --drop {pictures} forgets it"
@@ -84,9 +62,7 @@ def test_a_folder_that_moved_can_be_put_right(
     assert all(Path(path).is_file() for path in found)
 
 
-def test_a_source_is_not_dropped_while_a_picture_is_left_of_it(
-    run: Callable[..., Shown], index: Path, pictures: Path
-) -> None:
+def test_a_source_is_not_dropped_while_a_picture_is_left_of_it(run: Run, index: Path, pictures: Path) -> None:
     count = len(list(pictures.rglob("*.png")))
     moved = pictures.rename(pictures.with_name("moved"))
     min(moved.rglob("*.png")).unlink()
@@ -96,7 +72,7 @@ def test_a_source_is_not_dropped_while_a_picture_is_left_of_it(
 
 
 def test_an_inbox_that_was_always_empty_is_not_dropped_while_it_is_away(
-    run: Callable[..., Shown], index: Path, pictures: Path
+    run: Run, index: Path, pictures: Path
 ) -> None:
     inbox = pictures.with_name("inbox")
     inbox.mkdir()
@@ -109,9 +85,7 @@ def test_an_inbox_that_was_always_empty_is_not_dropped_while_it_is_away(
     fails(run("index", index), "a source of the index is gone", "--drop")
 
 
-def test_what_cannot_be_used_any_more_is_counted(
-    run: Callable[..., Shown], index: Path, pictures: Path
-) -> None:
+def test_what_cannot_be_used_any_more_is_counted(run: Run, index: Path, pictures: Path) -> None:
     count = len(list(pictures.rglob("*.png")))
     min(pictures.rglob("*.png")).write_bytes(b"")
     _, _, err = run("index", index)
@@ -120,7 +94,7 @@ def test_what_cannot_be_used_any_more_is_counted(
 
 
 def test_of_one_picture_that_cannot_be_used_no_index_is_made(
-    run: Callable[..., Shown], tmp_path: Path, tiny_folder: Path
+    run: Run, tmp_path: Path, tiny_folder: Path
 ) -> None:
     (tmp_path / "bad.png").write_bytes(b"no picture")
     new = tmp_path / "new.idx"
@@ -130,7 +104,7 @@ def test_of_one_picture_that_cannot_be_used_no_index_is_made(
 
 @pytest.mark.parametrize("prune", [False, True])
 def test_a_source_that_is_not_there_keeps_its_pictures_until_it_is_dropped_by_name(
-    run: Callable[..., Shown], index: Path, pictures: Path, prune: bool
+    run: Run, index: Path, pictures: Path, prune: bool
 ) -> None:
     count = len(list(pictures.rglob("*.png")))
     pictures.rename(pictures.with_name("unmounted"))
@@ -143,9 +117,7 @@ def test_a_source_that_is_not_there_keeps_its_pictures_until_it_is_dropped_by_na
     fails(run("index", index, "--drop", pictures), "no such source", "lookalike info")
 
 
-def test_an_empty_mount_point_keeps_its_pictures(
-    run: Callable[..., Shown], index: Path, pictures: Path
-) -> None:
+def test_an_empty_mount_point_keeps_its_pictures(run: Run, index: Path, pictures: Path) -> None:
     count = len(list(pictures.rglob("*.png")))
     pictures.rename(pictures.with_name("unmounted"))
     pictures.mkdir()
@@ -154,7 +126,7 @@ def test_an_empty_mount_point_keeps_its_pictures(
 
 
 def test_an_empty_folder_of_a_source_keeps_its_pictures_and_is_told(
-    run: Callable[..., Shown], index: Path, pictures: Path
+    run: Run, index: Path, pictures: Path
 ) -> None:
     folder = next(file.parent for file in sorted(pictures.rglob("*.png")) if file.parent != pictures)
     count, lost = len(list(pictures.rglob("*.png"))), len(list(folder.rglob("*.png")))
@@ -172,7 +144,7 @@ def test_an_empty_folder_of_a_source_keeps_its_pictures_and_is_told(
 
 
 def test_only_the_named_source_is_dropped_and_nothing_else_is_done(
-    run: Callable[..., Shown], index: Path, pictures: Path, few: Path, tmp_path: Path
+    run: Run, index: Path, pictures: Path, few: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     shutil.copytree(sorted(few.iterdir())[3], other)
@@ -185,7 +157,7 @@ def test_only_the_named_source_is_dropped_and_nothing_else_is_done(
 
 
 def test_a_job_that_nobody_watches_says_one_line(
-    run: Callable[..., Shown], index: Path, pictures: Path, tmp_path: Path
+    run: Run, index: Path, pictures: Path, tmp_path: Path
 ) -> None:
     (pictures / "new").mkdir()
     shutil.copy(min(pictures.rglob("noto.png")), pictures / "new" / "a.png")
@@ -200,7 +172,7 @@ def test_a_job_that_nobody_watches_says_one_line(
 
 
 def test_whoever_watches_is_told_each_source_and_what_was_left_out(
-    run: Callable[..., Shown], index: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, index: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = min(pictures.iterdir()) / "bad.png"
     bad.write_bytes(b"")
@@ -218,7 +190,7 @@ def test_whoever_watches_is_told_each_source_and_what_was_left_out(
 
 
 def test_vectors_are_kept_as_the_index_was_made(
-    run: Callable[..., Shown], pictures: Path, tiny_folder: Path, tmp_path: Path
+    run: Run, pictures: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
     half = tmp_path / "half.idx"
     assert run("index", half, pictures, "--model", tiny_folder, "--vectors", "float16")[0] == 0
@@ -233,7 +205,7 @@ def test_vectors_are_kept_as_the_index_was_made(
 
 
 def test_a_writer_is_waited_for_only_when_asked(
-    run: Callable[..., Shown], index: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with writer_lock(index):
         fails(run("index", index), "another process is writing to the index", "--wait waits")
@@ -253,7 +225,7 @@ def test_a_writer_is_waited_for_only_when_asked(
 
 
 def test_what_makes_search_fast_is_brought_up_to_date_in_the_end(
-    run: Callable[..., Shown], index: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[object, object]] = []
 
@@ -272,14 +244,12 @@ def test_the_choices_of_the_command_are_those_of_the_core() -> None:
     assert tuple(cli_index.VectorsKept) == VECTOR_STORAGES
 
 
-def test_a_folder_that_was_never_indexed_is_a_mistake_also_with_prune(
-    run: Callable[..., Shown], index: Path
-) -> None:
+def test_a_folder_that_was_never_indexed_is_a_mistake_also_with_prune(run: Run, index: Path) -> None:
     fails(run("index", index, "nowhere", "--prune"), "there is no such file or folder", "nowhere")
 
 
 def test_sources_are_read_from_stdin(
-    run: Callable[..., Shown],
+    run: Run,
     pictures: Path,
     tiny_folder: Path,
     tmp_path: Path,
@@ -295,9 +265,7 @@ def test_sources_are_read_from_stdin(
     fails(run("index", tmp_path / "b.idx", "-"), "there is nothing to index", "stdin")
 
 
-def test_a_search_by_nothing_that_opens_is_an_error(
-    run: Callable[..., Shown], index: Path, tmp_path: Path
-) -> None:
+def test_a_search_by_nothing_that_opens_is_an_error(run: Run, index: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
     shown = run("search", index, tmp_path / "notes.txt", tmp_path / "gone.png")
     fails(shown, "nothing to search by", "notes.txt", "saw 2 that cannot be used, this one: not an image")
@@ -306,7 +274,7 @@ def test_a_search_by_nothing_that_opens_is_an_error(
 
 @pytest.mark.parametrize("bad", [BAD_NAME, LONG])
 def test_a_name_that_cannot_be_used_is_skipped_and_the_rest_answered(
-    run: Callable[..., Shown], index: Path, query: Path, tiny_folder: Path, tmp_path: Path, bad: str
+    run: Run, index: Path, query: Path, tiny_folder: Path, tmp_path: Path, bad: str
 ) -> None:
     if bad == BAD_NAME:
         shutil.copy(query, tmp_path / bad)
@@ -321,22 +289,18 @@ def test_a_name_that_cannot_be_used_is_skipped_and_the_rest_answered(
     assert pl.read_parquet(tmp_path / "o.parquet")["path"].to_list() == [str(query)]
 
 
-def test_a_long_name_as_data_or_index_is_one_line(
-    run: Callable[..., Shown], pictures: Path, tiny_folder: Path
-) -> None:
+def test_a_long_name_as_data_or_index_is_one_line(run: Run, pictures: Path, tiny_folder: Path) -> None:
     fails(run("describe", LONG), "cannot be looked at", "File name too long")
     fails(run("index", LONG, pictures, "--model", tiny_folder), "File name too long")
 
 
 def test_a_folder_where_the_index_should_stand_is_answered_with_a_name_for_one(
-    run: Callable[..., Shown], pictures: Path, tiny_folder: Path
+    run: Run, pictures: Path, tiny_folder: Path
 ) -> None:
     fails(run("index", pictures, "--model", tiny_folder), "saw a folder", "lookalike index NAME.idx DATA")
 
 
-def test_nothing_found_prints_no_path(
-    run: Callable[..., Shown], query: Path, tiny_folder: Path, tmp_path: Path
-) -> None:
+def test_nothing_found_prints_no_path(run: Run, query: Path, tiny_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "only").mkdir()
     shutil.copy(query, tmp_path / "only")
     run("index", tmp_path / "b.idx", tmp_path / "only", "--model", tiny_folder)
@@ -344,7 +308,7 @@ def test_nothing_found_prints_no_path(
 
 
 def test_open_shows_a_temporary_page(
-    run: Callable[..., Shown],
+    run: Run,
     index: Path,
     query: Path,
     tmp_path: Path,
@@ -369,7 +333,7 @@ def worked(*_: object, **__: object) -> None:
 
 
 def test_where_results_go_is_looked_at_before_the_work(
-    run: Callable[..., Shown],
+    run: Run,
     index: Path,
     pictures: Path,
     query: Path,
@@ -394,7 +358,7 @@ def test_where_results_go_is_looked_at_before_the_work(
 
 
 def test_figures_are_printed_though_the_report_cannot_be_written(
-    run: Callable[..., Shown], pictures: Path, tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, pictures: Path, tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise LookalikeError("a file cannot be written", where="r.html", saw="a full disk", do="free space")
@@ -407,9 +371,7 @@ def test_figures_are_printed_though_the_report_cannot_be_written(
     assert json.loads(out)["split"] == "all"
 
 
-def test_the_figures_of_a_report_lie_beside_it(
-    run: Callable[..., Shown], pictures: Path, tiny: Model, tmp_path: Path
-) -> None:
+def test_the_figures_of_a_report_lie_beside_it(run: Run, pictures: Path, tiny: Model, tmp_path: Path) -> None:
     page = tmp_path / "cats.html"
     code, out, _ = run("evaluate", tiny.folder, pictures, "--split", "all", "--json", "--report", page)
     told = json.loads((tmp_path / "cats.json").read_text(encoding="utf-8"))
@@ -418,7 +380,7 @@ def test_the_figures_of_a_report_lie_beside_it(
 
 
 def test_pictures_of_an_evaluation_lie_in_the_folder_that_was_named(
-    run: Callable[..., Shown], pictures: Path, tiny: Model, tmp_path: Path
+    run: Run, pictures: Path, tiny: Model, tmp_path: Path
 ) -> None:
     code, out, _ = run("evaluate", tiny.folder, pictures, "--split", "all", "--pictures", tmp_path / "shown")
     assert (code, "recall@1" in out) == (0, True)
@@ -429,7 +391,7 @@ def test_pictures_of_an_evaluation_lie_in_the_folder_that_was_named(
     ("stop", "code"), [(KeyboardInterrupt(), 130), (Terminated(), 143)], ids=["int", "term"]
 )
 def test_a_stop_that_a_library_turned_into_an_error_is_still_a_stop(
-    run: Callable[..., Shown],
+    run: Run,
     tiny_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     stop: KeyboardInterrupt,
@@ -447,7 +409,7 @@ def test_a_stop_that_a_library_turned_into_an_error_is_still_a_stop(
 
 
 def test_an_error_that_is_its_own_cause_is_told(
-    run: Callable[..., Shown], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failed(*_: object, **__: object) -> None:
         error = LookalikeError("it does not fit", where="here", saw="that", do="mend it")

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lookalike.cli import app
+from commands import Run
 from painted import much_alike
 from tiny_model import write_tiny_model
-
-Shown = tuple[int, str, str]  # exit code, stdout, stderr
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Shown]:
-    def command(*arguments: object) -> Shown:
-        code = app([str(argument) for argument in arguments], standalone_mode=False)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return command
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +23,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_two_models_are_compared(run: Callable[..., Shown], place: Path, tmp_path: Path) -> None:
+def test_two_models_are_compared(run: Run, place: Path, tmp_path: Path) -> None:
     code, out, _ = run("compare", place / "coarse", place / "fine", place / "pictures", "--split", "all")
     assert code == 0
     assert out.startswith(f"A: {place / 'coarse'}, coarse (")
@@ -47,7 +34,7 @@ def test_two_models_are_compared(run: Callable[..., Shown], place: Path, tmp_pat
     assert (code, "A is better by" in worse) == (0, True)  # an answer, whichever it is
 
 
-def test_untrained_means_the_backbone_of_the_other(run: Callable[..., Shown], place: Path) -> None:
+def test_untrained_means_the_backbone_of_the_other(run: Run, place: Path) -> None:
     both = [
         json.loads(run("compare", *names, place / "pictures", "--json")[1])
         for names in (("untrained", place / "fine"), (place / "fine", "untrained"))
@@ -57,7 +44,7 @@ def test_untrained_means_the_backbone_of_the_other(run: Callable[..., Shown], pl
     assert gain == -loss > 0
 
 
-def test_what_cannot_be_compared_is_refused(run: Callable[..., Shown], place: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_refused(run: Run, place: Path, tmp_path: Path) -> None:
     for arguments, beats in (
         ((place / "coarse", tmp_path / "none", place / "pictures"), ("no model lies here", "none")),
         ((place / "coarse", "untrained", place / "pictures"), ("carries no untrained backbone", "coarse")),

@@ -5,28 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lookalike.cli import app
+from commands import Run, fails
 from lookalike.models.model import Model
 from lookalike.tables.table import ImageTable
 from painted import much_alike
-
-Shown = tuple[int, str, str]  # exit code, stdout, stderr
-Run = Callable[..., Shown]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: object) -> Shown:
-        code = app([str(argument) for argument in arguments], standalone_mode=False)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return command
 
 
 @pytest.fixture
@@ -44,14 +30,6 @@ def index(pictures: list[Path], tiny_folder: Path, tmp_path: Path, run: Run) -> 
     path = tmp_path / "a.idx"
     assert run("index", path, pictures[0].parent, "--model", tiny_folder)[0] == 0
     return path
-
-
-def fails(shown: Shown, *beats: str) -> None:
-    code, out, err = shown
-    assert (code, out) == (2, "")
-    (line,) = [line for line in err.splitlines() if line.startswith("error:")]
-    for beat in beats:
-        assert beat in line
 
 
 def test_decisions_are_kept_listed_and_forgotten(run: Run, index: Path, pictures: list[Path]) -> None:

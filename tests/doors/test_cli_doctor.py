@@ -5,30 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lookalike.cli import app
+from commands import Run
 from scenes import scene, write
 from spoiled import spoil, tear, without_pages
 
-Shown = tuple[int, str, str]  # exit code, stdout, stderr
-Run = Callable[..., Shown]
-
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def run(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: object) -> Shown:
-        code = app([str(argument) for argument in arguments], standalone_mode=False)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return command
+    return run
 
 
 @pytest.fixture

@@ -6,28 +6,14 @@ import json
 import os
 import shutil
 import webbrowser
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from lookalike.cli import app
+from commands import Run, fails
 from scenes import halved, scene, write
 from some_duplicates import tree
-
-Shown = tuple[int, str, str]  # exit code, stdout, stderr
-Run = Callable[..., Shown]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: object) -> Shown:
-        code = app([str(argument) for argument in arguments], standalone_mode=False)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return command
 
 
 @pytest.fixture
@@ -48,14 +34,6 @@ def index(album: Path, tiny_folder: Path, tmp_path: Path, run: Run) -> Path:
     path = tmp_path / "a.idx"
     assert run("index", path, album, "--model", tiny_folder)[0] == 0
     return path
-
-
-def fails(shown: Shown, *beats: str) -> None:
-    code, out, err = shown
-    assert (code, out) == (2, "")
-    (line,) = [line for line in err.splitlines() if line.startswith("error:")]
-    for beat in beats:
-        assert beat in line
 
 
 def test_the_way_from_finding_to_apply_and_back(run: Run, index: Path, album: Path, tmp_path: Path) -> None:
@@ -261,3 +239,14 @@ def test_an_index_that_no_plan_can_name(run: Run, index: Path, tmp_path: Path) -
 def test_plans_that_are_not_there(run: Run, tmp_path: Path) -> None:
     fails(run("apply", tmp_path / "plan.json"), "the plan cannot be read", "No such file")
     fails(run("undo", tmp_path / "plan.json"), "there is nothing to undo")
+
+
+def test_names_of_plans_are_no_orders_to_the_terminal(run: Run, index: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "a\x1b[2Jb" / "plan.json"
+    plan.parent.mkdir()
+    told = run("duplicates", index, "--plan", plan)[2]
+    told += run("apply", plan)[1]
+    told += run("undo", plan)[1]
+    assert "\x1b" not in told
+    assert "a\\x1b[2Jb/plan-quarantine" in told
+    assert "then: lookalike index" in told

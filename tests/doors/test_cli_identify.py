@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lookalike.cli import app
+from commands import Run, fails
 from lookalike.models.model import Model
 from lookalike.open_calibrating import keep_open_threshold, open_thresholds, require_open_threshold
 from some_open_threshold import some_open_threshold
 
-Shown = tuple[int, str, str]  # exit code, stdout, stderr
-
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Shown]:
-    def command(*arguments: object) -> Shown:
-        code = app([str(argument) for argument in arguments], standalone_mode=False)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return command
-
-
-@pytest.fixture
-def index(few: Path, tiny: Model, tmp_path: Path, run: Callable[..., Shown]) -> Path:
+def index(few: Path, tiny: Model, tmp_path: Path, run: Run) -> Path:
     path, pictures = tmp_path / "a.idx", tmp_path / "pictures"
     for folder in sorted(few.iterdir())[:3]:
         shutil.copytree(folder, pictures / folder.name)
@@ -40,7 +27,7 @@ def known(few: Path) -> Path:
     return min(min(few.iterdir()).rglob("*.png"))
 
 
-def test_calibrate_asks_the_other_question(run: Callable[..., Shown], tiny: Model, few: Path) -> None:
+def test_calibrate_asks_the_other_question(run: Run, tiny: Model, few: Path) -> None:
     code, out, _ = run("calibrate", tiny.folder, few, "--question", "identification")
     kept = require_open_threshold(tiny)
     assert (code, kept.target, kept.vote) == (0, "f1", 1)
@@ -62,7 +49,7 @@ def test_calibrate_asks_the_other_question(run: Callable[..., Shown], tiny: Mode
     assert f"This replaces identify: similarity >= {kept.similarity:.4f} is a known thing" in err
 
 
-def test_calibrate_refuses_what_cannot_be_promised(run: Callable[..., Shown], tiny: Model, few: Path) -> None:
+def test_calibrate_refuses_what_cannot_be_promised(run: Run, tiny: Model, few: Path) -> None:
     target = "false-identification-rate=0.001"
     code, out, err = run("calibrate", tiny.folder, few, "--question", "identification", "--target", target)
     assert (code, out) == (2, "")
@@ -70,7 +57,7 @@ def test_calibrate_refuses_what_cannot_be_promised(run: Callable[..., Shown], ti
     assert open_thresholds(tiny) == {}
 
 
-def test_calibrate_refuses_the_split_test(run: Callable[..., Shown], tiny: Model, few: Path) -> None:
+def test_calibrate_refuses_the_split_test(run: Run, tiny: Model, few: Path) -> None:
     code, out, err = run("calibrate", tiny.folder, few, "--question", "identification", "--split", "test")
     assert (code, out) == (2, "")
     assert "a threshold is not chosen on the pictures it is judged by" in err
@@ -88,7 +75,7 @@ def test_calibrate_refuses_the_split_test(run: Callable[..., Shown], tiny: Model
     ],
 )
 def test_options_of_the_other_question_are_refused(
-    run: Callable[..., Shown], tiny: Model, few: Path, options: tuple[object, ...], wanted: str
+    run: Run, tiny: Model, few: Path, options: tuple[object, ...], wanted: str
 ) -> None:
     code, out, err = run("calibrate", tiny.folder, few, *options)
     assert (code, out) == (2, "")
@@ -96,9 +83,7 @@ def test_options_of_the_other_question_are_refused(
     assert f"wanted --question {wanted} - say --question {wanted}, or leave {options[0]} out" in err
 
 
-def test_evaluate_judges_the_threshold(
-    run: Callable[..., Shown], tiny: Model, few: Path, tmp_path: Path
-) -> None:
+def test_evaluate_judges_the_threshold(run: Run, tiny: Model, few: Path, tmp_path: Path) -> None:
     code, _, err = run("evaluate", tiny.folder, few, "--question", "identification", "--split", "all")
     assert (code, "has no threshold for identification" in err) == (2, True)
     kept = keep_open_threshold(tiny, some_open_threshold())
@@ -113,9 +98,7 @@ def test_evaluate_judges_the_threshold(
     assert json.loads(out)["threshold"]["similarity"] == 0.7
 
 
-def test_identify_names_or_not_by_its_exit_code(
-    run: Callable[..., Shown], tiny: Model, index: Path, few: Path
-) -> None:
+def test_identify_names_or_not_by_its_exit_code(run: Run, tiny: Model, index: Path, few: Path) -> None:
     picture = known(few)
     keep_open_threshold(tiny, some_open_threshold(similarity=0.9, vote=1))
     code, out, _ = run("identify", index, picture)
@@ -129,7 +112,7 @@ def test_identify_names_or_not_by_its_exit_code(
     assert run("identify", index, other, picture, "--threshold", "identify")[0] == 0
 
 
-def test_identify_prints_json(run: Callable[..., Shown], tiny: Model, index: Path, few: Path) -> None:
+def test_identify_prints_json(run: Run, tiny: Model, index: Path, few: Path) -> None:
     picture = known(few)
     kept = keep_open_threshold(tiny, some_open_threshold(similarity=0.9, vote=2))
     found = json.loads(run("identify", index, picture, "--json")[1])
@@ -142,8 +125,13 @@ def test_identify_prints_json(run: Callable[..., Shown], tiny: Model, index: Pat
     assert (code, out, "--json is for one picture" in err) == (2, "", True)
 
 
+def test_identify_prints_in_one_way(run: Run, index: Path, few: Path) -> None:
+    shown = run("identify", index, next(few.glob("*/noto.png")), "--json", "--jsonl")
+    fails(shown, "answers are printed in one way", "saw --json and --jsonl", "leave --jsonl out")
+
+
 def test_identify_says_that_a_larger_gallery_takes_more_strangers(
-    run: Callable[..., Shown], tiny: Model, index: Path, few: Path
+    run: Run, tiny: Model, index: Path, few: Path
 ) -> None:
     keep_open_threshold(tiny, some_open_threshold(gallery=5))
     err = run("identify", index, known(few))[2]
@@ -157,7 +145,7 @@ def test_identify_says_that_a_larger_gallery_takes_more_strangers(
 
 
 def test_identify_fails_where_nothing_can_be_asked(
-    run: Callable[..., Shown], tiny: Model, index: Path, few: Path, tmp_path: Path
+    run: Run, tiny: Model, index: Path, few: Path, tmp_path: Path
 ) -> None:
     code, out, err = run("identify", index, known(few))
     assert (code, out) == (2, "")
@@ -171,9 +159,7 @@ def test_identify_fails_where_nothing_can_be_asked(
     assert "gone.png: missing" in err
 
 
-def test_an_empty_index_knows_nothing(
-    run: Callable[..., Shown], tiny: Model, few: Path, tmp_path: Path
-) -> None:
+def test_an_empty_index_knows_nothing(run: Run, tiny: Model, few: Path, tmp_path: Path) -> None:
     from lookalike.indexing.index import Index
 
     Index.create(tmp_path / "empty.idx", tiny).close()
@@ -182,7 +168,7 @@ def test_an_empty_index_knows_nothing(
     assert (code, out.splitlines()[1]) == (1, "  no match: the index holds no labelled picture")
 
 
-def test_info_lists_the_threshold(run: Callable[..., Shown], tiny: Model) -> None:
+def test_info_lists_the_threshold(run: Run, tiny: Model) -> None:
     kept = keep_open_threshold(tiny, some_open_threshold())
     said = f"is a known thing, the nearest picture decides: {kept.promise}"
     assert f"threshold identify: similarity >= 0.7000 {said}" in run("info", tiny.folder)[1]

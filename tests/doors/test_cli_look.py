@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from lookalike.cli import app
+from commands import Run
 from scenes import scene, tidy, untidy, write
-
-Shown = tuple[int, str, str]  # exit code, stdout, stderr
-Run = Callable[..., Shown]
 
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def run(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: object) -> Shown:
-        code = app([str(argument) for argument in arguments], standalone_mode=False)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return command
+    return run
 
 
 def test_every_suggested_command_mends_what_it_is_given_for(

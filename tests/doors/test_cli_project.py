@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lookalike.cli import app
+from commands import Run
 from lookalike.presenting.projector import ORDER
-
-Shown = tuple[int, str, str]  # exit code, stdout, stderr
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Shown]:
-    def command(*arguments: object) -> Shown:
-        code = app([str(argument) for argument in arguments], standalone_mode=False)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return command
 
 
 @pytest.fixture
@@ -34,9 +21,7 @@ def pictures(few: Path, tmp_path: Path) -> Path:
     return root
 
 
-def test_a_map_is_written_and_named(
-    run: Callable[..., Shown], pictures: Path, tiny_folder: Path, tmp_path: Path
-) -> None:
+def test_a_map_is_written_and_named(run: Run, pictures: Path, tiny_folder: Path, tmp_path: Path) -> None:
     code, out, err = run("project", tiny_folder, pictures, "-o", tmp_path / "map")
     count = len(list(pictures.rglob("*.png"))) - 1
     assert code == 0
@@ -62,7 +47,7 @@ def test_a_map_is_written_and_named(
     ids=["split", "method", "among", "foreign"],
 )
 def test_what_cannot_be_is_said_in_one_line(
-    run: Callable[..., Shown],
+    run: Run,
     pictures: Path,
     tiny_folder: Path,
     tmp_path: Path,

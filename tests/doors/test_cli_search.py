@@ -7,13 +7,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lookalike.cli import app
+from commands import Run, Shown
 from lookalike.hits import Hits
 from lookalike.models.model import Model
 from lookalike.models.verdicts import keep_calibration
@@ -22,19 +21,6 @@ from lookalike.search import search_ids, search_images, search_together
 from some_calibrations import calibration
 from some_open_threshold import some_open_threshold
 from tiny_attributes import COLOURS, paint, with_branch
-
-Shown = tuple[int, str, str]  # exit code, stdout, stderr
-Run = Callable[..., Shown]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: object) -> Shown:
-        code = app([str(argument) for argument in arguments], standalone_mode=False)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return command
 
 
 @pytest.fixture

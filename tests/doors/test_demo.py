@@ -17,7 +17,7 @@ def test_plan_names_files_that_are_there_and_commands_that_exist(tmp_path: Path)
     known = {
         command.name or command.callback.__name__ for command in app.registered_commands if command.callback
     }
-    assert {command[0] for command in plan.commands} <= known
+    assert {command[0] for command in (*plan.commands, plan.page)} <= known
     pictures = [word for command in plan.commands for word in command if word.endswith(".png")]
     assert len(pictures) == 5
     assert all(Path(picture).is_file() for picture in pictures)

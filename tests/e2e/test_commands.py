@@ -13,28 +13,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-Done = subprocess.CompletedProcess[str]
+from commands import fails, lookalike
 
 RECIPE = """
 name: few
 split: {by: class, train: 0.5, val: 0.25, test: 0.25}
 network: {embedding_dim: 16}
 """
-
-
-def lookalike(*arguments: object, stdin: str | None = None, cwd: Path | None = None) -> Done:
-    command = [sys.executable, "-c", "from lookalike.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, input=stdin, cwd=cwd, check=False)
-
-
-def fails(done: Done, *beats: str) -> None:
-    """Exit code 2 and one line on stderr that has all the beats."""
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert len(errors) == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    for beat in beats:
-        assert beat in errors[0], errors[0]
 
 
 @pytest.fixture(scope="session")

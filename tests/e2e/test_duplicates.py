@@ -6,21 +6,13 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from commands import lookalike
 from scenes import cropped, halved, scene, write
 from some_duplicates import tree
-
-Done = subprocess.CompletedProcess[str]
-
-
-def lookalike(*arguments: object) -> Done:
-    command = [sys.executable, "-c", "from lookalike.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from fake_embedder import FakeEmbedder, fake_model
 from killing import Album, Server, check_acknowledged, check_readable, check_whole, stored
 from lookalike.errors import StoreError
 from lookalike.indexing.index import Index
-from lookalike.indexing.inspection import inspect_index
 from lookalike.indexing.schema import Changes, Writer
+from lookalike.mending.inspection import inspect_index
 from lookalike.tables.table import ImageTable
 from stores import four_beats
 

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from test_commands import lookalike
 
+from commands import lookalike
 from lookalike.errors import SkipReason
 from lookalike.models.model import Model
 from lookalike.pictures.images import open_image

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lookalike.cli import app
+from commands import Run
 from published import drawn, from_tree, write_cub200, write_inshop
-
-Shown = tuple[int, str, str]  # exit code, stdout, stderr
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Shown]:
-    def command(*arguments: object) -> Shown:
-        code = app([str(argument) for argument in arguments], standalone_mode=False)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return command
 
 
 @pytest.fixture
@@ -30,20 +17,20 @@ def shop(tmp_path: Path, sample: Path) -> Path:
     return write_inshop(tmp_path / "shop", from_tree(sample, classes=6, each=4))
 
 
-def test_evaluating_by_name(run: Callable[..., Shown], shop: Path, tiny_folder: Path) -> None:
+def test_evaluating_by_name(run: Run, shop: Path, tiny_folder: Path) -> None:
     code, out, _ = run("evaluate", tiny_folder, f"inshop:{shop}", "--split", "test", "--json")
     assert code == 0
     assert json.loads(out)["queries"] == 3  # one of each garment on the test side
 
 
-def test_a_recognised_folder_is_said(run: Callable[..., Shown], shop: Path) -> None:
+def test_a_recognised_folder_is_said(run: Run, shop: Path) -> None:
     code, out, err = run("describe", shop)
     assert code == 0
     assert f"this is In-shop Clothes Retrieval by its files, and is read as inshop:{shop}" in out + err
 
 
 def test_an_index_goes_on_with_the_name(
-    run: Callable[..., Shown],
+    run: Run,
     shop: Path,
     tmp_path: Path,
     tiny_folder: Path,
@@ -68,7 +55,7 @@ def test_an_index_goes_on_with_the_name(
     assert "dropped, with 24 pictures" in err
 
 
-def test_what_is_wrong_is_one_line(run: Callable[..., Shown], tmp_path: Path) -> None:
+def test_what_is_wrong_is_one_line(run: Run, tmp_path: Path) -> None:
     code, out, err = run("describe", "cub20:birds")
     assert (code, out) == (2, "")
     assert "did you mean cub200:birds?" in err

@@ -18,6 +18,7 @@ from lookalike.doors.cli_options import (
     check_style,
     nothing_asked,
     picture_paths,
+    style_of,
 )
 from lookalike.errors import LookalikeError
 
@@ -161,8 +162,9 @@ def identify(
     from lookalike.identifying import identify as ask
     from lookalike.indexing.index import Index
 
+    style = style_of(json=as_json, jsonl=jsonl)
     paths, unfit = picture_paths(images)
-    check_style("json" if as_json else "", pictures=len(paths))
+    check_style(style, pictures=len(paths))
     skipped: list[Skipped] = [*unfit]
     known: list[bool] = []
     with Talk() as talk, Index.open(index_file) as opened:
@@ -170,7 +172,7 @@ def identify(
             if isinstance(answer, Identification):
                 if not known:
                     _tell_growth(talk, opened, answer.threshold)
-                _put(answer, style="json" if as_json else "jsonl" if jsonl else "text")
+                _put(answer, style=style)
                 known.append(answer.known)
             else:
                 skipped.append(answer)
