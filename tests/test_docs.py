@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,8 @@ def cifar10_in_small(place: Path, sample: Path) -> None:
 
 
 TRAIN = "lookalike train recipes/emoji.yaml --data examples/emoji --out runs/emoji\n"
+SERVE, ADDRESS = "lookalike serve ", "http://127.0.0.1:"
+USUAL = f"{ADDRESS}8000"
 MATERIAL = {"from_cifar10.md": cifar10_in_small}  # what a page needs beside examples and recipes
 
 
@@ -86,6 +91,40 @@ def trained(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
     return run
 
 
+def run_one(page: Path, language: str, text: str, trained: Callable[[], Path], place: Path) -> None:
+    """Run a block; a training that other pages begin with too is not run again."""
+    if language == "yaml":
+        check_yaml(text, place)
+    elif TRAIN in text and page.name != "README.md":
+        shutil.copytree(trained(), place / "runs" / "emoji")
+        run_block(language, text.replace(TRAIN, ""), place)
+    else:
+        run_block(language, text, place)
+
+
+@contextmanager
+def running(command: str, place: Path) -> Iterator[None]:
+    """Run a server until the page ends; it is there when it has printed its address."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    process = subprocess.Popen(
+        shlex.split(command), cwd=place, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        yield
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return str(found.getsockname()[1])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_blocks_run_as_they_stand(
     page: Path, trained: Callable[[], Path], sample: Path, tmp_path: Path
@@ -93,14 +132,13 @@ def test_blocks_run_as_they_stand(
     lay_out(tmp_path)
     if page.name in MATERIAL:
         MATERIAL[page.name](tmp_path, sample)
-    for language, text in blocks(page):
-        if language == "yaml":
-            check_yaml(text, tmp_path)
-        elif TRAIN in text and page.name != "README.md":
-            shutil.copytree(trained(), tmp_path / "runs" / "emoji")
-            run_block(language, text.replace(TRAIN, ""), tmp_path)
-        else:
-            run_block(language, text, tmp_path)
+    port = free_port()  # in place of the usual one, which others may have
+    with ExitStack() as servers:
+        for language, text in blocks(page):
+            if text.startswith(SERVE):
+                servers.enter_context(running(f"{text.strip()} --port {port}", tmp_path))
+                continue
+            run_one(page, language, text.replace(USUAL, f"{ADDRESS}{port}"), trained, tmp_path)
 
 
 @pytest.mark.parametrize("page", [*PAGES, *ROOT.glob("*.md"), *ROOT.glob("examples/*/*.md")], ids=str)

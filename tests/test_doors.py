@@ -22,11 +22,13 @@ from lookalike.doors import (
     cli_match,
     cli_project,
     cli_search,
+    cli_serve,
     cli_tune,
 )
 from lookalike.duplicates import applying, finding, undoing
 from lookalike.indexing.index import Index
 from lookalike.presenting import projector
+from lookalike.serving.settings import Settings
 from lookalike.training import tuning
 
 
@@ -54,6 +56,7 @@ from lookalike.training import tuning
         (cli_duplicates.duplicates, finding.find_duplicates, ("mirrored", "similarity", "against")),
         (cli_duplicates.apply, applying.apply_plan, ("quarantine", "dry_run")),
         (cli_duplicates.undo, undoing.undo_moves, ("dry_run",)),
+        (cli_serve.serve, Settings, ("host", "port", "workers", "max_bytes", "decode_seconds", "log")),
     ],
 )
 def test_defaults_are_those_of_the_core(

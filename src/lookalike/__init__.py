@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lookalike.errors import LookalikeError
     from lookalike.evaluation import evaluate
     from lookalike.identifying import identify
+    from lookalike.indexing.adding import add_pictures, remove_items
     from lookalike.indexing.index import Index
     from lookalike.matching import match
     from lookalike.models.embedding import embed_table
@@ -44,6 +45,7 @@ __all__ = [
     "LookalikeError",
     "Model",
     "__version__",
+    "add_pictures",
     "calibrate",
     "calibrate_identification",
     "compare",
@@ -57,6 +59,7 @@ __all__ = [
     "identification_report",
     "identify",
     "match",
+    "remove_items",
     "search_attributes",
     "search_composed",
     "search_ids",
@@ -74,6 +77,7 @@ _HOMES = {
     "Index": "lookalike.indexing.index",
     "LookalikeError": "lookalike.errors",
     "Model": "lookalike.models.model",
+    "add_pictures": "lookalike.indexing.adding",
     "calibrate": "lookalike.calibrating",
     "calibrate_identification": "lookalike.open_calibrating",
     "compare": "lookalike.comparison",
@@ -87,6 +91,7 @@ _HOMES = {
     "identification_report": "lookalike.open_evaluation",
     "identify": "lookalike.identifying",
     "match": "lookalike.matching",
+    "remove_items": "lookalike.indexing.adding",
     "search_attributes": "lookalike.attribute_search",
     "search_composed": "lookalike.attribute_search",
     "search_ids": "lookalike.search",

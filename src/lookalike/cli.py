@@ -28,6 +28,7 @@ from lookalike.doors import (
     cli_match,
     cli_project,
     cli_search,
+    cli_serve,
     cli_tune,
 )
 from lookalike.doors.cli_options import ERROR
@@ -199,6 +200,9 @@ def demo(
         if app(command, standalone_mode=False) == ERROR:
             raise typer.Exit(ERROR)
     talk.say("", f"Done. The report: {steps.report}", f"The answers as a page: {steps.answers}")
+    talk.say("To search, compare and review in the browser:", f"$ lookalike {shlex.join(steps.page)}")
+    if sys.stdin.isatty() and sys.stdout.isatty() and typer.confirm("Open that page now?", err=True):
+        app([*steps.page, "--open"], standalone_mode=False)
 
 
 for command in (
@@ -216,6 +220,7 @@ for command in (
     cli_duplicates.undo,
     cli_decide.decide,
     cli_decide.decisions,
+    cli_serve.serve,
 ):
     app.command()(command)
 app.command(name="match")(cli_match.match_)

@@ -15,11 +15,12 @@ OTHER_THING = "1f420/noto.png"
 
 @dataclass(frozen=True)
 class Plan:
-    """Arguments of the commands, in order, and where the two pages will lie."""
+    """Arguments of the commands, in order, where the two pages will lie, and the command for the third."""
 
     commands: tuple[list[str], ...]
     report: Path
     answers: Path
+    page: list[str]
 
 
 def plan(out: Path | None) -> Plan:
@@ -44,7 +45,7 @@ def plan(out: Path | None) -> Plan:
         ["match", model, a, other],
         ["info", index],
     )
-    return Plan(commands, folder / "report.html", answers)
+    return Plan(commands, folder / "report.html", answers, ["serve", index])
 
 
 def _home() -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
@@ -22,7 +23,7 @@ from lookalike.presenting.plots_map import fair_order
 from lookalike.presenting.projection import Projection
 from lookalike.presenting.report import render
 from lookalike.presenting.sheets import across, jpeg, sheet
-from lookalike.records import Progress
+from lookalike.records import Floats, Progress
 from lookalike.tables.table import ImageTable
 
 SIDES = ((1764, 96), (4096, 64), (7225, 48))  # up to so many pictures, tiles of this side: 4096 pixels square
@@ -30,9 +31,21 @@ MOST_PICTURES = SIDES[-1][0]
 MOST_BYTES = 7_500_000  # of the sheet; a third more in the page
 MOST_COLUMNS = 8  # of what is known of pictures
 GRAIN = 100_000  # places are whole numbers from 0 to this
+PARTS = (  # of the script, each after those that it takes from
+    "make.js",
+    "map_looks.js",
+    "map_places.js",
+    "map_pointers.js",
+    "map_side.js",
+    "map_card.js",
+    "map_line.js",
+    "map.js",
+    "map_pictures.js",
+)
 START = """
 const given = JSON.parse(document.getElementById("data").textContent);
-globalThis.map = drawMap(document.getElementById("map"), given, document.getElementById("sheet"));
+const pictures = sheetPictures(given, document.getElementById("sheet"));
+globalThis.map = drawMap(document.getElementById("map"), given, { pictures });
 """
 
 
@@ -55,9 +68,9 @@ def map_page(
     part = table.take(shown)
     image = sheet(part.paths, tile=side, boxes=part.boxes, progress=progress)
     picture = base64.b64encode(jpeg(image, most=MOST_BYTES)).decode()
-    script = (files("lookalike") / "web" / "map.js").read_text(encoding="utf-8") + START
+    script = _script()
     data = {
-        **_places(projection),
+        **whole_places(projection.places),
         "names": ["/".join(PurePosixPath(image).parts[-2:]) for image in table.frame["image"]],
         "columns": _columns(table.frame),
         "order": order.tolist(),
@@ -69,9 +82,20 @@ def map_page(
         sentences=_sentences(table, projection),
         sheet=f"data:image/jpeg;base64,{picture}",
         data=_as_script(data),
+        style=Markup(_web_file("map.css")),  # noqa: S704 - our own
         script=Markup(script),  # noqa: S704 - our own
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
     )
+
+
+def _script() -> str:
+    """The modules of the map as one, which needs no other file."""
+    whole = "\n".join(_web_file(part) for part in PARTS)
+    return re.sub(r"^import .*\n|^export (?=function|const)", "", whole, flags=re.MULTILINE) + START
+
+
+def _web_file(name: str) -> str:
+    return (files("lookalike") / "web" / "app" / name).read_text(encoding="utf-8")
 
 
 def _codes(table: ImageTable) -> NDArray[np.int64]:
@@ -80,8 +104,9 @@ def _codes(table: ImageTable) -> NDArray[np.int64]:
     return np.unique(np.array(labels, dtype=np.str_), return_inverse=True)[1].astype(np.int64)
 
 
-def _places(projection: Projection) -> dict[str, list[int]]:
-    places = projection.places.astype(np.float64)
+def whole_places(found: Floats) -> dict[str, list[int]]:
+    """Places [n, 2] as whole numbers x and y from 0 to GRAIN, the shape of the map kept; n >= 1."""
+    places = found.astype(np.float64)
     low = places.min(axis=0)
     span = float(np.ptp(places, axis=0).max()) or 1.0
     whole = np.rint((places - low) / span * GRAIN).astype(np.int64)

@@ -28,6 +28,51 @@ FLAT = 1e-12  # mean squared distance from the middle, below which vectors count
 
 
 @dataclass(frozen=True, slots=True)
+class Plane:
+    """The plane in which some vectors differ most.
+
+    Attributes:
+        middle: [d] their mean.
+        directions: [d, 2], or [d, 1] where d is 1; each of unit length, its largest part positive.
+        share: of all squared differences between them, the part that the plane shows, in [0, 1].
+    """
+
+    middle: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    share: float
+
+    @classmethod
+    def of(cls, vectors: Floats) -> Plane:
+        """Find it.
+
+        Raises:
+            EvaluationError: fewer than three vectors, or all are equal.
+        """
+        if len(vectors) < 3:
+            raise _no_plane(f"{len(vectors)} of them", do="give three pictures or more")
+        middle = vectors.mean(axis=0, dtype=np.float64)
+        spread = np.zeros((len(middle), len(middle)))  # [d, d]
+        for block in _blocks(vectors):
+            centred = block - middle
+            spread += centred.T @ centred
+        values, directions = np.linalg.eigh(spread)  # rising
+        total = float(values.sum())
+        if total <= FLAT * len(vectors):
+            raise _no_plane("vectors that are all equal", do="give pictures that differ, or another model")
+        return cls(middle, _signed(directions[:, :-3:-1]), min(1.0, float(values[-2:].sum()) / total))
+
+    def places(self, vectors: Floats) -> Floats:
+        """[n, 2] float32: where vectors lie in it, these or others; those it was made of around (0, 0)."""
+        places = np.zeros((len(vectors), 2), np.float32)
+        start = 0
+        for block in _blocks(vectors):
+            width = self.directions.shape[1]
+            places[start : start + len(block), :width] = (block - self.middle) @ self.directions
+            start += len(block)
+        return places
+
+
+@dataclass(frozen=True, slots=True)
 class Projection:
     """Where each of n vectors lies in a plane.
 
@@ -72,11 +117,10 @@ def project(vectors: Floats, *, method: Method = "pca", seed: int = 0) -> Projec
     require(method)
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
         raise ValueError(f"vectors must be [n, d] finite numbers, got shape {vectors.shape}")
-    if len(vectors) < 3:
-        raise _no_plane(f"{len(vectors)} of them", do="give three pictures or more")
-    places, share = _plane(vectors)
+    plane = Plane.of(vectors)
+    places = plane.places(vectors)
     if method == "pca":
-        return Projection(places, method, share)
+        return Projection(places, method, plane.share)
     return Projection(_neighbourly(vectors, places, seed=seed), method)
 
 
@@ -97,26 +141,6 @@ def require(method: str) -> None:
         )
     if method == "umap" and importlib.util.find_spec("umap") is None:
         raise MissingExtraError("umap-learn", extra="map")
-
-
-def _plane(vectors: Floats) -> tuple[Floats, float]:
-    """Places in the plane of largest variance, and its share of all variance."""
-    middle = vectors.mean(axis=0, dtype=np.float64)
-    spread = np.zeros((len(middle), len(middle)))  # [d, d]
-    for block in _blocks(vectors):
-        centred = block - middle
-        spread += centred.T @ centred
-    values, directions = np.linalg.eigh(spread)  # rising
-    total = float(values.sum())
-    if total <= FLAT * len(vectors):
-        raise _no_plane("vectors that are all equal", do="give pictures that differ, or another model")
-    plane = _signed(directions[:, :-3:-1])  # [d, 2], or [d, 1] where d = 1
-    places = np.zeros((len(vectors), 2), np.float32)
-    start = 0
-    for block in _blocks(vectors):
-        places[start : start + len(block), : plane.shape[1]] = (block - middle) @ plane
-        start += len(block)
-    return places, min(1.0, float(values[-2:].sum()) / total)
 
 
 def _blocks(vectors: Floats) -> Iterator[NDArray[np.float64]]:

@@ -32,6 +32,11 @@ def thumbnail(path: str | Path, size: int, *, box: Box | None = None) -> bytes:
     return _jpeg(small(Path(path), size, box=box))
 
 
+def tile(reason: str, size: int) -> bytes:
+    """The grey tile in place of a picture that cannot be opened, with the reason, as JPEG."""
+    return _jpeg(_placeholder(reason, size))
+
+
 def data_uri(path: str | Path, size: int, *, box: Box | None = None) -> str:
     """`thumbnail` as a data: address, for a page that stands alone."""
     return _address(thumbnail(path, size, box=box))

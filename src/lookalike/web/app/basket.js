@@ -1,0 +1,32 @@
+/* Pictures that are carried from view to view: { id | file, name, weight }.
+ *
+ * Files have no address; they are kept here under a key while the page is open, so that going back finds them. At most
+ * MOST_KEPT are, the oldest go first.
+ */
+
+const MOST_KEPT = 50;
+
+export function createBasket() {
+  const files = new Map(); // key to { file, url }
+  let next = 1;
+
+  function keep(file) {
+    for (const [key, kept] of files) if (kept.file === file) return key;
+    const key = String(next);
+    next += 1;
+    files.set(key, { file, url: URL.createObjectURL(file) });
+    if (files.size > MOST_KEPT) {
+      const [oldest] = files.keys();
+      URL.revokeObjectURL(files.get(oldest).url);
+      files.delete(oldest);
+    }
+    return key;
+  }
+
+  return {
+    pictures: [],
+    keep,
+    file: (key) => files.get(key)?.file ?? null,
+    preview: (key) => files.get(key)?.url ?? null,
+  };
+}

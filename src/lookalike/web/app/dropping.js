@@ -1,0 +1,68 @@
+/* Pictures that are dropped anywhere on the page, or pasted. A view with a place of its own for them marks it with
+ * data-drops and deals with them there. */
+
+import { icon, make } from "./elements.js";
+
+const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+const isOwn = (event) => event.target instanceof Element && event.target.closest("[data-drops]") !== null;
+
+/* A folder comes as a file that cannot be read. */
+function filesOf({ items, files }) {
+  const folders = [...items].filter(({ kind }) => kind === "file").map((item) => item.webkitGetAsEntry?.()?.isDirectory);
+  return [...files].filter((_, place) => !folders[place]);
+}
+
+/* take(files, { add }): `add` where they join what is asked already; refuse(text) where there is none to take. */
+export function watchDrops(take, { canAdd, refuse }) {
+  const whole = zone("search", "Drop to search with it", "Its most similar pictures of the collection come next");
+  const joined = zone("plus", "Drop to add it", "It joins what is asked");
+  const cover = make("div", { className: "drop-cover", hidden: true }, whole, joined);
+  document.body.append(cover);
+  let depth = 0;
+
+  function close() {
+    depth = 0;
+    cover.hidden = true;
+  }
+
+  document.addEventListener("dragenter", (event) => {
+    if (!hasFiles(event)) return;
+    depth += 1;
+    if (isOwn(event)) return;
+    joined.hidden = !canAdd();
+    cover.hidden = false;
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!hasFiles(event)) return;
+    depth -= 1;
+    if (depth <= 0) close();
+  });
+  document.addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    for (const each of [whole, joined]) each.classList.toggle("over", each.contains(event.target));
+  });
+  document.addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    close();
+    if (isOwn(event)) return;
+    const files = filesOf(event.dataTransfer);
+    if (files.length) take(files, { add: joined.contains(event.target) });
+    else refuse("A folder cannot be searched with: drop pictures.");
+  });
+}
+
+export function watchPaste(take) {
+  document.addEventListener("paste", (event) => {
+    if (event.defaultPrevented || event.target.closest?.("input, textarea, [data-drops]")) return;
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    take(files, { add: false });
+  });
+}
+
+function zone(sign, title, hint) {
+  return make("div", { className: "drop-zone" }, icon(sign), make("strong", { textContent: title }), make("span", { className: "quiet", textContent: hint }));
+}

@@ -1,0 +1,86 @@
+/* What an answer has to be, and has to reach: a panel beside the pictures. change(what) is called with what is new. */
+
+import { createFolders } from "./folders.js";
+import { button, field, make } from "./elements.js";
+import { isJudged } from "./question.js";
+
+const SUGGESTED = 30;
+
+export function createFilters(app, change) {
+  const { api, info, fail } = app;
+  const options = make("datalist", { id: "labels" });
+  const label = make("input", { type: "search", list: "labels", autocomplete: "off", placeholder: "any" });
+  const where = make("input", { type: "text", autocomplete: "off", spellcheck: false, placeholder: "year >= 2020", "aria-describedby": "where-fault" });
+  const fault = make("p", { className: "fault", id: "where-fault", role: "alert", hidden: true });
+  const folders = createFolders(api, (folder) => change({ folder }), fail);
+  const threshold = make("select", {}, ...Object.entries(info.thresholds).map(([name, { similarity }]) => new Option(`${name} (${similarity.toFixed(2)})`, name)));
+  const lowest = slider("Similarity at least", (value) => value.toFixed(2), (value) => change({ lowest: value }));
+  const probability = slider("Probability at least", (value) => `${Math.round(100 * value)}%`, (value) => change({ probability: value }), 0.99);
+  const collapse = make("input", { type: "checkbox", onchange: () => change({ collapse: collapse.checked }) });
+  const judged = [Object.keys(info.thresholds).length > 1 ? field("Threshold", threshold) : null, info.probabilities ? probability.element : null].filter(Boolean);
+  const judging = make("fieldset", { className: "filter-group", hidden: true }, make("legend", { className: "unseen", textContent: "What answers reach" }),
+    judged, lowest.element,
+    make("label", { className: "check" }, collapse, "one answer for all its copies"));
+  const panel = make("div", { className: "filters-body", id: "filters-body" }, judging,
+    make("fieldset", { className: "filter-group" }, make("legend", { className: "unseen", textContent: "What answers are" }),
+      field("Label", label), options,
+      make("div", {}, field("Filter", where), fault)),
+    make("section", { className: "filter-group", "aria-label": "Folders" }, make("h3", { textContent: "Folder" }), folders.element));
+  const opener = button("Filter", () => toggle(panel.classList.toggle("open")), { className: "filters-open", "aria-expanded": "false", "aria-controls": "filters-body" });
+
+  threshold.onchange = () => change({ threshold: threshold.value });
+  label.addEventListener("input", (event) => {
+    const isTyped = event.inputType && event.inputType !== "insertReplacementText";
+    if (isTyped) suggest(label.value).catch(fail);
+    else change({ label: label.value.trim() }); // a suggestion was taken, or all of it removed
+  });
+  label.addEventListener("focus", () => suggest(label.value).catch(fail), { once: true });
+  label.addEventListener("change", () => change({ label: label.value.trim() }));
+  where.addEventListener("change", () => change({ where: where.value.trim() }));
+
+  function toggle(isOpen) {
+    opener.setAttribute("aria-expanded", String(isOpen));
+  }
+
+  async function suggest(start) {
+    const { labels } = await api.get("/v1/labels", { start, limit: SUGGESTED }, { latest: "labels" });
+    options.replaceChildren(...labels.map(({ label: value, count }) => make("option", { value, label: `${value} (${count})` })));
+  }
+
+  return {
+    element: make("aside", { className: "filters", "aria-label": "What is shown" }, opener, panel),
+    show(question, { asked }) {
+      label.value = question.label;
+      where.value = question.where;
+      threshold.value = question.threshold || (info.thresholds.default ? "default" : threshold.options[0]?.value ?? "");
+      lowest.set(question.lowest);
+      probability.set(question.probability);
+      collapse.checked = question.collapse;
+      judging.hidden = !asked;
+      for (const each of judged) each.hidden = !isJudged(question);
+      this.blame(null);
+      folders.show(question.folder).catch(fail);
+    },
+    /* The filter's own fault, where it was written; null: it has none. */
+    blame(error) {
+      fault.hidden = !error;
+      fault.textContent = error ? `${error.message} ${error.hint}` : "";
+      where.setAttribute("aria-invalid", String(Boolean(error)));
+      if (error) toggle(panel.classList.toggle("open", true));
+    },
+  };
+}
+
+/* From 0, where nothing is asked for, up to the most. */
+function slider(name, spelt, take, most = 1) {
+  const input = make("input", { type: "range", "aria-label": name, min: "0", max: String(most), step: "0.01", value: "0" });
+  const shown = make("output", { className: "quiet", textContent: "any" });
+  const tell = () => {
+    shown.textContent = Number(input.value) ? spelt(Number(input.value)) : "any";
+    input.setAttribute("aria-valuetext", shown.textContent);
+  };
+  input.addEventListener("input", tell);
+  input.addEventListener("change", () => take(Number(input.value) || null));
+  const element = make("div", { className: "field slider" }, make("span", { className: "field-name", "aria-hidden": "true" }, name, shown), input);
+  return { element, set: (value) => { input.value = value ?? 0; tell(); } };
+}

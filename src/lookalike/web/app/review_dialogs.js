@@ -1,0 +1,59 @@
+/* What lies over the review: a picture of a group large beside its keeper, and the keys. */
+
+import { button, iconButton, make } from "./elements.js";
+import { factsOf, shortName } from "./review_words.js";
+
+const SIDE = 1024; // of a picture, in pixels
+const KEYS = [
+  ["J", "next group"],
+  ["K", "previous group"],
+  ["← →", "go from picture to picture"],
+  ["Enter", "look at it large, beside the keeper; so does space"],
+  ["S", "the same: a plan may move it"],
+  ["B", "keep both; Shift + K as well"],
+  ["D", "not a duplicate"],
+  ["U", "undo the last decision"],
+  ["?", "show these keys"],
+];
+
+function dialogOf(className, name, ...children) {
+  const dialog = make("dialog", { className, "aria-label": name }, ...children);
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); }); // beside it
+  return dialog;
+}
+
+export function createHelp() {
+  const rows = KEYS.map(([key, text]) => make("div", {}, make("dt", {}, make("kbd", { textContent: key })), make("dd", { textContent: text })));
+  const dialog = dialogOf("keys", "Keys", make("header", {}, make("h2", { textContent: "Keys" }), iconButton("close", "Close", () => dialog.close())), make("dl", {}, ...rows));
+  return { element: dialog, open: () => dialog.showModal(), close: () => dialog.close(), isOpen: () => dialog.open };
+}
+
+/* acts: { step(by), compare(a, b) }; closing gives the focus back to where it was. */
+export function createLarge(api, acts) {
+  const pictures = make("div", { className: "large-pictures" }), told = make("p", { className: "quiet why", role: "status" });
+  const compare = button("Compare in detail", null, { sign: "compare" });
+  const dialog = dialogOf("large", "Large", make("header", {}, make("div", { className: "row" },
+    iconButton("left", "Previous picture", () => acts.step(-1)), iconButton("right", "Next picture", () => acts.step(1)), compare), iconButton("close", "Close", () => dialog.close())), pictures, told);
+
+  function show(member, keeper) {
+    const shown = member === keeper ? [keeper] : [member, keeper];
+    pictures.replaceChildren(...shown.map((each) => figureOf(api, each)));
+    told.textContent = member.reason;
+    compare.hidden = member === keeper;
+    compare.onclick = () => {
+      dialog.close();
+      acts.compare(member, keeper);
+    };
+    if (!dialog.open) dialog.showModal();
+  }
+
+  return { element: dialog, show, close: () => dialog.close(), isOpen: () => dialog.open };
+}
+
+function figureOf(api, member) {
+  return make("figure", {},
+    make("div", { className: "picture" }, make("img", { src: api.thumb(member.id, SIDE), alt: member.name })),
+    make("figcaption", {},
+      make("bdi", { className: "member-name", textContent: shortName(member.name), title: member.name }),
+      make("span", { className: "quiet", textContent: `${member.keeper ? "keeper, " : ""}${factsOf(member)}` })));
+}

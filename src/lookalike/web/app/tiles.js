@@ -1,0 +1,75 @@
+/* One picture of the collection in a grid: its thumbnail, what is known of it, and what can be done with it. */
+
+import { icon, iconButton, make } from "./elements.js";
+
+const SIDE = devicePixelRatio > 1 ? 384 : 256; // of a thumbnail, in pixels
+
+/* A thumbnail; a sign stands where it cannot be had. */
+export function thumbnail(source) {
+  const image = make("img", { src: source, alt: "", loading: "lazy", decoding: "async", draggable: false });
+  image.onerror = () => image.replaceWith(icon("picture"));
+  return image;
+}
+
+/* item: of the collection, or a hit. actions: { more, compare, add }; add(item, weight). */
+export function tile(api, item, actions, { asked }) {
+  const words = wordsOf(item);
+  const open = make("button", {
+    type: "button", className: "picture", tabIndex: -1, onclick: () => actions.more(item), "data-id": item.id,
+    "aria-label": `${spoken(item)}. More like this`, title: item.name,
+  }, thumbnail(api.thumb(item.id, SIDE)), item.match === true ? badge() : null);
+  open.addEventListener("keydown", (event) => {
+    const act = { c: () => asked && actions.compare(item), "+": () => actions.add(item, 1), "-": () => asked && actions.add(item, -1) }[event.key];
+    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    act();
+  });
+  return make("li", { className: `tile${item.match === true ? " match" : ""}` }, open, asked ? actionsOf(item, actions) : null, words);
+}
+
+function actionsOf(item, actions) {
+  const small = (sign, name, act) => iconButton(sign, name, act, { tabIndex: -1 });
+  return make("div", { className: "tile-actions" },
+    small("compare", "Compare with what is asked", () => actions.compare(item)),
+    small("plus", "Add: more like this as well", () => actions.add(item, 1)),
+    small("minus", "Take away: less like this", () => actions.add(item, -1)));
+}
+
+function wordsOf(item) {
+  const parts = [];
+  if (item.similarity !== undefined) parts.push(make("p", { className: "tile-figures" }, make("strong", { textContent: item.similarity.toFixed(2) }), verdict(item), probable(item)));
+  if (item.label) parts.push(make("p", { className: "tile-label" }, make("bdi", { textContent: item.label })));
+  parts.push(make("p", { className: "tile-name", title: item.name }, make("bdi", { textContent: shortName(item.name) })));
+  if (item.copies?.length) parts.push(make("p", { className: "tile-name", textContent: item.copies.length === 1 ? "and 1 copy" : `and ${item.copies.length} copies` }));
+  return make("div", { className: "tile-words", "aria-hidden": "true" }, ...parts);
+}
+
+function verdict({ match, band }) {
+  if (match === null || match === undefined) return null;
+  return make("span", { className: match ? "verdict yes" : "verdict no", textContent: match ? "match" : "no match", title: band ?? "" });
+}
+
+function probable({ probability }) {
+  return typeof probability === "number" ? make("span", { className: "probable", title: "How likely they show the same", textContent: percent(probability) }) : null;
+}
+
+/* As the command line says it: a share that is not quite all is never said to be all. */
+export function percent(share) {
+  if (share > 0.9995) return "> 99.9%";
+  if (share < 0.0005) return "< 0.1%";
+  return `${(100 * share).toFixed(share < 0.1 || share > 0.9 ? 1 : 0)}%`;
+}
+
+const badge = () => make("span", { className: "badge" }, icon("tick"));
+
+/* The last two parts of a name tell pictures apart; the whole of it is its title. */
+const shortName = (name) => name.split("/").slice(-2).join("/");
+
+function spoken({ label, name, similarity, match, band, probability }) {
+  const parts = [label, name];
+  if (similarity !== undefined) parts.push(`similarity ${similarity.toFixed(2)}`);
+  if (match !== null && match !== undefined) parts.push(match ? "match" : "no match");
+  if (band) parts.push(band);
+  if (typeof probability === "number") parts.push(`${percent(probability)} likely the same`);
+  return parts.filter(Boolean).join(", ");
+}

@@ -1,0 +1,117 @@
+"""Everything that goes wrong is answered in one form, and no path of the server is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from lookalike.errors import (
+    BusyError,
+    CalibrationError,
+    DamageError,
+    EvaluationError,
+    ImageError,
+    LookalikeError,
+    MissingExtraError,
+    ModelError,
+    SkipReason,
+    StoreError,
+)
+from lookalike.serving.problems import Problem, as_problem, invalid_values, problem_of, without_places
+
+BEATS = {"where": "/srv/a.idx", "saw": "this", "wanted": "that", "do": "do so"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        (BusyError, 409, "busy"),
+        (DamageError, 503, "damaged"),
+        (StoreError, 422, "unusable"),
+        (ModelError, 409, "model"),
+        (CalibrationError, 422, "calibration"),
+        (EvaluationError, 409, "evaluation"),
+        (LookalikeError, 422, "unusable"),
+    ],
+)
+def test_errors_of_the_core_have_a_status(kind: type[LookalikeError], status: int, code: str) -> None:
+    problem = as_problem(kind("it went wrong", **BEATS))
+    assert (problem.status_code, problem.code) == (status, code)
+    assert problem.message == "it went wrong: this; wanted that"
+    assert problem.hint == "do so"
+
+
+def test_a_missing_part_is_said() -> None:
+    problem = problem_of(MissingExtraError("umap", extra="map"))
+    assert (problem.status_code, problem.code) == (503, "missing_part")
+    assert "pip install 'lookalike[map]'" in problem.hint
+
+
+@pytest.mark.parametrize("reason", list(SkipReason), ids=str)
+def test_pictures_have_the_status_of_their_reason(reason: SkipReason) -> None:
+    wanted = {SkipReason.NOT_AN_IMAGE: 415, SkipReason.TOO_LARGE: 413}.get(reason, 422)
+    assert problem_of(ImageError("no", reason=reason, **BEATS)).status_code == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("see /srv/data/a.png, then go", "see a.png, then go"),
+        ("see '/srv/data/a.png'.", "see 'a.png'."),
+        ("no file (/tmp/x/)", "no file (x)"),
+        ("lookalike index /srv/a.idx --model=/srv/m", "lookalike index a.idx --model=m"),
+        ("C:\\Users\\me\\a.png is gone", "a.png is gone"),
+        ("/srv/my pictures/cats/1.png", "my pictures/cats/1.png"),
+        ("3/4 of and/or 1 / 2 stay as they are", "3/4 of and/or 1 / 2 stay as they are"),
+    ],
+)
+def test_paths_of_the_server_are_left_out(text: str, wanted: str) -> None:
+    assert without_places(text, [Path("/srv/my pictures")]) == wanted
+
+
+def test_a_folder_that_is_the_root_of_all_changes_nothing_else() -> None:
+    assert without_places("a and b / c", [Path("/")]) == "a and b / c"
+
+
+def test_values_that_do_not_fit_are_named() -> None:
+    errors: list[dict[str, Any]] = [
+        {"type": "less_than", "loc": ("body", "k"), "msg": "Input should be less than 5", "input": 9},
+        {"type": "missing", "loc": ("body", "b"), "msg": "Field required", "input": {}},
+    ]
+    problem = invalid_values(errors)
+    assert problem.status_code == 422
+    assert problem.message == "body.k: saw 9: Input should be less than 5 (1 more like it)"
+    assert invalid_values(errors[1:]).message == "body.b: Field required"
+    long = [{"type": "x", "loc": ("q",), "msg": "no", "input": "a" * 999}]
+    assert len(invalid_values(long).message) < 120
+
+
+def test_an_unknown_value_is_to_be_left_out() -> None:
+    problem = invalid_values([{"type": "extra_forbidden", "loc": ("body", "kk"), "msg": "no", "input": 1}])
+    assert problem.hint == "Leave body.kk out; GET /openapi.json lists what is understood."
+
+
+def test_what_is_not_json_is_not_understood() -> None:
+    error = RequestValidationError([{"type": "json_invalid", "loc": ("body", 1), "msg": "JSON decode error"}])
+    problem = as_problem(error)
+    assert (problem.status_code, problem.code) == (400, "not_json")
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "not_found"), (405, "method"), (418, "not_understood")])
+def test_the_frameworks_errors_have_the_same_form(status: int, code: str) -> None:
+    problem = as_problem(HTTPException(status, "because", headers={"Allow": "GET"}))
+    assert (problem.status_code, problem.code) == (status, code)
+    assert problem.answer().headers["allow"] == "GET"
+    assert set(problem.body()["error"]) == {"code", "message", "hint"}
+
+
+def test_a_fault_says_nothing_of_the_inside() -> None:
+    problem = as_problem(RuntimeError("secret of /srv"))
+    assert problem.status_code == 500
+    assert "secret" not in str(problem.body())
+    own = Problem(400, "a", "b", "c")
+    assert as_problem(own) is own
