@@ -23,6 +23,7 @@ NAMES = (
     "duplicates",
     "leaks",
     "report",
+    "serving",
 )
 
 if __name__ == "__main__":
