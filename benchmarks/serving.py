@@ -37,6 +37,7 @@ from lookalike.search import search_ids
 
 SMALL = 2_000  # items of an index like the sample
 UPLOADING = 16  # clients
+EXACT_WITHIN = 1.0  # milliseconds
 TURNS = 3
 BATCH = 8
 SERVER = "from lookalike.cli import main; main()"
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with server(path) as (port, process):
             id_rows(path, port, options)
             memory_row(port, process, options)
+        with_base(path, options)
 
 
 @contextmanager
@@ -133,6 +135,19 @@ def id_rows(path: Path, port: int, options: argparse.Namespace) -> None:
         verb = rate_of(lambda: search_ids(index, [7]), options.seconds / 2)
     row("Index.search one at a time; search_ids one at a time", f"{bare:,.0f}/s; {verb:,.0f}/s")
     row("search by id over HTTP / Index.search one at a time", f"{found['rate'] / bare:.2f}")
+
+
+def with_base(path: Path, options: argparse.Namespace) -> None:
+    """Search by id where `index --exact-within 1` asked for a base."""
+    with Index.open(path) as index:
+        index.refresh(exact_within=EXACT_WITHIN)
+        note = index.info().base
+    with server(path) as (port, _):
+        asked = {"ask": "id", "clients": options.clients, "items": options.items}
+        load(port, **asked, seconds=1)
+        found = load(port, **asked, seconds=options.seconds)
+    how = note.in_words() if note is not None else "exact"
+    row(f"the same with --exact-within {EXACT_WITHIN:g}: {how}", told(found))
 
 
 def upload_row(model: Model, port: int, options: argparse.Namespace) -> None:

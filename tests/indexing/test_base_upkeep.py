@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from dataclasses import replace
@@ -245,3 +246,31 @@ def test_a_note_of_a_recall_that_none_can_have_is_not_followed(store: Store) -> 
     built = refresh_base(store)
     assert built is not None
     assert built.wanted == base_build.RECALL
+
+
+def test_a_limit_for_exact_search_is_kept_until_another_is_asked_for(store: Store, clock: Clock) -> None:
+    clock.milliseconds = 2.0
+    assert not needs_base(store)
+    built = refresh_base(store, exact_within=1.0)
+    assert built is not None
+    assert (built.within, noted(store).within) == (1.0, 1.0)
+    assert refresh_base(store) is None
+    assert noted(store).file == built.file
+    assert refresh_base(store, exact_within=10.0) is None  # less than half of it: exact again
+    assert (noted(store).file, noted(store).within) == ("", 10.0)
+
+
+def test_notes_from_before_there_was_a_limit_are_read() -> None:
+    text = json.loads(BaseNote(file="", generation=1, rows=5, exact_ms=2.0).text())
+    del text["within"]
+    assert BaseNote.from_text(json.dumps(text)) == BaseNote(file="", generation=1, rows=5, exact_ms=2.0)
+    del text["rows"]
+    assert BaseNote.from_text(json.dumps(text)) is None
+
+
+@pytest.mark.parametrize("within", [0.0, -1.0, math.inf, math.nan], ids=str)
+def test_milliseconds_that_none_can_take_are_refused(store: Store, within: float) -> None:
+    for refuse in (refresh_base, needs_base):
+        with pytest.raises(StoreError) as error:
+            refuse(store, exact_within=within)
+        four_beats(error, "no approximate base can be like this", f"exact within {within} ms", "above 0")

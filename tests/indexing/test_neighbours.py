@@ -184,7 +184,8 @@ def test_a_large_gallery_is_answered_as_a_small_one(
         patch.setattr(neighbours, "SPARE", 1)
         patch.setattr(neighbours, "SAMPLED", size + 1)  # too large for any: FAISS proposes
         wanted = nearest(queries, gallery, k=k, left_out=left_out)
-        for name, value in {"SAMPLED": 4, "PRODUCTS": products, "MOST_PROPOSED": most}.items():
+        less = {"FEWEST_TOGETHER": 1, "SAMPLED": 4, "PRODUCTS": products, "MOST_PROPOSED": most}
+        for name, value in less.items():
             patch.setattr(neighbours, name, value)
         found = nearest(queries, gallery, k=k, left_out=left_out)
     for ours, theirs in zip(found, wanted, strict=True):
@@ -193,6 +194,7 @@ def test_a_large_gallery_is_answered_as_a_small_one(
 
 
 def test_a_sample_that_misses_the_best_misleads_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "FEWEST_TOGETHER", 1)
     gallery, query = unit(2000, 6, seed=3), unit(1, 6, seed=4)
     gallery[::16] = -query  # all that is sampled is most unlike
     (found,) = nearest(query, gallery, k=20)

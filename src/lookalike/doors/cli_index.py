@@ -61,6 +61,14 @@ Storage = Annotated[
     BaseKept | None,
     typer.Option(help="How what makes a large index fast is kept; int8: half the space."),
 ]
+ExactWithin = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MS",
+        min=0.001,
+        help="Search exactly as long as that takes at most so many milliseconds (20).",
+    ),
+]
 
 
 def index(
@@ -75,6 +83,7 @@ def index(
     vectors: Vectors = None,
     recall: Recall = None,
     storage: Storage = None,
+    exact_within: ExactWithin = None,
 ) -> None:
     """Make an index, or bring it up to date."""
     from lookalike.doors.console import Talk
@@ -91,7 +100,7 @@ def index(
             run.bring_up_to_date(sources or (() if drop else opened.sources))
             run.drop(drop or ())
             run.forget_emptied()
-            run.make_fast(recall, None if storage is None else storage.value)
+            run.make_fast(recall, None if storage is None else storage.value, exact_within)
             run.tell()
     if skipped is not None:
         _write_skipped(run.left_out, skipped)
@@ -155,7 +164,7 @@ class _Run:
             if gone and not _pictures_of(self._opened, source):
                 self._drop(source)
 
-    def make_fast(self, recall: float | None, storage: BaseStorage | None) -> None:
+    def make_fast(self, recall: float | None, storage: BaseStorage | None, within: float | None) -> None:
         """Build what a large index needs to be searched fast; nothing is lost where it is stopped."""
         stages: list[Progress] = []
 
@@ -164,7 +173,7 @@ class _Run:
                 stages.append(self._talk.stage("make search fast"))
             stages[0](done, total)
 
-        built = self._opened.refresh(recall=recall, storage=storage, progress=count)
+        built = self._opened.refresh(recall=recall, storage=storage, exact_within=within, progress=count)
         if built is not None and self._talk.is_watched:
             self._talk.say(
                 f"Searches are approximate from here on: {built.rows:,} pictures, see lookalike info"

@@ -40,6 +40,7 @@ def build_base(
     *,
     recall: float = RECALL,
     storage: Storage = "int8",
+    within: float = 0.0,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> BaseNote:
@@ -48,6 +49,7 @@ def build_base(
     Args:
         recall: wanted share of the ten most alike, in (0, 1]; what was reached is noted.
         storage: a value of a vector as one byte (a quarter of the store's size) or as a float16 (half).
+        within: what is noted of when a base is needed, see `BaseNote`.
         seed: of the sample, the lists and the queries.
         progress: called with (rows read, rows to read); every row is read twice.
 
@@ -78,6 +80,7 @@ def build_base(
         wanted=recall,
         lists=index.nlist,
         seconds=time.perf_counter() - began,
+        within=within,
     )
     store.note_base(note.text())
     remove_others(store.path, keep=note.file)

@@ -42,6 +42,7 @@ class BaseNote:
         lists: into which the vectors are divided; probes: of them looked at for ten answers.
         fetch: candidates compared exactly for ten answers.
         exact_ms: what one exact search of these rows takes; seconds: what the build took.
+        within: milliseconds that an exact search may take for there to be no base; 0: as is usual.
     """
 
     file: str
@@ -62,6 +63,7 @@ class BaseNote:
     probes: int = 0
     fetch: int = 0
     seconds: float = 0.0
+    within: float = 0.0
 
     @property
     def reached(self) -> bool:
@@ -96,7 +98,8 @@ class BaseNote:
 
 def _is_note(found: dict[str, Any]) -> bool:
     known = {field.name: _KINDS[str(field.type)] for field in fields(BaseNote)}
-    typed = found.keys() == known.keys() and all(isinstance(found[key], known[key]) for key in known)
+    whole = known.keys() - {"within"} <= found.keys() <= known.keys()  # older notes have no such limit
+    typed = whole and all(isinstance(found[key], known[key]) for key in found)
     return typed and found["storage"] in STORAGES and 0.0 <= found["wanted"] <= 1.0
 
 

@@ -6,6 +6,7 @@ on meanwhile with the base that is there. What a base is and how it is built sta
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ def refresh_base(
     *,
     recall: float | None = None,
     storage: Storage | None = None,
+    exact_within: float | None = None,
     progress: Progress | None = None,
 ) -> BaseNote | None:
     """Build the store's base where one is needed and no other process does it already.
@@ -41,22 +43,25 @@ def refresh_base(
     Args:
         recall, storage: as `build_base` takes them; None is what the last base was built with, else its
             default. A base that was built with others is built again.
+        exact_within: milliseconds that an exact search may take for there to be no base, > 0; None is what
+            was asked for before, else `EXACT_MS`.
 
     Returns:
         The note of the base that was built; None where nothing had to be done, or another process does it.
 
     Raises:
-        StoreError: the recall or the storage is none, or as `build_base` does.
+        StoreError: the recall, the storage or the milliseconds are none, or as `build_base` does.
     """
-    _check(store.path, recall, storage)
+    _check(store.path, recall, storage, exact_within)
     with _one_at_a_time(store.path) as may_build:
-        if not may_build or not needs_base(store, recall=recall, storage=storage):
+        if not may_build or not needs_base(store, recall=recall, storage=storage, exact_within=exact_within):
             return None
         noted = _noted(store)
         return build_base(
             store,
             recall=recall or noted.wanted or RECALL,
             storage=storage or noted.storage,
+            within=exact_within or noted.within,
             progress=progress,
         )
 
@@ -71,7 +76,7 @@ def refresh_in_background(
     Raises:
         StoreError: the recall or the storage is none.
     """
-    _check(path, recall, storage)
+    _check(path, recall, storage, None)
 
     def work() -> None:
         try:
@@ -88,22 +93,35 @@ def refresh_in_background(
     return thread
 
 
-def needs_base(store: Store, *, recall: float | None = None, storage: Storage | None = None) -> str:
+def needs_base(
+    store: Store,
+    *,
+    recall: float | None = None,
+    storage: Storage | None = None,
+    exact_within: float | None = None,
+) -> str:
     """Why a base has to be built, in a few words; empty where there is no need.
 
     How long an exact search takes is measured where it is not known for about so many vectors, and noted. A
-    base that is not needed any more, because so much was removed, is removed too.
+    base that is not needed any more, because so much was removed, is removed too. Arguments are those of
+    `refresh_base`.
 
     Raises:
-        StoreError: the recall or the storage is none, or a vector fails its checksum.
+        StoreError: the recall, the storage or the milliseconds are none, or a vector fails its checksum.
     """
-    _check(store.path, recall, storage)
+    _check(store.path, recall, storage, exact_within)
     rows, noted = store.size(), _noted(store)
-    chosen = replace(noted, wanted=recall or noted.wanted, storage=storage or noted.storage)
+    chosen = replace(
+        noted,
+        wanted=recall or noted.wanted,
+        storage=storage or noted.storage,
+        within=exact_within or noted.within,
+    )
     if not noted.file and (chosen != noted or not _is_about(rows, noted.rows)):
         noted = _note_exact(store, chosen, rows, measured_ms(store, rows))
     exact_ms = _now(noted, rows)
-    if rows < FEWEST or exact_ms < (EXACT_MS / 2 if noted.file else EXACT_MS):
+    limit = chosen.within or EXACT_MS
+    if rows < FEWEST or exact_ms < (limit / 2 if noted.file else limit):
         if noted.file:
             _note_exact(store, chosen, rows, exact_ms)
             remove_others(store.path, keep="")
@@ -112,7 +130,7 @@ def needs_base(store: Store, *, recall: float | None = None, storage: Storage | 
     if base is None:
         return f"an exact search takes {exact_ms:.0f} ms, and of a base {why_not}"
     if chosen != noted:
-        return "another recall or storage is asked for"
+        return "another recall, storage or limit is asked for"
     return _why_stale(store, base.note)
 
 
@@ -142,15 +160,16 @@ def mend_base(store: Store) -> list[str]:
     return done if built is None else [*done, f"an approximate base of {built.rows:,} pictures was built"]
 
 
-def _check(path: Path, recall: float | None, storage: str | None) -> None:
+def _check(path: Path, recall: float | None, storage: str | None, within: float | None) -> None:
     """Refuse what no base can be built with, before it is noted."""
-    if (recall is None or 0.0 < recall <= 1.0) and storage in (None, *STORAGES):
+    fits = (recall is None or 0.0 < recall <= 1.0) and storage in (None, *STORAGES)
+    if fits and (within is None or 0.0 < within < math.inf):
         return
     raise StoreError(
         "no approximate base can be like this",
         where=path,
-        saw=f"recall {recall}, storage {storage}",
-        wanted=f"a recall above 0, at most 1, and one of the storages {', '.join(STORAGES)}",
+        saw=f"recall {recall}, storage {storage}, exact within {within} ms",
+        wanted=f"a recall above 0, at most 1, a storage of {', '.join(STORAGES)}, milliseconds above 0",
         do="for example recall 0.99; without them a base is as the last one was",
     )
 
@@ -186,6 +205,7 @@ def _note_exact(store: Store, chosen: BaseNote, rows: int, exact_ms: float) -> B
         exact_ms=exact_ms,
         wanted=chosen.wanted,
         storage=chosen.storage,
+        within=chosen.within,
     )
     store.note_base(note.text())
     return note

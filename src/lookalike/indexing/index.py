@@ -188,10 +188,17 @@ class Index:
             return sum(drop_source(self._store, writer, root) for root in roots)
 
     def refresh(
-        self, *, recall: float | None = None, storage: Storage | None = None, progress: Progress | None = None
+        self,
+        *,
+        recall: float | None = None,
+        storage: Storage | None = None,
+        exact_within: float | None = None,
+        progress: Progress | None = None,
     ) -> BaseNote | None:
         """Build the base of a large index where one is needed; arguments and errors as of `refresh_base`."""
-        return refresh_base(self._store, recall=recall, storage=storage, progress=progress)
+        return refresh_base(
+            self._store, recall=recall, storage=storage, exact_within=exact_within, progress=progress
+        )
 
     def search(
         self,

@@ -4,9 +4,9 @@ Candidates are proposed in float32; their similarities are then computed again i
 the two vectors alone, so an answer is the same whether a query comes alone or in a batch, and equal
 vectors tie exactly. Ids, labels and thresholds are not known here, and nothing approximate is done.
 
-A large gallery proposes by one product of matrices: what is at least as alike as the best few of a sample, of
-which there are few. FAISS, which puts all values through a heap, proposes for a small one, and where a sample
-says too little.
+For several queries at once a large gallery proposes by one product of matrices: what is at least as alike as
+the best few of a sample, of which there are few. FAISS, which puts all values through a heap, proposes for
+few queries, for a small gallery, and where a sample says too little.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ BLOCK_FLOATS = 1 << 22  # candidate values, or a sample's similarities, in memor
 BLOCK_QUERIES = 1024
 UNIT_ROUNDOFF = 2.0**-24  # of float32
 SAMPLED = 16  # one row of so many is in the sample
+FEWEST_TOGETHER = 8  # queries from which on the product costs less than FAISS's loop over the gallery
 FEWEST_SAMPLED = 4  # times as many rows are sampled as are proposed
 PRODUCTS = 1 << 20  # values of a product of matrices in memory at once
 MOST_PROPOSED = 1 << 22  # values that are kept: many more than a fair sample leaves
@@ -118,7 +119,7 @@ def _nearest_block(
 
 def _proposed(queries: Floats, gallery: Floats, fetch: int) -> tuple[Floats, Rows]:
     """The best `fetch` rows of each query in float32, the best first: similarities and rows, [q, f] both."""
-    if len(gallery) >= SAMPLED * FEWEST_SAMPLED * fetch:
+    if len(queries) >= FEWEST_TOGETHER and len(gallery) >= SAMPLED * FEWEST_SAMPLED * fetch:
         found = _above_sample(queries, gallery, fetch)
         if found is not None:
             return found
