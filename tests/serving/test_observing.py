@@ -86,7 +86,7 @@ def test_watches_are_not_logged_but_their_failures_are(
     asking: TestClient, written: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start_logging("text")
-    for path in ("/healthz", "/readyz", "/metrics"):
+    for path in ("/healthz", "/readyz", "/metrics", "/static/main.js", "/v1/thumb/1"):
         assert asking.get(path).status_code == 200
     assert written() == ""
     _break(monkeypatch)

@@ -34,7 +34,10 @@ from lookalike.serving.settings import LogFormat
 LOGGER = "lookalike.serving"
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where worker processes count together
 GONE = 499  # the client went away before an answer began
-QUIET = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds
+QUIET = {  # asked every few seconds, or dozens of times for one view of the page
+    *("/healthz", "/readyz", "/metrics"),
+    *("/static/{name}", "/v1/thumb/{id}"),
+}
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"}
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64)
