@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -27,10 +28,11 @@ TOKEN = "0123456789abcdef-token"
 
 
 def painted_index(place: Path, model: Path, *, things: int = 3) -> Path:
-    """An index of some things, four pictures each."""
+    """An index of some things, four pictures each, and a copy of the model, which a server may change."""
     table = much_alike(place / "painted", things=things)
-    path = place / "painted.idx"
-    with Index.create(path, Model.load(model)) as index:
+    path, own = place / "painted.idx", place / "model"
+    shutil.copytree(model, own)
+    with Index.create(path, Model.load(own)) as index:
         index.update(table, source=place / "painted")
     return path
 

@@ -227,16 +227,19 @@ def test_a_writer_is_waited_for_only_when_asked(
 def test_what_makes_search_fast_is_brought_up_to_date_in_the_end(
     run: Run, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[object, object]] = []
+    asked: list[tuple[object, ...]] = []
 
-    def refresh(store: Store, *, recall: object, storage: object, progress: object) -> None:
+    def refresh(
+        store: Store, *, recall: object, storage: object, exact_within: object, progress: object
+    ) -> None:
         assert store.path == index
-        asked.append((recall, storage))
+        asked.append((recall, storage, exact_within))
 
     monkeypatch.setattr("lookalike.indexing.index.refresh_base", refresh)
     assert run("index", index)[0] == 0
-    assert run("index", index, "--recall", "0.95", "--storage", "float16")[0] == 0
-    assert asked == [(None, None), (0.95, "float16")]
+    wanted = ("--recall", "0.95", "--storage", "float16", "--exact-within", "2.5")
+    assert run("index", index, *wanted)[0] == 0
+    assert asked == [(None, None, None), (0.95, "float16", 2.5)]
 
 
 def test_the_choices_of_the_command_are_those_of_the_core() -> None:

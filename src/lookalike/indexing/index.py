@@ -21,8 +21,7 @@ from lookalike.indexing.base_file import BaseNote, Storage
 from lookalike.indexing.base_upkeep import refresh_base
 from lookalike.indexing.candidates import Answer, Wanted, check_queries
 from lookalike.indexing.keeping_fast import FastKeeper
-from lookalike.indexing.made_by import absolute_path, check_model, facts_of, find_model, note_folder
-from lookalike.indexing.schema import Root, Writer
+from lookalike.indexing.made_by import check_model, facts_of, find_model, note_folder
 from lookalike.indexing.selection import ALL, Selection
 from lookalike.indexing.store import Facts, IndexInfo, Store
 from lookalike.indexing.upkeep import (
@@ -33,6 +32,7 @@ from lookalike.indexing.upkeep import (
     bring_up_to_date,
     called,
     drop_source,
+    root_of,
 )
 from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VectorStorage
 from lookalike.models.embedding import embed_chunks
@@ -169,7 +169,7 @@ class Index:
             return bring_up_to_date(
                 self._store,
                 writer,
-                _root(writer, table.root, source),
+                root_of(writer, table.root, source),
                 table,
                 embed=embed,
                 prune=prune,
@@ -287,12 +287,6 @@ class Index:
     def info(self) -> IndexInfo:
         """Count what the index holds, and say what made it."""
         return self._store.info()
-
-
-def _root(writer: Writer, place: Path, source: str | Path | None) -> Root:
-    path = absolute_path(place)
-    origin = called(source) if source is not None else path
-    return Root(writer.add_root(path, origin), path, origin)
 
 
 def _hits(ids: Sequence[int], found: Answer, facts: Mapping[int, Facts], judge: Judge) -> tuple[Hit, ...]:

@@ -108,6 +108,13 @@ def called(source: str | Path) -> str:
     return placed(source)[0]
 
 
+def root_of(writer: Writer, place: Path, source: str | Path | None) -> Root:
+    """The root of a folder and a source, added where it is new; source None: the folder itself."""
+    path = os.path.abspath(place)  # noqa: PTH100 - links are left as they are
+    origin = called(source) if source is not None else path
+    return Root(writer.add_root(path, origin), path, origin)
+
+
 def drop_source(store: Store, writer: Writer, root: Root) -> int:
     """Forget a source with its pictures; those that are in another source's folder stay, as that folder's.
 
