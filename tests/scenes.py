@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,23 @@ def scene(seed: int, width: int = 96, height: int = 96) -> Image.Image:
     """Soft coloured patches, other ones for every seed."""
     patches = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
     return Image.fromarray(patches).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def detailed(seed: int, size: tuple[int, int] = (120, 90)) -> Image.Image:
+    """Patches with detail at every scale, weaker the finer it is, as photographs have it."""
+    rng, level = np.random.default_rng(seed), np.zeros((size[1], size[0], 3))
+    for side, strength in ((4, 50), (8, 40), (16, 30), (32, 22), (64, 16), (128, 11)):
+        noise = np.uint8(np.clip(rng.normal(128, strength, (side, side, 3)), 0, 255))
+        level += np.asarray(Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC), float) - 128
+    return Image.fromarray(np.uint8(np.clip(level + 128, 0, 255)))
+
+
+def scaled(image: Image.Image, share: float, way: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
+    return image.resize((round(image.width * share), round(image.height * share)), way)
+
+
+def saved(image: Image.Image, quality: int) -> Image.Image:
+    return Image.open(io.BytesIO(content(image, "JPEG", quality=quality)))
 
 
 def pixels(seed: int) -> Pixels:

@@ -62,6 +62,22 @@ def test_a_folder_that_moved_can_be_put_right(run: Run, index: Path, pictures: P
     assert all(Path(path).is_file() for path in found)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_moves_between_two_sources_is_never_called_missing(
+    run: Run, index: Path, pictures: Path, turned: bool, prune: bool
+) -> None:
+    other = pictures.with_name("other")
+    other.mkdir()
+    shutil.copy(min(pictures.rglob("*.png")), other / "first.png")
+    assert run("index", index, other)[0] == 0
+    count = len(list(pictures.rglob("*.png")))
+    max(pictures.rglob("*.png")).rename(other / "moved.png")
+    sources = [other, pictures] if turned else [pictures, other]
+    code, _, err = run("index", index, *sources, *(["--prune"] if prune else []))
+    assert (code, f": 1 moved, {count} unchanged; {count + 1} in all" in err) == (0, True)
+
+
 def test_a_source_is_not_dropped_while_a_picture_is_left_of_it(run: Run, index: Path, pictures: Path) -> None:
     count = len(list(pictures.rglob("*.png")))
     moved = pictures.rename(pictures.with_name("moved"))

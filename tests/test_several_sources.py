@@ -10,7 +10,10 @@ import pytest
 
 from album import Album, counts
 from fake_embedder import BROKEN, vector_of
+from lookalike.errors import StoreError
 from lookalike.indexing.schema import Item
+from lookalike.indexing.upkeep import remove_gone, settled
+from lookalike.tables.table import ImageTable
 
 
 @pytest.fixture
@@ -237,3 +240,50 @@ def test_a_folder_name_that_no_folder_can_have_is_skipped(album: Album) -> None:
     manifest = album.root / "list.jsonl"
     manifest.write_text('{"image": "a.png"}\n{"image": "b\\u0000/c.png"}\n')
     assert counts(album.update(manifest)) == {"added": 1, "skipped": 1}
+
+
+@pytest.mark.parametrize("order", ["old first", "new first"])
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_moved_between_two_sources_is_moved_in_whichever_order_they_are_compared(
+    album: Album, order: str, prune: bool
+) -> None:
+    other = album.root.with_name("other")
+    other.mkdir()
+    (other / "kept.png").write_bytes(b"kept")
+    for name in ("moved.png", "lost.png", "stays.png"):
+        album.write(name)
+    album.update()
+    album.update(other)
+    number = album.id_of("moved.png")
+    (album.root / "moved.png").rename(other / "new name.png")
+    (album.root / "lost.png").unlink()
+    store, sources = album.index.store, [album.root, other] if order == "old first" else [other, album.root]
+    done = {source: album.update(source) for source in sources}
+    settle = remove_gone if prune else settled
+    told = {source: counts(settle(store, update)) for source, update in done.items()}
+    left = {"removed": 1} if prune else {"missing": 1}
+    assert told == {album.root: {"unchanged": 1, **left}, other: {"unchanged": 1, "moved": 1}}
+    assert items(album)["other: new name.png"].id == number
+    assert ("album: lost.png" in items(album)) is not prune
+
+
+def test_nothing_is_removed_where_not_one_picture_of_a_source_is_there_but_what_moved_is_found(
+    album: Album,
+) -> None:
+    for name in ("a.png", "b.png"):
+        album.write(name)
+    table = ImageTable.read(album.root)
+    album.update()
+    other = album.root.with_name("other")
+    other.mkdir()
+    (album.root / "a.png").rename(other / "a.png")
+    (album.root / "b.png").unlink()
+    missed = album.index.update(table, embed=album.embedder)
+    assert counts(missed) == {"missing": 2}
+    album.update(other)
+    with pytest.raises(StoreError, match=r"nothing was removed - .* - saw 1 indexed pictures"):
+        remove_gone(album.index.store, missed)
+    (other / "b.png").write_bytes(b"b.png")
+    album.update(other)
+    assert counts(remove_gone(album.index.store, missed)) == {}
+    assert sorted(items(album)) == ["other: a.png", "other: b.png"]

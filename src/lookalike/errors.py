@@ -9,7 +9,8 @@ LookalikeError
 ├── ModelError           a model folder cannot be read, used or written
 ├── StoreError           an index cannot be opened, brought up to date or searched
 │   ├── DamageError      what an index file holds cannot be trusted
-│   └── BusyError        another process writes to the index
+│   ├── BusyError        another process writes to the index
+│   └── ReplacedError    an index file that is open was replaced, moved or deleted
 ├── PlanError            files cannot be put away as planned, or brought back
 ├── CalibrationError     the labelled pairs do not support the promise that was asked for
 ├── EvaluationError      there is nothing to judge
@@ -105,6 +106,10 @@ class DamageError(StoreError):
 
 class BusyError(StoreError):
     """Another process writes to the index; when it has finished the same call goes through."""
+
+
+class ReplacedError(StoreError):
+    """An index file that is open was replaced, moved or deleted; who has it open must not write there."""
 
 
 class PlanError(LookalikeError):

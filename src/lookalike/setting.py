@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from lookalike.calibrating import OF_IDENTIFYING, calibration_before, keep_threshold
 from lookalike.errors import CalibrationError
-from lookalike.judging.calibrated import made_for_another
+from lookalike.judging.calibrated import Calibration, made_for_another
 from lookalike.judging.calibration import Measured, metrics_at
 from lookalike.judging.target import check_name
 from lookalike.models.bands import moved
 from lookalike.models.card import refresh_threshold
-from lookalike.models.model import DEFAULT, Model
+from lookalike.models.model import DEFAULT, Model, write_facts
 from lookalike.models.shortening import shorten
 from lookalike.models.verdicts import keep_calibration
 from lookalike.records import Threshold
@@ -50,6 +50,49 @@ def set_threshold(model: Model, similarity: float, *, name: str, pairs: Measured
     model.set_threshold(threshold, name=name)
     refresh_threshold(model)
     return threshold
+
+
+def restore_threshold(
+    model: Model, threshold: Threshold, *, name: str, calibration: Calibration | None
+) -> None:
+    """Store again a threshold that another one replaced.
+
+    Args:
+        calibration: what was measured with it, as `calibration_before` gave it; None: there was none.
+
+    Raises:
+        ModelError: the model folder is not there any more, or was trained again since.
+    """
+    reread(model)
+    if calibration is not None:
+        keep_calibration(model, calibration)
+    model.set_threshold(threshold, name=name)
+    refresh_threshold(model)
+
+
+def remove_threshold(model: Model, name: str) -> None:
+    """Forget a threshold that was set by hand.
+
+    Raises:
+        CalibrationError: it was not set by hand.
+        ModelError: the model has none of that name, its folder is not there any more, or it was trained
+            again since.
+    """
+    reread(model)
+    threshold = model.require_threshold(name)
+    if threshold.target != BY_HAND:
+        raise CalibrationError(
+            "the threshold was not set by hand",
+            where=name,
+            saw=f"it was calibrated for {threshold.target}",
+            wanted="one that was set by hand",
+            do="keep it, or set another one under its name",
+        )
+    kept = {each: facts for each, facts in model.facts["thresholds"].items() if each != name}
+    model.facts = {**model.facts, "thresholds": kept}
+    write_facts(model.folder, model.facts)
+    model.thresholds = {each: one for each, one in model.thresholds.items() if each != name}
+    refresh_threshold(model)
 
 
 def by_hand(model: Model, similarity: float, *, pairs: Measured, seen: int) -> Threshold:

@@ -148,12 +148,19 @@ def read_target(text: str) -> tuple[str, float | None] | None:
 
 
 def in_share(share: float) -> str:
-    """A share in percent, also where it is small; "none" only where it is 0.
+    """A share in percent, also where it is small; "none" only where it is 0, "100%" only where it is 1.
 
-    >>> [in_share(share) for share in (0.0, 0.000012, 0.0123, 0.5)]
-    ['none', '0.0012%', '1.2%', '50%']
+    >>> [in_share(share) for share in (0.0, 1e-9, 0.000012, 0.0123, 0.5, 0.996, 0.99999, 1.0)]
+    ['none', 'less than 0.001%', '0.0012%', '1.2%', '50%', '99.6%', 'more than 99.9%', '100%']
     """
-    return f"{100 * share:.2g}%" if share else "none"
+    percent = 100 * share
+    if share in (0.0, 1.0):
+        return "100%" if share else "none"
+    if percent < 0.001:
+        return "less than 0.001%"
+    if percent >= 99.95:
+        return "more than 99.9%"
+    return f"{percent:.1f}%" if percent >= 99.5 else f"{percent:.2g}%"
 
 
 def no_threshold(name: str, *, model: object, names: Iterable[str]) -> ModelError:

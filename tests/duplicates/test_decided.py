@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lookalike.duplicates.agreement import moment_of
 from lookalike.duplicates.decided import Decided, decided
+from lookalike.duplicates.records import Band
 from lookalike.indexing.schema import Decision, Verdict
 
 NAMES = "abcdef"  # of which "f" is in no index
@@ -77,3 +78,16 @@ def test_of_two_indexes_the_later_one_stands(early: str, late: str) -> None:
     for stores in ((first, second), (second, first)):
         assert names(told(*stores).same) == {"ab"}
         assert not told(*stores).different
+
+
+def test_what_is_alike_one_of_two_that_are_the_same_is_alike_the_other_too() -> None:
+    decisions = Decided(same={(0, 1), (2, 3)})
+    assert decisions.through({(1, 4): Band.SAME_THING, (1, 5): Band.NEAR_COPY}) == {
+        (0, 4): (Band.SAME_THING, 1),
+        (0, 5): (Band.NEAR_COPY, 1),
+    }
+    assert decisions.through({(0, 1): Band.NEAR_COPY, (4, 5): Band.NEAR_COPY}) == {}
+    assert decisions.through({(0, 2): Band.SAME_THING, (1, 2): Band.SAME_PIXELS}) == {
+        (0, 3): (Band.SAME_THING, 2),
+        (1, 3): (Band.SAME_PIXELS, 2),
+    }

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from lookalike.duplicates import enlarged
 from lookalike.duplicates.enlarged import find_enlarged, is_enlarged, note_of_rest
 from lookalike.duplicates.finding import find_duplicates
 from lookalike.duplicates.records import Band, Evidence, Group, Member
 from lookalike.indexing.index import Index
+from lookalike.indexing.schema import Decision
 from lookalike.models.model import Model
 from lookalike.tables.table import ImageTable
-from pictures import content
-from scenes import scene, write
+from scenes import detailed, saved, scaled, scene, write
 
 Resampling = Image.Resampling
 WAYS = (Resampling.BILINEAR, Resampling.BICUBIC, Resampling.LANCZOS)
-
-
-def detailed(seed: int, size: tuple[int, int] = (120, 90)) -> Image.Image:
-    """Patches with detail at every scale, weaker the finer it is, as photographs have it."""
-    rng, level = np.random.default_rng(seed), np.zeros((size[1], size[0], 3))
-    for side, strength in ((4, 50), (8, 40), (16, 30), (32, 22), (64, 16), (128, 11)):
-        noise = np.uint8(np.clip(rng.normal(128, strength, (side, side, 3)), 0, 255))
-        level += np.asarray(Image.fromarray(noise).resize(size, Resampling.BICUBIC), float) - 128
-    return Image.fromarray(np.uint8(np.clip(level + 128, 0, 255)))
-
-
-def scaled(image: Image.Image, share: float, way: Resampling = Resampling.LANCZOS) -> Image.Image:
-    return image.resize((round(image.width * share), round(image.height * share)), way)
-
-
-def saved(image: Image.Image, quality: int) -> Image.Image:
-    return Image.open(io.BytesIO(content(image, "JPEG", quality=quality)))
 
 
 def told(large: Image.Image, small: Image.Image) -> bool:
@@ -60,6 +44,16 @@ def test_what_was_scaled_down_shows_less(share: float) -> None:
         assert not told(large, scaled(large, share))
         assert not told(saved(large, 60), scaled(large, share))
         assert not told(large, saved(scaled(large, share), 60))
+
+
+@pytest.mark.parametrize("share", [0.67, 0.7, 0.79])
+def test_a_sharpened_smaller_copy_does_not_make_its_original_enlarged(share: float) -> None:
+    for seed in range(3):
+        noise = np.uint8(np.random.default_rng(seed).integers(0, 256, (180, 240)))
+        large = Image.fromarray(noise).filter(ImageFilter.GaussianBlur(1.2 + 0.2 * seed))
+        small = scaled(large, share)
+        for radius, percent in ((2, 150), (1, 200), (3, 150)):
+            assert not told(large, small.filter(ImageFilter.UnsharpMask(radius, percent, 0)))
 
 
 def member(number: int, path: Path, size: tuple[int, int], **options: object) -> Member:
@@ -122,6 +116,61 @@ def test_what_cannot_be_opened_or_may_not_go_is_not_called_enlarged(tmp_path: Pa
     assert find_enlarged([grouped(in_library, there)], set()) == {}
     assert find_enlarged([grouped(large, there, band=Band.SAME_THING)], set()) == {}
     assert find_enlarged([grouped(large, member(2, tmp_path / "small.png", (0, 0)))], set()) == {}
+
+
+@pytest.fixture
+def decided_on(tiny: Model, tmp_path: Path) -> Iterator[Index]:
+    """A picture, copies of it that were enlarged, one of them in grey, and another picture of their size."""
+    root, small = tmp_path / "set", detailed(1)
+    pictures = {"small": small, "big": scaled(small, 2), "sharp": detailed(2, (240, 180))}
+    pictures["biggrey"] = pictures["big"].convert("L")
+    for name, picture in pictures.items():
+        write(root / f"{name}.png", picture)
+    for number in range(4):
+        write(root / f"{number}.png", scene(number, 120, 90))
+    with Index.create(tmp_path / "i.idx", tiny) as index:
+        index.update(ImageTable.read(root))
+        yield index
+
+
+@pytest.mark.parametrize("other", ["big", "biggrey", "small"])
+@pytest.mark.parametrize("keep", ["resolution", "bytes", "name"])
+def test_a_decision_makes_no_picture_enlarged_and_its_pair_is_in_one_group(
+    decided_on: Index, other: str, keep: str
+) -> None:
+    known = {Path(facts.path).stem: facts.hash for facts in decided_on.store.facts(range(1, 100)).values()}
+    before = in_groups(decided_on, keep)
+    with decided_on.store.writing() as writer:
+        writer.decide([Decision.of(known["sharp"], known[other], "same", made="2026-01-01")])
+    groups = find_duplicates(decided_on, difference=0.6, keep=keep).groups
+    members = {Path(each.path).stem: each for group in groups for each in group.members}
+    assert members["sharp"].shown is None
+    assert {*before, "sharp", other} <= members.keys()
+    together = [{Path(each.path).stem for each in group.members} for group in groups]
+    assert any({"sharp", other} <= group for group in together)
+    if keep == "resolution":
+        assert Path(groups[0].members[groups[0].keeper].path).stem == "sharp"
+
+
+def in_groups(index: Index, keep: str) -> set[str]:
+    groups = find_duplicates(index, difference=0.6, keep=keep).groups
+    return {Path(each.path).stem for group in groups for each in group.members}
+
+
+def test_equal_pixels_are_enlarged_with_the_keeper_and_decided_ones_are_not(tmp_path: Path) -> None:
+    small = detailed(0, (80, 60))
+    write(tmp_path / "large.png", scaled(small, 2))
+    write(tmp_path / "small.png", small)
+    large, other = (member(n, tmp_path / "large.png", (160, 120)) for n in (1, 3))
+    there, decided = member(2, tmp_path / "small.png", (80, 60)), member(4, tmp_path / "x.png", (160, 120))
+    group = grouped(large, there, other, decided)
+    near, *_ = group.evidence
+    equal = replace(near, second=3, band=Band.SAME_PIXELS, difference=None)
+    same = replace(near, second=4, difference=None, verdict="same")
+    found = find_enlarged([replace(group, evidence=(near, equal, same))], set())
+    assert found == {large.hash: (80, 60), other.hash: (80, 60)}
+    by_word = replace(near, difference=None, verdict="same")  # what was only decided on tells nothing
+    assert find_enlarged([replace(group, evidence=(by_word, equal, same))], set()) == {}
 
 
 def gone_path(entry: Member) -> Path:

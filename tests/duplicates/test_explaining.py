@@ -48,3 +48,11 @@ def test_pictures_of_unknown_size_are_the_same_picture() -> None:
         assert why(NEAR, one, other, ASKED).startswith("the same picture, similarity")
     mirrored = replace(NEAR, mirrored=True)
     assert why(mirrored, LOOK, LOOK, ASKED).startswith("changed or saved again in the same size, mirrored,")
+
+
+def test_what_a_decision_brought_in_is_told_with_every_band() -> None:
+    by_way = replace(NEAR, difference=None, through=2)
+    said = "alike by way of one that somebody decided is the same, similarity 0.90"
+    assert {why(replace(by_way, band=band), LOOK, LOOK, ASKED) for band in Band} == {said}
+    decided = why(replace(NEAR, difference=None), LOOK, LOOK, ASKED)
+    assert decided == "somebody decided that it is the same, similarity 0.90"

@@ -18,7 +18,7 @@ from lookalike.indexing.schema import Changes, Decision, Item, Verdict
 from lookalike.models.model import Model
 from lookalike.tables.table import ImageTable
 from older_index import make_older
-from scenes import EDITS, cropped, scene, write
+from scenes import EDITS, cropped, detailed, scaled, scene, write
 
 
 @pytest.fixture
@@ -37,6 +37,22 @@ def index(tiny: Model, tmp_path: Path) -> Iterator[Index]:
     write(folder / "small two.png", scene(2, 128, 128).resize((64, 64), Image.Resampling.LANCZOS))
     write(folder / "three.png", scene(3))
     with Index.create(tmp_path / "pictures.idx", tiny) as made:
+        made.update(ImageTable.read(folder))
+        yield made
+
+
+@pytest.fixture
+def enlarged(tiny: Model, tmp_path: Path) -> Iterator[Index]:
+    """A picture and copies that were enlarged, two of them of equal pixels; and others."""
+    folder, small = tmp_path / "set", detailed(1, (200, 150))
+    write(folder / "small.png", small)
+    write(folder / "big.png", scaled(small, 1.6))
+    scaled(small, 1.6).save(folder / "big.webp", lossless=True)
+    write(folder / "huge.jpg", scaled(small, 2.25), quality=90)
+    write(folder / "less.png", scaled(small, 0.5))
+    for number in range(4):
+        write(folder / f"{number}.png", scene(number, 120, 90))
+    with Index.create(tmp_path / "set.idx", tiny) as made:
         made.update(ImageTable.read(folder))
         yield made
 
@@ -82,6 +98,25 @@ def test_groups_after_each_decision_are_those_found_anew(
         known = hashes(index)
         forget(index.store, known[a].hex(), known[b].hex())
         assert found.groups() == find_duplicates(index)
+
+
+def test_what_was_enlarged_follows_decisions(enlarged: Index) -> None:
+    found = look_for(enlarged, difference=0.6)
+    (group,) = found.groups().groups
+    assert Path(group.members[0].path).name == "small.png"
+    steps: list[tuple[str, str, Verdict]] = [
+        ("small.png", "big.png", "different"),
+        ("small.png", "huge.jpg", "different"),
+        ("0.png", "big.webp", "same"),
+    ]
+    for a, b, verdict in steps:
+        decide(enlarged, a, b, verdict)
+        assert found.groups() == find_duplicates(enlarged, difference=0.6)
+    for a, b, _ in steps:
+        known = hashes(enlarged)
+        forget(enlarged.store, known[a].hex(), known[b].hex())
+        assert found.groups() == find_duplicates(enlarged, difference=0.6)
+    assert found.groups().groups == (group,)
 
 
 def test_random_decisions_with_all_bands(index: Index) -> None:

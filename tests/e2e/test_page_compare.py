@@ -221,6 +221,43 @@ def test_a_decision_is_kept_and_taken_back(browser: Browser, served: tuple[str, 
     assert faults == []
 
 
+def test_a_decision_of_before_is_told_and_taken_back(
+    browser: Browser, served: tuple[str, Desk], painted: Path
+) -> None:
+    tab, faults = compared(browser, served, painted / "thing00/0.png", painted / "thing01/0.png")
+    tab.click(".compare-decision button:has-text('The same')")
+    tab.wait_for_selector(".compare-decision >> text=Undo")
+    tab.reload()
+    tab.wait_for_selector("text=You said on")
+    assert "they are the same" in tab.inner_text(".compare-decision")
+    assert not tab.is_visible(".compare-decision >> text=Undo")
+    tab.click(".compare-decision >> text=Take back")
+    tab.wait_for_selector("text=Nothing is decided of the two.")
+    assert served[1].index.store.decisions() == []
+    assert not tab.is_visible(".compare-decision >> text=Take back")
+    assert faults == []
+
+
+def test_swapped_pictures_are_named_as_they_lie(
+    browser: Browser, served: tuple[str, Desk], painted: Path
+) -> None:
+    tab, faults = compared(browser, served, painted / "thing00/0.png", painted / "thing01/0.png")
+    tab.keyboard.press("f")
+    tab.wait_for_selector("text=A is in front: thing00/0.png")
+    tab.click("text=Swap")
+    tab.wait_for_selector("text=A is in front: thing01/0.png")
+    assert faults == []
+
+
+def test_a_difference_of_one_picture_says_what_is_missing(
+    browser: Browser, served: tuple[str, Desk], painted: Path
+) -> None:
+    tab, faults = opened(browser, served[0], f"compare?a={number(served[1], painted / 'thing00/0.png')}")
+    tab.click(".segment:has-text('Difference')")
+    tab.wait_for_selector(".pane-difference >> text=Two pictures that this browser can show")
+    assert faults == []
+
+
 def test_own_files_are_compared_and_not_decided_on(
     browser: Browser, served: tuple[str, Desk], painted: Path
 ) -> None:

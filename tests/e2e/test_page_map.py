@@ -50,8 +50,15 @@ def test_a_line_on_the_map_makes_a_list_to_search_with(browser: Browser, address
     assert tab.inner_text(".map-chosen h2") == "80 pictures"
     assert tab.locator(".map-thumbs button").count() == 60
     tab.get_by_role("button", name="Open as grid").click()
+    tab.wait_for_selector(".map-grid .tile")
     assert tab.locator(".map-grid .tile").count() == 60
+    tab.go_back()
+    tab.wait_for_selector(".map-grid", state="hidden")
+    assert tab.inner_text(".map-chosen h2") == "80 pictures"
+    tab.go_forward()
+    tab.wait_for_selector(".map-grid .tile")
     tab.get_by_role("button", name="Back to the map").click()
+    tab.wait_for_selector(".map-grid", state="hidden")
     tab.get_by_role("button", name="Choose none").click()
     assert tab.locator(".map-chosen").is_hidden()
     tab.locator(".map-legend button").first.click()
@@ -67,6 +74,10 @@ def test_a_line_on_the_map_makes_a_list_to_search_with(browser: Browser, address
 def test_shift_draws_as_well_and_a_click_moves_nothing(browser: Browser, address: str) -> None:
     tab, faults = opened(browser, address, "map")
     tab.wait_for_selector(".map-legend button")
+    assert "too many for colours" in tab.inner_text(".map-grey")
+    tab.locator(".map-legend button").first.click()
+    assert tab.locator(".map-grey").is_hidden()
+    tab.get_by_role("button", name="show all labels").click()
     tab.keyboard.down("Shift")
     draw_around(tab)
     tab.keyboard.up("Shift")
@@ -114,3 +125,9 @@ def test_a_phone_shows_everything_without_scrolling_aside(browser: Browser, addr
     )
     assert small == []
     assert faults == []
+
+
+def test_a_map_begins_with_the_column_that_colours_tell_most_apart(browser: Browser, address: str) -> None:
+    tab, _ = opened(browser, address)
+    first = "async sizes => (await import('/static/map_looks.js')).firstColumn(sizes.map(size => ({ values: Array(size) })))"
+    assert [tab.evaluate(first, sizes) for sizes in ([20, 2, 5, 2], [16, 2], [40, 17], [])] == [2, 0, 0, 0]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from playwright.sync_api import Page as Tab
 
+PRESSED = """key => {
+  for (let n = 0; n < 5; n += 1) document.dispatchEvent(new KeyboardEvent('keydown', { key }));
+}"""
 EVIL = "<img src=x onerror=globalThis.broken=1>"
 
 
@@ -141,6 +144,8 @@ def test_copies_cannot_be_told_apart_and_the_page_says_so(browser: Browser, serv
     assert verdicts(desk) == []
     tab.keyboard.press("ArrowLeft")  # the keeper
     assert tab.is_disabled("[data-verdict=same]")
+    tab.keyboard.press("s")
+    tab.wait_for_selector(".done >> text=This is the keeper")
     assert [fault for fault in faults if "422" not in fault] == []
 
 
@@ -161,6 +166,80 @@ def test_keys_are_shown_and_a_picture_is_looked_at_large(browser: Browser, serve
     tab.keyboard.press("Space")
     tab.click("text=Compare in detail")
     tab.wait_for_url(f"**/#compare?a={chosen}&b=*")
+    assert faults == []
+
+
+def test_keys_that_come_fast_wait_for_each_other(browser: Browser, tiny_folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "album"
+    for number in range(6):
+        write(root / f"{number}.png", scene(number, 160, 120))
+        write(root / f"half/{number}.png", halved(scene(number, 160, 120)))
+    with paged(indexed(root, tiny_folder, tmp_path)) as (address, desk):
+        tab, faults = reviewed(browser, address)
+        title(tab, "Group 1 of 6")
+        tab.evaluate(PRESSED, "d")
+        title(tab, "Group 1 of 1")
+        assert verdicts(desk) == ["different"] * 5
+        tab.evaluate(PRESSED, "u")
+        title(tab, "Group 1 of 6")
+        tab.wait_for_selector(".review-tools button:first-child:disabled")
+        assert verdicts(desk) == []
+        assert faults == []
+
+
+def test_what_was_decided_is_taken_back_after_a_reload(browser: Browser, served: tuple[str, Desk]) -> None:
+    address, desk = served
+    tab, faults = reviewed(browser, address)
+    tab.keyboard.press("j")
+    title(tab, "Group 2 of 3")
+    tab.keyboard.press("s")
+    title(tab, "Group 3 of 3")
+    tab.reload()
+    title(tab, "Group 3 of 3")  # where it was
+    assert tab.is_disabled(".review-tools button:first-child")
+    tab.click(".review-tools >> text=Decided")
+    tab.wait_for_selector(".decided-list li img")
+    assert "the same" in tab.inner_text(".decided-list li")
+    tab.click(".decided-list >> text=Take back")
+    tab.wait_for_selector(".decided-list li", state="detached")
+    assert verdicts(desk) == []
+    assert faults == []
+
+
+def test_what_is_decided_on_already_is_not_shown_first(browser: Browser, served: tuple[str, Desk]) -> None:
+    address, _ = served
+    tab, faults = reviewed(browser, address)
+    title(tab, "Group 1 of 3")
+    tab.keyboard.press("s")
+    title(tab, "Group 2 of 3")
+    again, more = reviewed(browser, address)
+    title(again, "Group 2 of 3")
+    assert faults == more == []
+
+
+def test_another_keeper_is_chosen(browser: Browser, served: tuple[str, Desk]) -> None:
+    address, desk = served
+    tab, faults = reviewed(browser, address)
+    tab.keyboard.press("j")
+    title(tab, "Group 2 of 3")
+    before = tab.get_attribute(".member.keep .picture", "data-member")
+    other = tab.get_attribute(".member.go .picture", "data-member")
+    tab.keyboard.press("x")
+    tab.wait_for_selector(f".member.keep [data-member='{other}']")
+    assert tab.get_attribute(".member.go .picture", "data-member") == before
+    assert verdicts(desk) == []
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowRight")
+    if tab.is_disabled("[data-verdict=same]"):
+        tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("Enter")
+    pictures = tab.locator("dialog.large figure img")
+    assert f"/{other}?" in str(pictures.first.get_attribute("src"))  # the keeper's side is the left one
+    assert f"/{before}?" in str(pictures.last.get_attribute("src"))
+    tab.keyboard.press("d")
+    title(tab, "Group 2 of 2")
+    assert verdicts(desk) == ["different"]
     assert faults == []
 
 

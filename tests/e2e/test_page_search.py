@@ -200,7 +200,7 @@ def test_filters_narrow_and_come_off_again(browser: Browser, address: str) -> No
     assert labels(tab) == ["thing02"] * 3
     tab.get_by_label("Filter", exact=True).fill("label = 'nothing'")
     tab.keyboard.press("Enter")
-    settle(tab, "No match")
+    settle(tab, "No answers")
     tab.get_by_role("button", name="Remove the filters").click()
     settle(tab, "Most alike")
     assert len(ids(tab)) == 48
@@ -221,7 +221,7 @@ def test_a_filter_that_is_not_understood_says_so_where_it_was_written(browser: B
 
 def test_nothing_found_says_why(browser: Browser, address: str) -> None:
     tab, faults = shown(browser, address, "search?id=1&lowest=0.9999")
-    assert tab.inner_text(".answers h1") == "No match"
+    assert tab.inner_text(".answers h1") == "No answers"
     assert "Nothing has a similarity of 0.9999 or more" in tab.inner_text(".answers .state")
     tab.get_by_role("button", name="Remove: similarity from 0.9999").click()
     settle(tab, "Most alike")
@@ -267,7 +267,9 @@ def test_uploads_that_cannot_be_used_say_what_and_what_to_do(browser: Browser, a
     give(tab, "drop", "body", b"<html><body>no picture</body></html>", "page.png")
     tab.wait_for_selector(".answers .state[role=alert]")
     said = tab.locator(".answers .state")
+    assert said.locator("h2").inner_text().startswith("page.png: ")
     assert said.locator("h2").inner_text().endswith(".")
+    assert tab.get_by_role("button", name="Choose another picture").is_visible()
     assert said.locator("p.quiet").inner_text() != ""
     assert [fault for fault in faults if "415" not in fault] == []
     give(tab, "drop", "body", b"\0" * 300_000, "large.png")

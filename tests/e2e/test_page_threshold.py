@@ -18,7 +18,9 @@ from lookalike.models.model import Model
 from lookalike.records import PairHistogram
 from lookalike.serving.boundary import COLUMNS
 from lookalike.serving.desk import Desk
+from lookalike.threshold import BY_HAND
 from painted import much_alike
+from some_records import threshold
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -115,6 +117,13 @@ def test_a_typed_number_is_measured_exactly_by_the_server(browser: Browser, serv
     expected = metrics_at(pairs(desk), 0.4321)
     found = shown(tab)
     assert found == pytest.approx({name: expected[name] for name in found}, abs=1e-12)
+    assert tab.inner_text("[data-figure=recall] dd") == "100%"  # no range whose ends read the same
+    histogram = pairs(desk)
+    places = (place / 1000 for place in range(1000))
+    strict = next(place for place in places if metrics_at(histogram, place)["recall"] < 0.8)
+    tab.fill(".threshold-number", str(strict))
+    tab.keyboard.press("Tab")
+    settled(tab)
     assert " to " in tab.inner_text("[data-figure=recall] dd")
     assert tab.inner_text(".promise")
     assert faults == []
@@ -156,6 +165,77 @@ def test_a_threshold_is_saved_under_a_name(browser: Browser, served: tuple[str, 
     tab.keyboard.press("Home")
     tab.click("text=Go there")
     assert similarity(tab) == pytest.approx(wanted)
+    assert faults == []
+
+
+def test_a_promise_is_replaced_once_that_is_confirmed_and_put_back(
+    browser: Browser, served: tuple[str, Desk]
+) -> None:
+    address, desk = served
+    desk.model.set_threshold(threshold("precision=0.95"), name="strict")
+    tab, faults = looked_at(browser, address)
+    tab.fill(".threshold-number", "0.5")
+    tab.keyboard.press("Tab")
+    tab.fill(".save-threshold input", "strict")
+    tab.click(".save-threshold button")
+    assert "at least 95% of matches are right" in tab.inner_text("dialog.asking")
+    tab.click("dialog.asking >> text=Leave it")
+    assert Model.load(desk.model.folder).thresholds["strict"].target == "precision=0.95"
+    tab.click(".save-threshold button")
+    tab.click("dialog.asking >> text=Replace it")
+    tab.wait_for_selector(".saved-done >> text=Saved as strict")
+    assert Model.load(desk.model.folder).thresholds["strict"].target == BY_HAND
+    tab.click(".saved-done >> text=Undo")
+    tab.wait_for_selector(".saved-done >> text=Put back")
+    assert Model.load(desk.model.folder).thresholds["strict"].target == "precision=0.95"
+    assert tab.locator(".saved li:has-text('strict') >> text=Remove").count() == 0
+    assert faults == []
+
+
+def test_one_that_was_set_by_hand_is_removed(browser: Browser, served: tuple[str, Desk]) -> None:
+    address, desk = served
+    tab, faults = looked_at(browser, address)
+    tab.fill(".save-threshold input", "for a while")
+    tab.click(".save-threshold button")
+    tab.click(".saved li:has-text('for a while') >> text=Remove")
+    tab.wait_for_selector(".saved-done >> text=Removed: for a while")
+    assert tab.locator(".saved li:has-text('for a while')").count() == 0
+    assert "for a while" not in Model.load(desk.model.folder).thresholds
+    assert faults == []
+
+
+def test_the_address_keeps_where_the_line_is(browser: Browser, served: tuple[str, Desk]) -> None:
+    tab, faults = looked_at(browser, served[0])
+    tab.fill(".threshold-number", "0.4321")
+    tab.keyboard.press("Tab")
+    settled(tab)
+    assert tab.url.endswith("#threshold?at=0.4321")
+    tab.reload()
+    settled(tab)
+    assert tab.input_value(".threshold-number") == "0.4321"
+    assert faults == []
+
+
+def test_names_of_thresholds_stay_in_the_histogram_and_apart(
+    browser: Browser, served: tuple[str, Desk]
+) -> None:
+    address, desk = served
+    for name, similarity in (("near the edge of it", 0.99), ("one", 0.5), ("two beside it", 0.501)):
+        desk.boundary.save(name, similarity)
+    tab, faults = looked_at(browser, address)
+    tab.wait_for_selector(".saved-mark >> nth=2")
+    boxes = [mark.bounding_box() for mark in tab.locator(".saved-mark text").all()]
+    frame = tab.locator(".histogram").bounding_box()
+    assert frame
+    kept = [box for box in boxes if box]
+    for place, box in enumerate(kept):
+        assert frame["x"] <= box["x"]
+        assert box["x"] + box["width"] <= frame["x"] + frame["width"]
+        for other in kept[:place]:
+            apart = box["x"] >= other["x"] + other["width"] or other["x"] >= box["x"] + box["width"]
+            assert apart or abs(box["y"] - other["y"]) >= 10
+    for name in ("near the edge of it", "one", "two beside it"):
+        desk.boundary.remove(name)
     assert faults == []
 
 

@@ -81,6 +81,10 @@ def test_a_note_is_told_in_words() -> None:
         "approximate, recall not measured: nearly all pictures are copies of each other; int8, 138.1 MB"
     )
     assert replace(note, file="").in_words() == "exact, 21.5 ms a query when it was measured"
+    asked = "; from 100 pictures on approximate where that takes 0.5 ms or more, as --exact-within asked"
+    assert replace(note, file="", within=0.5).in_words().endswith(asked)
+    assert replace(note, within=1.0).in_words().endswith("; exact where that takes less than 0.5 ms")
+    assert "less than 0.5 ms" in replace(note, within=1.0, queries=0).in_words()
 
 
 def test_a_file_is_written_whole_under_a_name_of_its_own(tmp_path: Path) -> None:

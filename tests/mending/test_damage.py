@@ -121,7 +121,12 @@ def update(path: Path, album: Album) -> None:
     ("statement", "told"),
     [
         ("UPDATE roots SET path = x'00'", "a source without a name or a folder"),
-        ("DELETE FROM meta WHERE key = 'dim'", "no note of how long a vector is"),
+        *(
+            (f"DELETE FROM meta WHERE key = '{key}'", f"nothing noted under {key}")
+            for key in ("created", "dim", "fingerprint", "generation", "model", "model_name")
+        ),
+        ("UPDATE meta SET value = x'00' WHERE key = 'model'", "nothing noted under model"),
+        ("UPDATE meta SET value = 'x' WHERE key = 'generation'", "noted: generation 'x'"),
         ("UPDATE vectors SET vector = 5 WHERE id = 3", "item 3 with a vector that is none"),
         ("DELETE FROM items WHERE id = 3", "a vector of item 3, and no such item"),
         ("UPDATE items SET path = CAST(x'ff' AS TEXT) WHERE id = 3", "a text that is not UTF-8"),

@@ -186,6 +186,37 @@ def test_lost_notes_are_found(album: Album, statement: str, told: str) -> None:
     assert inspection.beyond_mending
 
 
+def test_a_note_that_only_the_model_can_say_again_asks_for_the_model(album: Album) -> None:
+    spoil(album.path, "DELETE FROM meta WHERE key = 'fingerprint'")
+    assert found(album, "notes").command == f"lookalike doctor {album.path} --repair --model FOLDER"
+
+
+@pytest.mark.parametrize("made", ["'yesterday'", "''", "x'00'", "'2026-13-01T00:00:00+00:00'", "'now'"])
+def test_a_decision_without_a_time_is_told(album: Album, made: str) -> None:
+    spoil(album.path, f"UPDATE decisions SET made = {made}")
+    finding = found(album, "decisions")
+    assert (finding.verdict, finding.figure) == (LOOK, 1)
+    assert "whose time cannot be read; they count all the same" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("statement", "noted"),
+    [
+        ("UPDATE meta SET value = '7' WHERE key = 'dim'", "7 float32"),
+        ("UPDATE meta SET value = 'float16' WHERE key = 'vectors'", "8 float16"),
+    ],
+)
+def test_a_wrong_note_of_the_vectors_makes_no_vector_unsound(
+    album: Album, statement: str, noted: str
+) -> None:
+    spoil(album.path, statement)
+    inspection = look(album)
+    assert not_in_order(inspection) == {"shape": MEND}
+    assert not inspection.beyond_mending
+    told = f"{noted} values a vector are noted, the vectors have 8 float32 values"
+    assert found(album, "shape").what == told
+
+
 def test_a_torn_page_is_found(album: Album) -> None:
     tear(album.path, lambda content: without_pages(content, 3, 4))
     inspection = look(album)

@@ -130,6 +130,37 @@ def test_without_the_model_pictures_are_marked_for_the_update(album: Album, tmp_
     album.index.close()
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE meta SET value = '7' WHERE key = 'dim'",
+        "UPDATE meta SET value = 'float16' WHERE key = 'vectors'",
+    ],
+)
+def test_a_wrong_note_of_the_vectors_is_corrected_and_no_vector_is_lost(album: Album, statement: str) -> None:
+    vectors = "SELECT * FROM vectors WHERE id <> 4 ORDER BY id"
+    before = rows(album.path, vectors)
+    spoil(album.path, statement, "UPDATE vectors SET vector = x'00' WHERE id = 4")
+    mended = mend(album)
+    assert mended.done[:2] == ["noted what the vectors are: 8 float32 values", "1 damaged vector was dropped"]
+    assert (mended.command, album.embedder.embedded) == ("", ["003.png"])
+    assert rows(album.path, vectors) == before
+    assert look(album).verdict is Verdict.OK
+
+
+def test_a_wrong_note_stays_where_the_model_does_not_agree(album: Album, tmp_path: Path) -> None:
+    spoil(album.path, "UPDATE meta SET value = '7' WHERE key = 'dim'")
+    before = album.path.read_bytes()
+    other = fake_model(tmp_path / "other", fingerprint="e" * 64)
+    with pytest.raises(StoreError) as error:
+        repair(look(album), model=other)
+    four_beats(error, "the note of how long a vector is", "7 noted, vectors of 8 float32", "--model FOLDER")
+    (album.model.folder / "model.json").unlink()
+    with pytest.raises(StoreError, match="the model does not say what is right"):
+        repair(look(album))
+    assert album.path.read_bytes() == before
+
+
 def test_an_open_search_notices_a_repair(album: Album) -> None:
     opened_again(album)
     asked = vector_of(b"000.png")[None]

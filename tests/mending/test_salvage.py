@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from album import Album
-from fake_embedder import vector_of
+from fake_embedder import DIM, vector_of
 from lookalike.checkups.findings import Verdict
 from lookalike.errors import StoreError
 from lookalike.indexing.store import Store
@@ -153,6 +153,61 @@ def test_where_the_notes_are_lost_the_model_says_them(album: Album) -> None:
     assert check_vectors(store) == PICTURES
     assert store.meta()["model_name"] == album.model.name
     store.close()
+
+
+def test_notes_of_the_vectors_are_what_the_vectors_are(album: Album) -> None:
+    spoil(album.path, "UPDATE meta SET value = 'float13' WHERE key = 'vectors'")
+    spoil(album.path, "UPDATE meta SET value = 'long' WHERE key = 'dim'")
+    store = saved(album, mend(album), album.path.read_bytes())
+    assert album.embedder.embedded == []
+    assert check_vectors(store) == PICTURES
+    assert (store.dim, store.storage) == (DIM, "float32")
+    store.close()
+
+
+def test_a_model_of_vectors_of_another_length_saves_nothing(album: Album) -> None:
+    spoil(album.path, "DELETE FROM meta")
+    album.model.dim = 5
+    with pytest.raises(StoreError) as error:
+        salvage(album.path, album.path.with_name("new.idx"), model=album.model)
+    four_beats(error, "the model did not make the index", "vectors of 8 values", "--model FOLDER")
+    assert not album.path.with_name("new.idx").exists()
+
+
+def test_a_source_that_is_lost_is_told_with_one_of_its_pictures(album: Album) -> None:
+    other = album.root.with_name("other")
+    other.mkdir()
+    (other / "away.png").write_bytes(b"away")
+    opened_again(album).update(other)
+    album.index.close()
+    spoil(album.path, "DELETE FROM roots WHERE id = 2")
+    mended = mend(album)
+    assert f"{PICTURES} of {PICTURES + 1} pictures, {PICTURES} of them with" in mended.done[0]
+    assert mended.done[1].startswith("a source cannot be told any more, 1 picture of it, such as away.png,")
+    assert not any("by the next update" in sentence for sentence in mended.done)
+
+
+def test_ids_that_were_given_to_pictures_that_left_are_no_loss(album: Album) -> None:
+    for name in ("001.png", "002.png"):
+        (album.root / name).unlink()
+    opened_again(album).update(prune=True)
+    album.index.close()
+    spoil(album.path, "UPDATE meta SET value = 'float13' WHERE key = 'vectors'")
+    mended = mend(album)
+    assert f": {PICTURES - 2} pictures, {PICTURES - 2} of them with their vectors" in mended.done[0]
+    assert not any("by the next update" in sentence for sentence in mended.done)
+
+
+def test_decisions_are_saved_where_no_picture_can_be(album: Album) -> None:
+    spoil(album.path, "UPDATE items SET hash = x'00'")
+    spoil(album.path, "UPDATE meta SET value = 'x' WHERE key = 'generation'")
+    mended = mend(album)
+    assert f": 0 of {PICTURES} pictures, 0 of them with their vectors, and 1 decision" in mended.done[0]
+    album.path = mended.path
+    done = opened_again(album).update()
+    assert done.added == PICTURES
+    assert [decision.verdict for decision in album.index.store.decisions()] == ["keep-both"]
+    album.index.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * PAGE, b"\0" * 20 * PAGE])

@@ -191,7 +191,7 @@ def test_requests_that_are_not_understood_are_refused(asking: TestClient) -> Non
     failed(asking.post("/v1/items", files=parts(picture(7)), data={"lable": "x"}), 422, "unknown_part")
     failed(asking.post("/v1/items", files=parts(picture(7)), data={"label": "1.5"}), 422, "unusable")
     failed(asking.post("/v1/items", files=parts(picture(7)), data={"ask": '{"id": 1}'}), 422, "no_pictures")
-    failed(asking.post("/v1/items", json={}), 422, "no_pictures")
+    failed(asking.post("/v1/items", json={}), 415, "content_type")
     failed(asking.post("/v1/items", content=b"x"), 415, "content_type")
     failed(asking.post("/v1/items", files=parts(*map(picture, range(9)))), 413, "too_many")
     assert asking.get("/v1/items").json()["total"] == 3

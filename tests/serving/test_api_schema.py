@@ -55,7 +55,8 @@ PUBLIC = {
     "/v1/search": {"post"},
     "/v1/session": {"post"},
     "/v1/thresholds": {"get"},
-    "/v1/thresholds/{name}": {"put"},
+    "/v1/thresholds/{name}": {"delete", "put"},
+    "/v1/thresholds/{name}/undo": {"post"},
     "/v1/thumb/{id}": {"get"},
 }
 PLAIN = {  # where nothing is asked that could be wrong

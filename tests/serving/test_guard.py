@@ -80,7 +80,10 @@ def test_names_of_this_machine_are_known(asking: TestClient, host: str) -> None:
     assert asking.get("/v1/info", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "10.0.0.1", "localhost.evil"])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "", "10.0.0.1", "localhost.evil", "127.0.0.1:99999@evil.com"],
+)
 def test_other_names_are_refused(asking: TestClient, host: str) -> None:
     assert code(asking.get("/v1/info", headers={"Host": host})) == (403, "unknown_host")
 
@@ -224,8 +227,11 @@ def test_guessing_is_slowed(index: Path) -> None:
         answers = [guessed.get("/v1/info", headers=wrong).status_code for _ in range(FAILURES_A_MINUTE + 2)]
         assert answers.count(401) == FAILURES_A_MINUTE
         assert answers[-1] == 429
+        right = {"Authorization": f"Bearer {TOKEN}"}
+        assert code(guessed.get("/v1/info", headers=right)) == (429, "too_often")  # a guess could be it
         tries = [guessed.post("/v1/session", json={"token": "wrong"}) for _ in range(FAILURES_A_MINUTE + 1)]
         assert code(tries[-1]) == (429, "too_often")
+        assert code(guessed.post("/v1/session", json={"token": TOKEN})) == (429, "too_often")
 
 
 @pytest.mark.parametrize(
@@ -288,7 +294,7 @@ def test_requests_grow_back_and_old_clients_are_forgotten() -> None:
 def test_clients_are_addresses_and_networks() -> None:
     assert client_of(("2001:db8:0:1::5", 1)) == client_of(("2001:db8:0:1:ffff::9", 2)) == "2001:db8:0:1::/64"
     assert client_of(("fe80::1%eth0", 1)) == "fe80::/64"
-    assert client_of(("not:an:address", 1)) == "not:an:address"
+    assert client_of(("not:an:address", 1)) == client_of(("some text", 1)) == ""
     assert client_of(("10.0.0.1", 1)) != client_of(("10.0.0.2", 1))
 
 
@@ -354,3 +360,31 @@ def test_json_is_limited_as_it_comes(asking: TestClient) -> None:
     pieces = (b" " * 100_000 for _ in range(11))
     answer = asking.post("/v1/session", content=pieces, headers={"Content-Type": "application/json"})
     assert code(answer) == (413, "too_large")
+
+
+def test_an_encoded_body_is_not_unpacked(asking: TestClient) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert code(asking.post("/v1/session", content=b"x", headers=headers)) == (415, "content_encoding")
+
+
+@pytest.mark.parametrize("path", ["/v1/info", "/v1/items/1", "/readyz", "/v1/search?kk=1", "/v1/thumb/1?z=1"])
+def test_unknown_parameters_are_refused(asking: TestClient, path: str) -> None:
+    name = path.partition("?")[2].partition("=")[0] or "z"
+    path = path if "?" in path else f"{path}?z=1"
+    verb = "POST" if "search" in path else "GET"
+    answer = asking.request(verb, path, json={"query": [{"id": 1}]} if verb == "POST" else None)
+    assert code(answer) == (422, "invalid")
+    assert f"query.{name}" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["session", "search", "decisions", "items"])
+def test_bodies_of_another_kind_are_refused_alike(asking: TestClient, path: str) -> None:
+    answer = asking.post(f"/v1/{path}", content=b"{}", headers={"Content-Type": "text/plain"})
+    assert code(answer) == (415, "content_type")
+
+
+@pytest.mark.parametrize("path", ["/v1/info", "/v1/items", "/healthz", "/v1/thumb/1", "/v1/thresholds"])
+def test_heads_are_answered(asking: TestClient, path: str) -> None:
+    answer = asking.head(path)
+    assert answer.status_code == 200
+    assert answer.content == b""

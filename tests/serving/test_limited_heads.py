@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -82,3 +83,26 @@ def test_what_is_no_http_is_refused(address: str) -> None:
     with connected(address) as connection:
         connection.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         assert refused(connection) == "Invalid HTTP request received."
+
+
+def test_who_does_not_read_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(heads, "WRITE_SECONDS", 0.2)
+    monkeypatch.setattr(heads, "SLOWEST", 1e9)
+    with threaded(painted_index(tmp_path, tiny_folder)) as address:
+        place = urlsplit(address)
+        asking = socket.socket()
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        asking.settimeout(20)
+        asking.connect((place.hostname, place.port))
+        ask = f"GET /openapi.json HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode()
+
+        def ask_on() -> None:
+            while True:  # nothing of it is read
+                asking.sendall(ask * 50)
+                time.sleep(0.05)
+
+        with pytest.raises(OSError):  # noqa: PT011 - which one is the system's affair
+            ask_on()
+        asking.close()

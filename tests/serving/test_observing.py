@@ -59,14 +59,14 @@ def values(page: str) -> dict[tuple[str, ...], float]:
 def test_a_line_of_json_for_each_request(asking: TestClient, written: Callable[[], str]) -> None:
     start_logging("json")
     asked = asking.get(
-        "/v1/info?secret=1", headers={"X-Request-Id": "abc-1", "Authorization": "Bearer secret"}
+        "/v1/items?label=secret", headers={"X-Request-Id": "abc-1", "Authorization": "Bearer secret"}
     )
     (line,) = written().splitlines()
     told = json.loads(line)
     assert set(told) == {
         *("time", "level", "message", "request", "client", "method", "path", "status", "ms", "bytes"),
     }
-    assert (told["method"], told["path"], told["status"]) == ("GET", "/v1/info", 200)
+    assert (told["method"], told["path"], told["status"]) == ("GET", "/v1/items", 200)
     assert told["bytes"] == len(asked.content)
     assert told["request"] == asked.headers["x-request-id"] == "abc-1"
     assert "secret" not in line

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from lookalike.errors import (
     LookalikeError,
     MissingExtraError,
     ModelError,
+    ReplacedError,
     SkipReason,
     StoreError,
 )
@@ -41,8 +44,58 @@ BEATS = {"where": "/srv/a.idx", "saw": "this", "wanted": "that", "do": "do so"}
 def test_errors_of_the_core_have_a_status(kind: type[LookalikeError], status: int, code: str) -> None:
     problem = as_problem(kind("it went wrong", **BEATS))
     assert (problem.status_code, problem.code) == (status, code)
-    assert problem.message == "it went wrong: this; wanted that"
-    assert problem.hint == "do so"
+    if kind is not BusyError:
+        assert problem.message == "it went wrong: this; wanted that"
+        assert problem.hint == "do so"
+
+
+def stored(cause: Exception) -> tuple[int, str]:
+    """How an error while storing is answered."""
+    error = StoreError("it went wrong", **BEATS)
+    error.__cause__ = cause
+    problem = as_problem(error)
+    assert "/srv" not in problem.message
+    assert "Send the same request again" in problem.hint
+    return problem.status_code, problem.code
+
+
+def of_sqlite(name: str) -> sqlite3.Error:
+    error = sqlite3.OperationalError("said so")
+    error.sqlite_errorname = name
+    return error
+
+
+def test_what_cannot_be_stored_is_told_by_its_kind() -> None:
+    for name in ("SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED"):
+        assert stored(of_sqlite(name)) == (409, "busy")
+    assert stored(of_sqlite("SQLITE_FULL")) == (507, "disk_full")
+    assert stored(OSError(errno.ENOSPC, "full")) == (507, "disk_full")
+    assert stored(of_sqlite("SQLITE_READONLY")) == (503, "not_stored")
+    assert stored(OSError(errno.EIO, "bad disk")) == (503, "not_stored")
+    assert as_problem(BusyError("busy", **BEATS)).headers == {"Retry-After": "5"}
+    replaced = as_problem(ReplacedError("it was replaced", **BEATS))
+    assert (replaced.status_code, replaced.code) == (503, "not_ready")
+    assert replaced.message == "The index was replaced."
+    assert "restarted" in replaced.hint
+
+
+def test_a_picture_is_named_and_options_are_called_as_here() -> None:
+    error = ImageError("no", reason=SkipReason.TRUNCATED, where="b.png", saw="half", do="send it whole")
+    assert problem_of(error).message == "b.png: no: half"
+    option = LookalikeError("no", where="x", saw="y", do="give --where or leave out --threshold")
+    assert problem_of(option).hint == "give where or leave out threshold"
+    command = LookalikeError("no", where="x", saw="y", do="lookalike doctor a.idx --repair")
+    assert problem_of(command).hint == "lookalike doctor a.idx --repair"
+
+
+def test_relative_places_and_addresses_of_the_api() -> None:
+    places = [Path("secret/sub/a.idx"), Path("../up/b.idx"), Path("a.idx")]
+    assert without_places("see secret/sub/a.idx.lock", places) == "see a.idx.lock"
+    assert without_places("no folder secret/sub.", places) == "no folder sub."
+    assert without_places("see ../up/b.idx", places) == "see b.idx"
+    kept = "GET /v1/folders lists them; GET /openapi.json; other-secret/sub/a.idx"
+    assert without_places(kept, places) == kept
+    assert without_places("in /odd/place/x.png", [Path("/odd/a.idx")]) == "in x.png"
 
 
 def test_a_missing_part_is_said() -> None:
@@ -86,6 +139,8 @@ def test_values_that_do_not_fit_are_named() -> None:
     assert problem.status_code == 422
     assert problem.message == "body.k: saw 9: Input should be less than 5 (1 more like it)"
     assert invalid_values(errors[1:]).message == "body.b: Field required"
+    union = [{"type": "enum", "loc": ("query", "band", "str-enum[Band]"), "msg": "no", "input": "x"}]
+    assert invalid_values(union).message == "query.band: saw 'x': no"
     long = [{"type": "x", "loc": ("q",), "msg": "no", "input": "a" * 999}]
     assert len(invalid_values(long).message) < 120
 

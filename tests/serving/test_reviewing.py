@@ -140,6 +140,23 @@ def test_pages_and_bands(asking: TestClient) -> None:
         assert answer.json()["error"]["code"] == "invalid"
 
 
+def test_a_group_is_found_by_its_key_and_the_first_that_is_not_decided_on(asking: TestClient) -> None:
+    every = ready(asking)
+    known, last = ids(every), every["groups"][1]["key"]
+    assert every["place"] is None
+    assert ready(asking, undecided=True)["place"] == 0
+    found = ready(asking, key=last, limit=1)
+    assert (found["place"], found["groups"], found["next"]) == (1, every["groups"][1:], None)
+    gone = ready(asking, key="999", skip=1, limit=1)
+    assert (gone["place"], gone["groups"]) == (None, every["groups"][1:])
+    decide(asking, known["two.png"], known["small.png"], SAME)
+    assert ready(asking, key="999", undecided=True)["place"] == 0
+    for name in ("other bytes.png", "half.png", "crop.png", "a/bytes.png"):
+        decide(asking, known["one.png"], known[name], SAME)
+    assert ready(asking, undecided=True)["place"] is None
+    assert ready(asking, undecided=True)["total"] == 2
+
+
 @pytest.mark.parametrize("verdict", [SAME, APART, KEEP])
 def test_groups_follow_each_decision_and_its_undoing(
     asking: TestClient, place: Path, verdict: str, monkeypatch: pytest.MonkeyPatch
@@ -229,6 +246,25 @@ def test_decisions_are_listed_the_latest_first(asking: TestClient, place: Path) 
     assert {pair["a"]["name"], pair["b"]["name"]} == {"my pictures/two.png", "my pictures/small.png"}
     page = asking.get("/v1/decisions", params={"skip": 1, "limit": 1}).json()
     assert (page["decisions"], page["total"], page["next"]) == (answer["decisions"][1:2], 3, 2)
+
+
+def test_what_was_decided_on_two_pictures_is_told(asking: TestClient) -> None:
+    known = ids(ready(asking))
+    one, half, two = (known[name] for name in ("one.png", "half.png", "two.png"))
+    decide(asking, one, half, KEEP)
+    decide(asking, two, one, APART)
+    for a, b in ((one, half), (half, one)):
+        answer = asking.get("/v1/decisions", params={"a": a, "b": b}).json()
+        assert ([entry["verdict"] for entry in answer["decisions"]], answer["total"]) == ([KEEP], 1)
+    assert asking.get("/v1/decisions", params={"a": two, "b": half}).json()["decisions"] == []
+    for asked, status, code in [
+        ({"a": one}, 422, "one_of_two"),
+        ({"a": one, "b": 999}, 404, "no_such_item"),
+        ({"a": one, "b": one}, 422, "one_picture"),
+        ({"a": -1, "b": one}, 422, "invalid"),
+    ]:
+        refused = asking.get("/v1/decisions", params=asked)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
 
 
 def test_what_cannot_be_decided_is_refused(asking: TestClient) -> None:

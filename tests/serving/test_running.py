@@ -193,9 +193,8 @@ def test_an_index_or_model_that_is_not_there(
     place = tmp_path / "with a model"
     place.mkdir()
     with Index.open(index) as opened:
-        model = shutil.copytree(opened.model.folder, place / "model")
-    own = painted_index(place, model)
-    shutil.rmtree(model)
+        own = painted_index(place, opened.model.folder)
+    shutil.rmtree(place / "model")
     assert "the index's model cannot be opened" in refused(str(own), "--port", "0", capsys=capsys)
 
 

@@ -157,8 +157,36 @@ def test_only_a_server_that_may_write_saves(place: Path, tiny: Model) -> None:
     with client(place) as asking:
         answer = asking.put("/v1/thresholds/mine", json={"similarity": 0.3})
         assert failed(answer) == (403, "not_writable")
+        assert failed(asking.delete("/v1/thresholds/default")) == (403, "not_writable")
+        assert failed(asking.post("/v1/thresholds/default/undo")) == (403, "not_writable")
         assert got(asking, "/v1/boundary/at", similarity=0.3)["above"]
     assert set(Model.load(tiny.folder).thresholds) == {DEFAULT}
+
+
+def test_one_that_was_set_by_hand_is_removed_and_no_other(asking: TestClient, tiny: Model) -> None:
+    before = got(asking, "/v1/thresholds")
+    asking.put("/v1/thresholds/my own", json={"similarity": 0.3})
+    assert asking.delete("/v1/thresholds/my own").status_code == 204
+    assert got(asking, "/v1/thresholds") == before
+    assert set(Model.load(tiny.folder).thresholds) == {DEFAULT}
+    assert failed(asking.delete("/v1/thresholds/my own")) == (404, "no_such_threshold")
+    answer = asking.delete("/v1/thresholds/default")
+    assert failed(answer) == (409, "not_by_hand")
+    assert "calibrated for f1" in answer.json()["error"]["hint"]
+
+
+def test_what_was_replaced_is_put_back_once(asking: TestClient, tiny: Model) -> None:
+    tiny.set_threshold(threshold("precision=0.95"), name="strict")
+    before = got(asking, "/v1/thresholds")
+    for name in ("strict", DEFAULT):
+        assert asking.put(f"/v1/thresholds/{name}", json={"similarity": 0.3}).status_code == 200
+        assert got(asking, "/v1/thresholds") != before
+        answer = asking.post(f"/v1/thresholds/{name}/undo")
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == {"name": name, **before["thresholds"][name]}
+        assert got(asking, "/v1/thresholds") == before
+        assert failed(asking.post(f"/v1/thresholds/{name}/undo")) == (409, "nothing_replaced")
+    assert Model.load(tiny.folder).thresholds["strict"].confidence
 
 
 def test_without_labels_it_is_said_what_to_do(tiny: Model, tmp_path: Path) -> None:

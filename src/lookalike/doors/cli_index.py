@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -126,7 +127,10 @@ class _Run:
             self._before = {root.source: root.items for root in opened.info().roots}
 
     def bring_up_to_date(self, sources: Sequence[str]) -> None:
-        """One source after the other; where one cannot be read the others are up to date all the same."""
+        """One source after the other; where one cannot be read the others are up to date all the same.
+
+        What one misses another may have: nothing is removed, or said to be missing, before all were compared.
+        """
         gone: list[str] = []
         for source in sources:
             try:
@@ -136,6 +140,7 @@ class _Run:
                     gone.append(source)
                 else:
                     self.unread.append(error)
+        self._settle()
         for source in gone:  # after the others, so that what moved there is not lost
             if not _pictures_of(self._opened, source) and (self._prune or self._had_pictures(source)):
                 self._drop(source)
@@ -182,6 +187,7 @@ class _Run:
     def tell(self) -> None:
         """Say what came of it: in one line where nobody watches."""
         from lookalike.doors.console import tell_skipped
+        from lookalike.indexing.upkeep import in_words
 
         if self._talk.is_watched:
             tell_skipped(self._talk, self.left_out)
@@ -189,7 +195,7 @@ class _Run:
             self._talk.say(f"pictures in {self._opened.path}: {len(self._opened):,}")
         elif self.done:
             out = f", {len(self.left_out):,} left out (--skipped FILE lists them)" if self.left_out else ""
-            done = _what_was_done(self.done)
+            done = in_words(self.done)
             self._talk.say(f"{self._opened.path}: {done}{out}; {len(self._opened):,} in all")
 
     def _update(self, source: str) -> None:
@@ -200,10 +206,23 @@ class _Run:
         self.left_out += [*table.skipped, *done.skipped]
         if self._talk.is_watched:
             tell_notes(self._talk, table)
-            self._talk.say(f"{done.source}: {_what_was_done([done])}")
-        self._tell_away(done)
+        if not done.missing:
+            self._tell_one(done)
 
-    def _tell_away(self, done: Update) -> None:
+    def _settle(self) -> None:
+        from lookalike.indexing.upkeep import remove_gone, settled
+
+        settle = partial(remove_gone if self._prune else settled, self._opened.store)
+        for place, done in enumerate(self.done):
+            if done.missing:
+                self.done[place] = self._patience.of(partial(settle, done))
+                self._tell_one(self.done[place])
+
+    def _tell_one(self, done: Update) -> None:
+        from lookalike.indexing.upkeep import in_words
+
+        if self._talk.is_watched:
+            self._talk.say(f"{done.source}: {in_words([done])}")
         index_file, source = shlex.quote(str(self._opened.path)), shlex.quote(done.source)
         for folder in done.away:
             self._talk.say(
@@ -217,7 +236,7 @@ class _Run:
 
         stage = self._talk.stage(f"index {source}")
         table = ImageTable.read(source)
-        return table, self._opened.update(table, source=source, prune=self._prune, progress=stage)
+        return table, self._opened.update(table, source=source, progress=stage)
 
     def _had_pictures(self, source: str) -> bool:
         from lookalike.layouts import placed
@@ -268,20 +287,6 @@ def _source_is_gone(opened: Index, source: str) -> StoreError:
         saw=f"no such file or folder, {left:,} pictures of it in the index",
         do=f"{moved if left else ''}lookalike index {index_file} --drop {place} forgets it",
     )
-
-
-def _what_was_done(updates: Sequence[Update]) -> str:
-    counts = {
-        "added": sum(done.added for done in updates),
-        "updated": sum(done.updated for done in updates),
-        "moved": sum(done.moved for done in updates),
-        "removed": sum(done.removed for done in updates),
-        "no longer usable": sum(done.spoiled for done in updates),
-        "unchanged": sum(done.unchanged for done in updates),
-        "missing from disk": sum(done.missing for done in updates),
-    }
-    told = [f"{count:,} {name}" for name, count in counts.items() if count]
-    return ", ".join(told) or "nothing to do"
 
 
 def _write_skipped(entries: Iterable[Skipped], path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,8 +39,11 @@ AllowHost = Annotated[
     list[str] | None,
     typer.Option("--allow-host", metavar="NAME", help="A further name of this server; repeatable."),
 ]
+Proxy = Annotated[bool, typer.Option("--proxy", help="Believe a proxy on this machine who asks.")]
 Rate = Annotated[int | None, typer.Option(min=1, metavar="N", help="Requests a minute for one client.")]
 MaxBytes = Annotated[int, typer.Option(min=1, help="Bytes of the pictures of one request.")]
+MaxPixels = Annotated[int, typer.Option(min=4, help="Pixels of one picture.")]
+MaxFiles = Annotated[int, typer.Option(min=1, help="Pictures of one request.")]
 DecodeSeconds = Annotated[float, typer.Option(min=0.1, help="Time for decoding one picture.")]
 Log = Annotated[LogForm, typer.Option(help="Form of the log on stderr.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
@@ -57,8 +60,11 @@ def serve(
     workers: Workers = 1,
     origins: Origin = None,
     hosts: AllowHost = None,
+    proxy: Proxy = False,
     rate: Rate = None,
     max_bytes: MaxBytes = 20_000_000,
+    max_pixels: MaxPixels = 200_000_000,
+    max_files: MaxFiles = 8,
     decode_seconds: DecodeSeconds = 10.0,
     log: Log = LogForm.TEXT,
     open_page: Open = False,
@@ -68,6 +74,9 @@ def serve(
     from lookalike.serving.running import serve as run
     from lookalike.serving.settings import Settings
 
+    others: dict[str, Any] = {"origins": tuple(origins or ()), "hosts": tuple(hosts or ()), "proxy": proxy}
+    limits: dict[str, Any] = {"rate": rate, "decode_seconds": decode_seconds}
+    limits |= {"max_bytes": max_bytes, "max_pixels": max_pixels, "max_files": max_files}
     settings = Settings(
         index_file,
         host=host,
@@ -76,11 +85,8 @@ def serve(
         insecure=insecure,
         writable=writable,
         workers=workers,
-        origins=tuple(origins or ()),
-        hosts=tuple(hosts or ()),
-        rate=rate,
-        max_bytes=max_bytes,
-        decode_seconds=decode_seconds,
+        **others,
+        **limits,
         log=log.value,
     )
     run(settings, ready=partial(_tell, browser=open_page))

@@ -52,7 +52,7 @@ class Assembly:
             np.array([*alone, *(row for edge in edges for row in (edge.first, edge.second))], int)
         )
         ends = np.array([(edge.first, edge.second) for edge in edges], np.int64).reshape(-1, 2)
-        strength = [(edge.band.order, edge.difference or 0.0, -edge.similarity) for edge in edges]
+        strength = [_strength(edge) for edge in edges]
         found = stars(ends[:, 0], ends[:, 1], strength, rank, apart=self.decisions.different)
         grouped = {row for star in found for row in _rows(star, edges)}
         found += [Star(row, ()) for row in alone if row not in grouped]
@@ -75,6 +75,14 @@ class Assembly:
         for row, members in self._members.items():
             if (size := shown.get(self.contents.hashes[row])) is not None:
                 self._members[row] = [replace(member, shown=size) for member in members]
+        self._keys.clear()
+        self._made.clear()
+
+    def forget_enlarged(self) -> None:
+        """Take all for what they are in size again."""
+        for row, members in self._members.items():
+            if any(member.shown for member in members):
+                self._members[row] = [replace(member, shown=None) for member in members]
         self._keys.clear()
         self._made.clear()
 
@@ -149,6 +157,10 @@ class Assembly:
                 places.append(place)
                 one.discard(member.hash)
         return tuple(places)
+
+
+def _strength(edge: Edge) -> tuple[float, ...]:
+    return edge.band.order, edge.through is not None, edge.difference or 0.0, -edge.similarity
 
 
 def _rows(star: Star, edges: Sequence[Edge]) -> set[int]:

@@ -2,12 +2,12 @@
 
 Pairs are proposed by embeddings and prints and confirmed by pixels, decoded in full for the band of the same
 pixels; the band of the same thing goes by the stored vectors. Pairs that somebody decided to be the same are
-taken as they are, different ones are left out. Nothing is grouped here.
+taken as they are, with what is alike one of the two; different ones are left out. Nothing is grouped here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +38,8 @@ class Edge:
         similarity: cosine of their vectors.
         difference: of their pixels; None where they were not laid over each other.
         mirrored: whether one is the mirror image of the other.
+        through: a row that one is alike and that was decided to be the same as the other; None: they are
+            alike themselves.
     """
 
     first: int
@@ -46,6 +48,7 @@ class Edge:
     similarity: float
     difference: float | None = None
     mirrored: bool = False
+    through: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Comparer:
             for pair in filter(left.allows, decisions.same):
                 known.bands.setdefault(pair, (Band.NEAR_COPY, None, False))
         edges = _edges(self.measured, asked, decisions, known.bands)
+        if asked.wants(Band.NEAR_COPY):
+            edges += tuple(_through(self.measured, decisions, edges, left.allows))
         self.measured.rest()
         return Edges(edges, tuple(self.measured.opened.skipped.values()), complete)
 
@@ -279,3 +284,14 @@ def _edges(
         if not too_little or pair in decisions.same:
             edges.append(Edge(*pair, band, similarity, difference, mirrored))
     return tuple(edges)
+
+
+def _through(
+    measured: Measured, decisions: Decided, edges: Sequence[Edge], allows: Callable[[Pair], bool]
+) -> Iterator[Edge]:
+    """What is alike one of two that were decided to be the same, with the other: one group takes both."""
+    found = decisions.through({(edge.first, edge.second): edge.band for edge in edges})
+    pairs = sorted(filter(allows, found))
+    for pair, similarity in zip(pairs, measured.similarities(pairs), strict=True):
+        band = max(Band.NEAR_COPY, found[pair][0], key=lambda band: band.order)
+        yield Edge(*pair, band, similarity, through=found[pair][1])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
 from lookalike.duplicates.agreement import moment_of, things_of
 from lookalike.duplicates.gathering import Contents
 from lookalike.duplicates.grouping import Pair, pair_of
+from lookalike.duplicates.records import Band
 from lookalike.indexing.schema import Decision
 
 
@@ -30,6 +31,23 @@ class Decided:
         """What was decided of two that may be in one group."""
         pair = pair_of(first, second)
         return "keep-both" if pair in self.keep_both else "same" if pair in self.same else None
+
+    def through(self, alike: Mapping[Pair, Band]) -> dict[Pair, tuple[Band, int]]:
+        """Of pairs that are alike, those that are by way of "same", with the band and the row between them.
+
+        >>> Decided(same={(1, 2)}).through({(0, 1): Band.NEAR_COPY})
+        {(0, 2): (<Band.NEAR_COPY: 'near copy'>, 1)}
+        """
+        same: dict[int, list[int]] = {}
+        for first, second in self.same:
+            same.setdefault(first, []).append(second)
+            same.setdefault(second, []).append(first)
+        found: dict[Pair, tuple[Band, int]] = {}
+        for (first, second), band in sorted(alike.items(), key=lambda each: (each[1].order, each[0])):
+            for end, other in ((first, second), (second, first)):
+                for row in same.get(end, ()):
+                    found.setdefault(pair_of(row, other), (band, end))
+        return {pair: told for pair, told in found.items() if pair not in alike and pair[0] != pair[1]}
 
 
 def decided(contents: Contents) -> Decided:

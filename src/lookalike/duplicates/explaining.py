@@ -16,6 +16,8 @@ _LIT = 10.0  # grey levels in the mean, from which on a picture is called bright
 
 def why(edge: Edge, representative: Look | None, member: Look | None, asked: Asked) -> str:
     """What a member is to the representative."""
+    if edge.through is not None:
+        return f"alike by way of one that somebody decided is the same, similarity {edge.similarity:.2f}"
     if edge.band is Band.SAME_THING:
         return f"similarity {edge.similarity:.2f}, from {asked.same:.2f} on the same thing"
     if edge.difference is None and edge.band is Band.NEAR_COPY:

@@ -17,7 +17,7 @@ from lookalike.duplicates.assembling import Assembly
 from lookalike.duplicates.comparing import Comparer, Edges
 from lookalike.duplicates.confirming import DIFFERENCE
 from lookalike.duplicates.decided import Decided, decided
-from lookalike.duplicates.enlarged import Tried, find_enlarged, note_of_rest
+from lookalike.duplicates.enlarged import Told, Tried, find_enlarged, note_of_rest
 from lookalike.duplicates.gathering import Contents, gather
 from lookalike.duplicates.glancing import gather_looks
 from lookalike.duplicates.keepers import KEEP, KeepRule
@@ -129,6 +129,7 @@ class Found:
         self._edges = Edges((), (), complete=True)
         self._decided: Decided | None = None
         self._tried: Tried = set()
+        self._told: Told = {}
 
     @property
     def compared(self) -> int:
@@ -139,6 +140,8 @@ class Found:
         """Take in what is decided by now."""
         decisions = decided(self._contents)
         if decisions != self._decided:
+            self._assembly.forget_enlarged()  # what shows as much may be something else by now
+            self._tried.clear()
             self._edges = self._comparer.compare(decisions, watcher=watcher)
             self._assembly.decisions = self._decided = decisions
             self._look_for_enlarged(decisions, watcher)
@@ -147,7 +150,8 @@ class Found:
         """Take in which pictures that would stay were enlarged; others of their groups represent then."""
         tell = watcher.stage("look for enlarged pictures")
         for _ in range(_ROUNDS):
-            shown = find_enlarged(self._assembly.groups(self._edges.edges), self._tried, progress=tell)
+            groups = self._assembly.groups(self._edges.edges)
+            shown = find_enlarged(groups, self._tried, told=self._told, progress=tell)
             if not shown:
                 break
             self._assembly.note_enlarged(shown)

@@ -45,8 +45,8 @@ class Member:
         library: whether it belongs to what was compared against; such a one always stays.
         file: device and inode; None where that is not known.
         link: whether the path is a symbolic link; such a one always stays.
-        shown: the size of a smaller copy that it was enlarged from, so that it shows no more than that one
-            does; None where that is not known of it.
+        shown: the size of a smaller copy that it was enlarged from, or of the picture within a plain frame,
+            so that it shows no more than that; None where that is not known of it.
     """
 
     id: int

@@ -17,6 +17,7 @@ import faiss
 import numpy as np
 
 from lookalike.errors import StoreError
+from lookalike.indexing.base_file import FEWEST as FEWEST
 from lookalike.indexing.base_file import STORAGES, BaseNote, Storage, Written, remove_others, write_base
 from lookalike.indexing.base_recall import ExactAnswers, Ids, choose_effort
 from lookalike.indexing.neighbours import nearest
@@ -24,7 +25,6 @@ from lookalike.indexing.store import Store
 from lookalike.records import SILENT, Floats, Progress
 
 RECALL = 0.99
-FEWEST = 100  # vectors; fewer have no lists to speak of
 
 _SAMPLED = 64  # vectors a list is learned from
 _FEWEST_SAMPLED = 39  # fewer do not say where a list lies

@@ -22,6 +22,7 @@ from lookalike.files import sync_folder
 Storage = Literal["int8", "float16"]
 STORAGES: tuple[Storage, ...] = get_args(Storage)
 NOTE = "base"  # the key of the note in the store's meta
+FEWEST = 100  # vectors in a base; fewer have no lists to speak of
 
 _UNFINISHED = ".new"
 _KINDS: dict[str, type | tuple[type, ...]] = {"str": str, "Storage": str, "int": int, "float": (int, float)}
@@ -73,14 +74,17 @@ class BaseNote:
     def in_words(self) -> str:
         """How an index with this note is searched, in one line."""
         if not self.file:
-            return f"exact, {self.exact_ms:.1f} ms a query when it was measured"
+            asked = f"from {FEWEST} pictures on approximate where that takes {self.within:g} ms or more"
+            limit = f"; {asked}, as --exact-within asked" if self.within else ""
+            return f"exact, {self.exact_ms:.1f} ms a query when it was measured{limit}"
+        limit = f"; exact where that takes less than {self.within / 2:g} ms" if self.within else ""
         if not self.queries:
             unmeasured = "recall not measured: nearly all pictures are copies of each other"
-            return f"approximate, {unmeasured}; {self.storage}, {self.size / 1e6:,.1f} MB"
+            return f"approximate, {unmeasured}; {self.storage}, {self.size / 1e6:,.1f} MB{limit}"
         found = f"{self.recall:.1%} of the ten most alike found ({self.low:.1%} to {self.high:.1%}"
         short = "" if self.reached else ", not reached"
         measured = f"measured on {self.queries:,} of its own pictures; {self.wanted:.1%} wanted{short})"
-        return f"approximate, {found}, {measured}; {self.storage}, {self.size / 1e6:,.1f} MB"
+        return f"approximate, {found}, {measured}; {self.storage}, {self.size / 1e6:,.1f} MB{limit}"
 
     def text(self) -> str:
         """As it is noted."""

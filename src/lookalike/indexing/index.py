@@ -154,7 +154,8 @@ class Index:
             source: what the table was read from, as `ImageTable.read` takes it; None is the table's root.
             embed: the embedder; None is the index's model.
             prune: remove items whose file is gone or that the manifest dropped; without it they are only
-                counted. Files that may be there but cannot be looked at are never removed.
+                counted. Files that may be there but cannot be looked at are never removed. What moved to a
+                source that is updated later is lost here: then prune last, by `indexing.upkeep.remove_gone`.
             progress: called with (done, total) pictures; begins with those that were up to date.
             commit_seconds: what is done is stored this often; a crash loses no more than that.
 

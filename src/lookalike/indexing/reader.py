@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lookalike.errors import StoreError
+from lookalike.errors import ReplacedError, StoreError
 from lookalike.indexing.database import check_unchanged, format_of, open_reader
-from lookalike.indexing.faults import explained, unaskable
+from lookalike.indexing.faults import damaged, explained, unaskable
 from lookalike.indexing.file_format import FORMAT
+
+NOTED = ("created", "dim", "fingerprint", "generation", "model", "model_name")  # without these no index works
+COUNTS = ("dim", "generation")  # those of them that are whole numbers
 
 
 class Reader:
@@ -33,6 +36,7 @@ class Reader:
         """
         self.path = path
         self._lock = threading.RLock()
+        self._file = _file_at(path)  # before it is opened: what comes later is another one
         self._reader, self._frozen = open_reader(path)
         self._format = format_of(self._reader)
         self._is_closed = False
@@ -42,6 +46,22 @@ class Reader:
         with self._lock:
             self._reader.close()
             self._is_closed = True
+
+    def check_in_place(self) -> None:
+        """Look whether the file that is open still lies at its path.
+
+        Raises:
+            ReplacedError: it was moved or deleted, or another file lies there now.
+        """
+        now = _file_at(self.path)
+        if now is None or now != self._file:
+            raise ReplacedError(
+                "the index was replaced while it was open",
+                where=self.path,
+                saw="no file" if now is None else "another file",
+                wanted="the file that was opened",
+                do="open it again: run the same command again, or restart the server",
+            )
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -69,12 +89,21 @@ class Reader:
         return self._format != FORMAT
 
     def meta(self) -> dict[str, str]:
-        """What was noted about the whole index: its model, its dim, when it was made."""
-        return dict(self.rows("SELECT key, value FROM meta"))
+        """What was noted about the whole index: its model, its dim, when it was made.
+
+        Raises:
+            DamageError: one of the notes that every index has is not there, or cannot be what was noted.
+        """
+        noted = dict(self.rows("SELECT key, value FROM meta"))
+        if lost := [key for key in NOTED if not isinstance(noted.get(key), str)]:
+            raise damaged(self.path, f"nothing noted under {', '.join(lost)}")
+        if wrong := [f"{key} {noted[key]!r}" for key in COUNTS if not noted[key].isdecimal()]:
+            raise damaged(self.path, f"noted: {', '.join(wrong)}")
+        return noted
 
     def generation(self) -> int:
         """A number that grows with every change of what a search could answer."""
-        return int(self.rows("SELECT value FROM meta WHERE key = 'generation'")[0][0])
+        return int(self.meta()["generation"])
 
     def rows(self, statement: str, *values: object) -> list[Any]:
         """What a statement of fixed words and question marks reads; for the modules of this room."""
@@ -102,3 +131,12 @@ class Reader:
             self._reader.close()
             self._reader, self._frozen = open_reader(self.path)
             self._format = FORMAT
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path, whatever its name and content; None: none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino

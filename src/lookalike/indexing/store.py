@@ -110,8 +110,11 @@ class Store(VectorReader):
 
         Raises:
             StoreError: another process writes, or the disk is full or read-only.
+            ReplacedError: another file lies at the path than the one that is open.
         """
+        self.check_in_place()
         with open_writer(self.path) as connection:
+            self.check_in_place()  # nobody who keeps to the lock replaces it from here on
             yield Writer(self.path, connection, storage=self.storage)
 
     def note_base(self, text: str) -> None:
@@ -119,7 +122,9 @@ class Store(VectorReader):
 
         Raises:
             StoreError: the disk is full, read-only or fails, or the writer's transaction takes too long.
+            ReplacedError: another file lies at the path than the one that is open.
         """
+        self.check_in_place()
         with open_beside_writer(self.path) as connection, transaction(connection):
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (NOTE, text))
 

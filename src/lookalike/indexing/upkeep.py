@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,8 @@ class Update:
             with prune.
         skipped: pictures of the table that cannot be used; what is not readable now but was embedded
             before is kept, what has become unusable is taken out.
+        present: whether any picture of the table is there.
+        gone: ids of the missing ones whose file is certainly not there or that a manifest dropped.
     """
 
     source: str
@@ -60,6 +63,8 @@ class Update:
     spoiled: int
     skipped: tuple[Skipped, ...]
     away: tuple[str, ...] = ()
+    present: bool = True
+    gone: array[int] = field(default_factory=lambda: array("q"), repr=False, compare=False)
 
 
 def bring_up_to_date(
@@ -76,6 +81,8 @@ def bring_up_to_date(
     """Embed what is new or changed, note what is missing, and with prune remove what is gone.
 
     What is missing below a folder that is there and empty may lie on a disk that is not mounted: it is kept.
+    What moved to a source that is brought up to date later is missing here, and with prune removed before it
+    is found there: with several sources, prune after all of them, by `remove_gone`.
 
     Raises:
         StoreError: the disk is full or fails, the embedder's vectors do not fit, or prune would remove
@@ -86,19 +93,67 @@ def bring_up_to_date(
         raise _looks_unmounted(store, root, len(todo.gone))
     work = Work(store, writer, root, todo, progress=progress, commit_seconds=commit_seconds)
     work.run(embed)
-    removed, away = _remove(store, writer, root, work.gone) if prune else (0, ())
-    return Update(
+    done = Update(
         source=root.source,
         added=work.added,
         updated=work.updated + len(todo.relabels),
         moved=work.moved,
         unchanged=work.unchanged + todo.unchanged,
-        missing=todo.missing - work.moved_within - removed,
-        removed=removed,
+        missing=todo.missing - work.moved_within,
+        removed=0,
         spoiled=work.spoiled,
         skipped=tuple(work.skipped),
-        away=away,
+        present=todo.present > 0,
+        gone=array("q", sorted(work.gone)),
     )
+    return _without_gone(store, writer, root, done) if prune else done
+
+
+def settled(store: Store, done: Update) -> Update:
+    """What an update says once others were brought up to date too: what these found again is not missing."""
+    roots, left = {root.id: root for root in store.roots() if root.source == done.source}, array("q")
+    for page in _pages(done.gone):
+        for number, item in items(store, page).items():
+            root = roots.get(item.root)
+            if root and (root.source != root.path or is_gone(absolute(root.path, item.path))):
+                left.append(number)
+    return replace(done, missing=done.missing - len(done.gone) + len(left), gone=left)
+
+
+def remove_gone(store: Store, done: Update) -> Update:
+    """Take out what an update found gone and no later one of another source found again.
+
+    What is missing below a folder that is there and empty is kept, as with prune.
+
+    Returns:
+        What the update says now.
+
+    Raises:
+        StoreError: another process writes, the disk is full or fails, or no picture of the table is there.
+    """
+    done = settled(store, done)
+    if not done.gone:
+        return done
+    root = next(root for root in store.roots() if root.source == done.source)
+    if not done.present:
+        raise _looks_unmounted(store, root, len(done.gone))
+    with store.writing() as writer:
+        return _without_gone(store, writer, root, done)
+
+
+def in_words(updates: Sequence[Update]) -> str:
+    """What updates did, all of them together."""
+    counts = {
+        "added": sum(done.added for done in updates),
+        "updated": sum(done.updated for done in updates),
+        "moved": sum(done.moved for done in updates),
+        "removed": sum(done.removed for done in updates),
+        "no longer usable": sum(done.spoiled for done in updates),
+        "unchanged": sum(done.unchanged for done in updates),
+        "missing from disk": sum(done.missing for done in updates),
+    }
+    told = [f"{count:,} {name}" for name, count in counts.items() if count]
+    return ", ".join(told) or "nothing to do"
 
 
 def called(source: str | Path) -> str:
@@ -133,11 +188,16 @@ def drop_source(store: Store, writer: Writer, root: Root) -> int:
     return len(numbers) - len(kept)
 
 
-def _remove(store: Store, writer: Writer, root: Root, gone: Iterable[int]) -> tuple[int, tuple[str, ...]]:
+def _without_gone(store: Store, writer: Writer, root: Root, done: Update) -> Update:
+    removed, away = _remove(store, writer, root, done.gone)
+    return replace(done, missing=done.missing - removed, removed=removed, away=away, gone=array("q"))
+
+
+def _remove(store: Store, writer: Writer, root: Root, gone: Sequence[int]) -> tuple[int, tuple[str, ...]]:
     """Take items out of the index, but for those below an empty folder; how many, and these folders."""
     removed, away = 0, set[str]()
     empty_above = cache(empty_place)
-    for page in _pages(sorted(gone)):
+    for page in _pages(gone):
         removals = []
         for item in items(store, page).values():
             folder, _ = os.path.split(absolute(root.path, item.path))

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.errors import StoreError
-from lookalike.indexing.faults import damaged
 from lookalike.indexing.reader import Reader
 from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VECTORS, Row, decoded, storage_of
 from lookalike.records import Floats
@@ -62,12 +61,13 @@ class VectorReader(Reader):
             StoreError: there is none, it is no index, or an index of another format version.
         """
         super().__init__(path)
-        meta = self.meta()
-        if not meta.get("dim", "").isdecimal():
+        try:
+            meta = self.meta()
+            self.dim = int(meta["dim"])
+            self.storage = storage_of(path, meta.get(VECTORS, DEFAULT_STORAGE))
+        except StoreError:
             self.close()
-            raise damaged(path, "no note of how long a vector is")
-        self.dim = int(meta["dim"])
-        self.storage = storage_of(path, meta.get(VECTORS, DEFAULT_STORAGE))
+            raise
 
     def size(self) -> int:
         """How many vectors there are."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,16 @@ from typing import Any
 import numpy as np
 
 from lookalike.checkups.findings import Finding, Verdict, count
+from lookalike.indexing.reader import COUNTS, NOTED
 from lookalike.indexing.schema import VERDICTS
 from lookalike.indexing.vector_reading import FETCH
 from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VECTOR_STORAGES, VECTORS, checksum_of
+from lookalike.mending.vector_shape import Shape, shape_of, tolerance, type_of
 from lookalike.models.embedding import HASH_BYTES
 from lookalike.pictures.prints import PRINT
-from lookalike.records import SILENT, UNIT_TOLERANCE, Watcher
+from lookalike.records import SILENT, Watcher
 
-NOTED = ("created", "dim", "fingerprint", "generation", "model", "model_name")  # without these no index works
+OF_MODEL = frozenset({"fingerprint", "model", "model_name"})  # notes that only the model can say again
 MOST_MESSAGES = 100  # of SQLite, which may have one for every page
 MOST_ENTRIES = 1000  # that a finding lists
 SAVE = "save what can be read into a new file beside it; this one stays as it is"
@@ -42,6 +45,9 @@ _UNSOUND_DECISIONS = f"""
     typeof(first) != 'blob' OR typeof(second) != 'blob' OR length(first) != {HASH_BYTES}
     OR length(second) != {HASH_BYTES} OR first > second OR verdict NOT IN {VERDICTS}
 """
+_UNDATED_DECISIONS = (
+    "typeof(made) != 'text' OR made NOT GLOB '[0-9][0-9][0-9][0-9]-*' OR julianday(made) IS NULL"
+)
 
 
 @dataclass(frozen=True)
@@ -94,15 +100,30 @@ def database(opened: Opened) -> Finding:
 def notes(opened: Opened) -> Finding:
     """What is noted of the whole index, without which nothing of it can be used."""
     missing = [key for key in NOTED if key not in opened.meta]
-    numbers = [key for key in ("dim", "generation") if not opened.meta.get(key, "0").isdecimal()]
+    numbers = [key for key in COUNTS if not opened.meta.get(key, "0").isdecimal()]
     kind = opened.meta.get(VECTORS, DEFAULT_STORAGE)
     wrong = [*missing, *numbers, *([f"vectors {kind!r}"] if kind not in VECTOR_STORAGES else [])]
     if wrong:
         what = f"{count(len(wrong), 'note')} about the whole index cannot be read: {', '.join(wrong)}"
-        return _salvage(opened, "notes", len(wrong), what)
+        model = "" if opened.meta.keys() >= OF_MODEL else " --model FOLDER"
+        return Finding("notes", Verdict.MEND, len(wrong), what, SAVE, f"{opened.mend}{model}")
     return Finding(
         "notes", Verdict.OK, 0, f"made {opened.meta['created']} by model {opened.meta['model_name']}"
     )
+
+
+def shape(opened: Opened) -> Finding:
+    """Whether the vectors have as many values as is noted, and are stored as is noted."""
+    noted, found = opened.meta.get("dim", ""), true_shape(opened)
+    kind = opened.meta.get(VECTORS, DEFAULT_STORAGE)
+    if found is None or not noted.isdecimal() or kind not in VECTOR_STORAGES:  # the notes' own finding
+        told = "cannot be told" if found is None else found.in_words()
+        return Finding("shape", Verdict.OK, 0, f"what a vector is: {told}")
+    if (found.dim, found.storage) == (int(noted), kind):
+        return Finding("shape", Verdict.OK, found.dim, f"vectors of {found.in_words()}, as is noted")
+    what = f"{int(noted):,} {kind} values a vector are noted, the vectors have {found.in_words()}"
+    do = "correct the note, where the model agrees; the vectors are whole"
+    return Finding("shape", Verdict.MEND, found.dim, what, do, opened.mend)
 
 
 def facts(opened: Opened) -> Finding:
@@ -189,6 +210,11 @@ def decisions(opened: Opened) -> Finding:
             f"{str(first)[:12]} and {str(second)[:12]}: {verdict!r}" for first, second, verdict in bad
         )
         return Finding("decisions", Verdict.LOOK, len(bad), what, do, entries=entries)
+    undated = opened.number(f"SELECT count(*) FROM decisions WHERE {_UNDATED_DECISIONS}")  # noqa: S608
+    if undated:
+        what = f"{count(undated, 'decision')} whose time cannot be read; they count all the same, and stay"
+        do = "decide about these pairs again, where the time matters"
+        return Finding("decisions", Verdict.LOOK, undated, what, do)
     size = opened.number("SELECT count(*) FROM decisions")
     return Finding("decisions", Verdict.OK, size, f"{count(size, 'decision')} about pairs can be read")
 
@@ -214,9 +240,21 @@ def vectors_of_nobody(opened: Opened) -> list[int]:
     ]
 
 
+def true_shape(opened: Opened) -> Shape | None:
+    """How the vectors lie in their rows, whatever is noted of it; None where that cannot be told."""
+    with (
+        suppress(sqlite3.DatabaseError, UnicodeDecodeError),
+        closing(opened.connection.execute("SELECT id, vector, checksum FROM vectors ORDER BY id")) as rows,
+    ):
+        return shape_of(rows)
+    return None
+
+
 def unsound_vectors(opened: Opened) -> Iterator[tuple[int, str]]:
-    """The items whose vector cannot be trusted, and why."""
-    dim, kind = int(opened.meta["dim"]), opened.meta.get(VECTORS, DEFAULT_STORAGE)
+    """The items whose vector cannot be trusted, and why; a wrong note makes no vector unsound."""
+    found = true_shape(opened)
+    dim = int(opened.meta["dim"]) if found is None else found.dim
+    kind = opened.meta.get(VECTORS, DEFAULT_STORAGE) if found is None else found.storage
     total = opened.number("SELECT count(*) FROM vectors")
     tell, done = opened.watcher.stage("check vectors"), 0
     cursor = opened.connection.execute("SELECT id, vector, checksum FROM vectors ORDER BY id")
@@ -228,7 +266,7 @@ def unsound_vectors(opened: Opened) -> Iterator[tuple[int, str]]:
 
 def unsound(rows: list[tuple[int, Any, Any]], *, dim: int, kind: str) -> Iterator[tuple[int, str]]:
     """Of rows (id, vector, checksum) those that cannot be trusted, and why."""
-    dtype, whole = np.dtype("<f4" if kind == "float32" else "<f2"), list[tuple[int, bytes]]()
+    dtype, whole = type_of(kind), list[tuple[int, bytes]]()
     width = dim * dtype.itemsize
     for item, vector, checksum in rows:
         if not isinstance(vector, bytes) or checksum_of(item, vector) != checksum:
@@ -239,12 +277,8 @@ def unsound(rows: list[tuple[int, Any, Any]], *, dim: int, kind: str) -> Iterato
             whole.append((item, vector))
     values = np.frombuffer(b"".join([vector for _, vector in whole]), dtype).reshape(-1, dim)
     lengths = np.linalg.norm(values.astype(np.float64), axis=1)
-    for row in np.flatnonzero(~(np.abs(lengths - 1.0) < _tolerance(kind))):
+    for row in np.flatnonzero(~(np.abs(lengths - 1.0) < tolerance(kind))):
         yield whole[row][0], f"length {lengths[row]:.4g}, wanted 1"
-
-
-def _tolerance(kind: str) -> float:
-    return UNIT_TOLERANCE if kind == "float32" else 2 * UNIT_TOLERANCE  # float16 rounds by up to 0.0005
 
 
 def _salvage(opened: Opened, name: str, number: int, what: str, entries: tuple[str, ...] = ()) -> Finding:

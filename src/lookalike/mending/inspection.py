@@ -28,6 +28,7 @@ Look = Callable[[Opened], Finding]
 ROWS: tuple[Look, ...] = (
     findings_rows.database,
     findings_rows.notes,
+    findings_rows.shape,
     findings_rows.facts,
     findings_rows.vectors,
     findings_rows.unembedded,
@@ -47,6 +48,7 @@ _RESCUE = frozenset({"database", "notes"})  # what cannot be mended in the file
 _IN_WORDS = {
     "database": "the file's pages",
     "notes": "what is noted of the whole index",
+    "shape": "how long the vectors are",
     "facts": "what is known of the pictures",
     "unembedded": "pictures without a vector",
     "orphans": "vectors of no picture",

@@ -16,24 +16,27 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.checkups.findings import Verdict, count
-from lookalike.errors import LookalikeError
+from lookalike.errors import LookalikeError, ModelError, StoreError
 from lookalike.indexing.base_upkeep import mend_base
 from lookalike.indexing.database import open_writer, transaction
 from lookalike.indexing.made_by import check_model, find_model
 from lookalike.indexing.schema import Changes, Item
 from lookalike.indexing.store import Store, absolute
 from lookalike.indexing.upkeep import Embed
-from lookalike.mending.findings_rows import UNSOUND_FACTS, UNSOUND_LOOKS, Opened, unsound_vectors
+from lookalike.indexing.vector_rows import VECTORS
+from lookalike.mending.findings_rows import UNSOUND_FACTS, UNSOUND_LOOKS, Opened, true_shape, unsound_vectors
 from lookalike.mending.inspection import Inspection, opened_of
-from lookalike.mending.salvage import MARKED, new_place, salvage
+from lookalike.mending.salvage import MARKED, Salvaged, new_place, salvage
+from lookalike.mending.vector_shape import Shape
 from lookalike.models.embedding import embed_chunks
 from lookalike.models.model import Model
+from lookalike.models.shortening import shorten
 from lookalike.pictures.images import Box
 from lookalike.records import SILENT, Watcher
 
 BATCH = 1024  # pictures stored at once
 
-_IN_FILE = frozenset({"facts", "vectors", "unembedded", "orphans", "looks"})
+_IN_FILE = frozenset({"shape", "facts", "vectors", "unembedded", "orphans", "looks"})
 _FORGET_FACTS = f"""UPDATE items SET hash = randomblob(16), label = NULL, attributes = '{{}}',
 box = CAST(box AS TEXT), size = ?, mtime_ns = ? WHERE {UNSOUND_FACTS}"""  # noqa: S608
 _DROP_LOOKS = f"DELETE FROM looks WHERE {UNSOUND_LOOKS} OR hash NOT IN (SELECT hash FROM items)"  # noqa: S608
@@ -78,10 +81,12 @@ def repair(
         watcher: told of the stages.
 
     Raises:
-        StoreError: another process writes, the disk is full, read-only or fails, or nothing can be saved.
+        StoreError: another process writes, the disk is full, read-only or fails, nothing can be saved, or the
+            model does not agree with the vectors on how long they are, where the index notes it wrongly.
     """
     path = inspection.path
-    mended = _saved(path, model, watcher) if inspection.beyond_mending else _mended(inspection, watcher)
+    beyond = inspection.beyond_mending
+    mended = _saved(path, model, watcher) if beyond else _mended(inspection, model, watcher)
     _embed_marked(mended, model, embed, watcher)
     _mend_base(mended, inspection)
     if mended.path != path:
@@ -92,16 +97,23 @@ def repair(
 def _saved(path: Path, model: Model | None, watcher: Watcher) -> Repair:
     new = new_place(path)
     saved = salvage(path, new, model=model, watcher=watcher)
-    lost = saved.given > saved.items
-    items = f"{saved.items:,} of at most {saved.given:,} pictures" if lost else count(saved.items, "picture")
-    told = f"{items}, {saved.vectors:,} of them with their vectors"
+    told = f"{_share(saved)}, {saved.vectors:,} of them with their vectors"
     done = [f"saved into {new}: {told}, and {count(saved.decisions, 'decision')}"]
-    if lost or saved.vectors < saved.items:
+    for pictures, example in saved.lost:
+        left = f"{count(pictures, 'picture')} of it, such as {example}, left out"
+        done.append(f"a source cannot be told any more, {left}: index it again by its folder or manifest")
+    if saved.given - sum(pictures for pictures, _ in saved.lost) > saved.vectors:
         done.append("what could not be read is embedded from its files by the next update")
-    return Repair(new, done, f"lookalike index {shlex.quote(str(new))}")
+    return Repair(new, done, f"lookalike index {shlex.quote(str(new))}{'' if saved.sources else ' DATA'}")
 
 
-def _mended(inspection: Inspection, watcher: Watcher) -> Repair:
+def _share(saved: Salvaged) -> str:
+    if saved.given == saved.items:
+        return count(saved.items, "picture")
+    return f"{saved.items:,} of {'at most ' if saved.torn else ''}{saved.given:,} pictures"
+
+
+def _mended(inspection: Inspection, model: Model | None, watcher: Watcher) -> Repair:
     """Drop what cannot be trusted and mark the pictures that have to be embedded, in one transaction."""
     path, mended = inspection.path, Repair(inspection.path)
     if all(found.verdict is Verdict.OK for found in inspection.findings if found.name in _IN_FILE):
@@ -111,8 +123,39 @@ def _mended(inspection: Inspection, watcher: Watcher) -> Repair:
         with transaction(connection):
             # before all else: what is dropped belongs to the new generation, and open searches notice it
             connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+            _correct_shape(opened, model, mended)
             _drop(opened, mended)
     return mended
+
+
+def _correct_shape(opened: Opened, model: Model | None, mended: Repair) -> None:
+    """Note of the vectors what they are; how long they are only where the model says so too."""
+    found, dim = true_shape(opened), opened.meta["dim"]
+    if found is None or (str(found.dim), found.storage) == (dim, opened.meta.get(VECTORS, found.storage)):
+        return
+    if str(found.dim) != dim and not _gives(opened, model, found):
+        name = shlex.quote(str(opened.path))
+        raise StoreError(
+            "the note of how long a vector is is wrong, and the model does not say what is right",
+            where=opened.path,
+            saw=f"{dim} noted, vectors of {found.in_words()}",
+            wanted=f"a model of {found.dim} values, fingerprint {opened.meta['fingerprint'][:12]}",
+            do=f"say where it is: lookalike doctor {name} --repair --model FOLDER; or restore a backup",
+        )
+    for key, value in (("dim", str(found.dim)), (VECTORS, found.storage)):
+        _change(opened, "INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
+    mended.done.append(f"noted what the vectors are: {found.in_words()}")
+
+
+def _gives(opened: Opened, model: Model | None, shape: Shape) -> bool:
+    """Whether the index's model gives such vectors."""
+    try:
+        whole = model or Model.load(opened.meta["model"])
+    except ModelError:
+        return False
+    fits = whole.dim != shape.dim and shape.dim in whole.dimensions
+    found = shorten(whole, shape.dim) if fits else whole
+    return (found.dim, found.fingerprint) == (shape.dim, opened.meta["fingerprint"])
 
 
 def _drop(opened: Opened, mended: Repair) -> None:

@@ -7,26 +7,26 @@ marked, so that the next update embeds it. How a torn file is read is the busine
 
 from __future__ import annotations
 
-import json
 import shlex
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lookalike.errors import SkipReason, StoreError
+from lookalike.errors import StoreError
 from lookalike.indexing.base_file import NOTE
 from lookalike.indexing.database import create
 from lookalike.indexing.file_format import make_tables
 from lookalike.indexing.made_by import absolute_path
-from lookalike.indexing.schema import VERDICTS
-from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VECTORS
-from lookalike.mending.findings_rows import NOTED, unsound
+from lookalike.indexing.reader import NOTED
+from lookalike.indexing.vector_rows import DEFAULT_STORAGE, VECTOR_STORAGES, VECTORS
+from lookalike.mending.findings_rows import unsound
+from lookalike.mending.sound_rows import is_decision, is_item, is_look, is_root, is_text, is_unusable
 from lookalike.mending.torn_file import BLOCK, Remains, Row, remains_of
-from lookalike.models.embedding import HASH_BYTES
+from lookalike.mending.vector_shape import shape_of
 from lookalike.models.model import Model
-from lookalike.pictures.prints import PRINT
+from lookalike.models.shortening import shorten
 from lookalike.records import SILENT, Watcher
 
 MARKED = -1  # size and time of a picture that the next update has to embed
@@ -42,7 +42,10 @@ class Salvaged:
         path: the new index.
         items: pictures whose facts could be read; vectors: those of them that kept their vector.
         decisions: about pairs.
-        given: how many ids were given, so that there were at most as many pictures.
+        given: pictures that the damaged index had; torn: at most, for some of it cannot be read: so many ids
+            were given.
+        sources: whose pictures they are; lost: of each source that cannot be told any more how many pictures
+            it had, and the path of one of them below it.
     """
 
     path: Path
@@ -50,6 +53,17 @@ class Salvaged:
     vectors: int
     decisions: int
     given: int
+    torn: bool
+    sources: int
+    lost: tuple[tuple[int, str], ...]
+
+
+@dataclass
+class _Seen:
+    """Pictures that were read, and by source those whose source was not: their number and a path."""
+
+    items: int = 0
+    lost: dict[int, tuple[int, str]] = field(default_factory=dict)
 
 
 def salvage(path: Path, new: Path, *, model: Model | None = None, watcher: Watcher = SILENT) -> Salvaged:
@@ -83,28 +97,61 @@ def new_place(path: Path) -> Path:
 def _first_reading(
     connection: sqlite3.Connection, path: Path, new: Path, model: Model | None, watcher: Watcher
 ) -> Salvaged:
-    """What the first way of reading gives that gives any picture."""
-    with tempfile.TemporaryDirectory(dir=new.parent, prefix=f".{new.name}.") as scratch:
-        for remains in remains_of(path, Path(scratch)):
-            roots = {row[0]: row for row in remains.by_id("id, path, source", "roots") if _is_root(row)}
-            connection.executemany("INSERT OR IGNORE INTO roots VALUES (?, ?, ?)", roots.values())
-            if _copy_items(connection, remains, roots):
-                return _copy_rest(connection, remains, roots, _meta(remains, path, model), new, watcher)
-            connection.execute("DELETE FROM roots")
+    """What the first way of reading gives that gives any picture; where none does, any decision."""
+    for decided in (False, True):
+        saved = _reading(connection, path, new, model, watcher, decided=decided)
+        if saved is not None:
+            return saved
     raise StoreError(
         "nothing can be saved of the index",
         where=path,
-        saw="not one picture that can be read",
+        saw="not one picture that can be read, nor a decision",
         do="restore it from a backup, or make a new one from the pictures: lookalike index NEW.idx DATA",
     )
 
 
-def _copy_items(connection: sqlite3.Connection, remains: Remains, roots: dict[int, Row]) -> bool:
-    """Whether there are any."""
-    columns = "id, root, path, box, size, mtime_ns, hash, label, attributes"
-    rows = (row for row in remains.by_id(columns, "items") if _is_item(row, roots))
-    connection.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    return _count(connection, "items") > 0
+def _reading(
+    connection: sqlite3.Connection,
+    path: Path,
+    new: Path,
+    model: Model | None,
+    watcher: Watcher,
+    *,
+    decided: bool,
+) -> Salvaged | None:
+    """What the first way of reading gives that gives a picture or, where that is asked, a decision."""
+    with tempfile.TemporaryDirectory(dir=new.parent, prefix=f".{new.name}.") as scratch:
+        for remains in remains_of(path, Path(scratch)):
+            roots = {row[0]: row for row in remains.by_id("id, path, source", "roots") if is_root(row)}
+            connection.executemany("INSERT OR IGNORE INTO roots VALUES (?, ?, ?)", roots.values())
+            seen = _copy_items(connection, remains, roots)
+            if any(_decisions(remains)) if decided else _count(connection, "items"):
+                meta = _meta(remains, path, model)
+                return _copy_rest(connection, remains, roots, meta, seen, new, watcher)
+            connection.execute("DELETE FROM roots")
+    return None
+
+
+def _copy_items(connection: sqlite3.Connection, remains: Remains, roots: dict[int, Row]) -> _Seen:
+    seen = _Seen()
+
+    def usable() -> Iterator[Row]:
+        columns = "id, root, path, box, size, mtime_ns, hash, label, attributes"
+        for row in remains.by_id(columns, "items"):
+            seen.items += 1
+            if is_item(row) and row[1] in roots:
+                yield row
+            elif is_item(row):
+                number, example = seen.lost.get(row[1], (0, row[2]))
+                seen.lost[row[1]] = number + 1, example
+
+    connection.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", usable())
+    return seen
+
+
+def _decisions(remains: Remains) -> Iterator[Row]:
+    rows = remains.by_key("first, second, verdict, made", "decisions", keys=2)
+    return (row for row in rows if is_decision(row))
 
 
 def _copy_rest(
@@ -112,6 +159,7 @@ def _copy_rest(
     remains: Remains,
     roots: dict[int, Row],
     meta: dict[str, str],
+    seen: _Seen,
     new: Path,
     watcher: Watcher,
 ) -> Salvaged:
@@ -121,14 +169,15 @@ def _copy_rest(
         "UPDATE items SET size = ?, mtime_ns = ? WHERE id NOT IN (SELECT id FROM vectors)", (MARKED, MARKED)
     )
     unusable = remains.by_key("root, path, box, size, mtime_ns, reason, detail", "unusable", keys=3)
-    _insert(connection, "unusable", unusable, lambda row: row[0] in roots and _is_unusable(row))
+    _insert(connection, "unusable", unusable, lambda row: row[0] in roots and is_unusable(row))
     looks = remains.by_key("hash, width, height, format, bytes, blank, print", "looks", keys=1)
-    _insert(connection, "looks", looks, _is_look)
-    decisions = remains.by_key("first, second, verdict, made", "decisions", keys=2)
-    _insert(connection, "decisions", decisions, _is_decision)
+    _insert(connection, "looks", looks, is_look)
+    _insert(connection, "decisions", _decisions(remains), is_decision)
     connection.execute("DELETE FROM looks WHERE hash NOT IN (SELECT hash FROM items)")
     items, vectors, kept = (_count(connection, table) for table in ("items", "vectors", "decisions"))
-    return Salvaged(new, items, vectors, kept, given=max(remains.last, items))
+    torn = "items" in remains.torn
+    given = max(remains.last, items) if torn else seen.items
+    return Salvaged(new, items, vectors, kept, given, torn, len(roots), tuple(seen.lost.values()))
 
 
 def _copy_vectors(
@@ -169,9 +218,18 @@ def _count(connection: sqlite3.Connection, table: str) -> int:
 
 def _meta(remains: Remains, path: Path, model: Model | None) -> dict[str, str]:
     """What is noted of the whole index: as far as it can be read, and by the model that is given."""
-    read = {key: value for key, value in remains.by_key("key, value", "meta", keys=1) if _is_text(key, value)}
+    read = {key: value for key, value in remains.by_key("key, value", "meta", keys=1) if is_text(key, value)}
+    shape = shape_of(remains.by_id("id, vector, checksum", "vectors"))
+    if model is not None and shape is not None and shape.dim != model.dim:
+        model = _shortened(model, shape.dim, path)
     meta = {**_UNKNOWN, **read, **({} if model is None else _facts_of(model))}
     meta.pop(NOTE, None)
+    if shape is not None:  # they say it themselves
+        meta |= {"dim": str(shape.dim), VECTORS: shape.storage}
+    elif meta[VECTORS] not in VECTOR_STORAGES:
+        meta[VECTORS] = DEFAULT_STORAGE
+    if not meta.get("dim", "").isdecimal():
+        meta.pop("dim", None)
     if missing := [key for key in NOTED if key not in meta]:
         raise StoreError(
             "which model made the index cannot be read any more",
@@ -183,6 +241,23 @@ def _meta(remains: Remains, path: Path, model: Model | None) -> dict[str, str]:
     return {**meta, "generation": str(number + 1)}
 
 
+def _shortened(model: Model, dim: int, path: Path) -> Model:
+    """The model as one of vectors of this length.
+
+    Raises:
+        StoreError: it has none.
+    """
+    if dim in model.dimensions:
+        return shorten(model, dim)
+    raise StoreError(
+        "the model did not make the index",
+        where=path,
+        saw=f"vectors of {dim} values",
+        wanted=f"{model.dim}, as model {model.name} gives them",
+        do=f"say which did: lookalike doctor {shlex.quote(str(path))} --repair --model FOLDER",
+    )
+
+
 def _facts_of(model: Model) -> dict[str, str]:
     return {
         "fingerprint": model.fingerprint,
@@ -190,59 +265,3 @@ def _facts_of(model: Model) -> dict[str, str]:
         "model": absolute_path(model.folder),
         "model_name": model.name,
     }
-
-
-def _is_root(row: Row) -> bool:
-    return _is_text(*row[1:]) and all(row[1:])
-
-
-def _is_item(row: Row, roots: dict[int, Row]) -> bool:
-    _, root, path, box, size, mtime_ns, digest, label, attributes = row
-    texts = (path, box, attributes, *([] if label is None else [label]))
-    return (
-        root in roots
-        and _is_text(*texts)
-        and bool(path)
-        and _is_number(size, mtime_ns)
-        and _is_hash(digest)
-        and _is_object(attributes)
-    )
-
-
-def _is_unusable(row: Row) -> bool:
-    _, path, box, size, mtime_ns, reason, detail = row
-    return _is_text(path, box, reason, detail) and _is_number(size, mtime_ns) and reason in list(SkipReason)
-
-
-def _is_look(row: Row) -> bool:
-    digest, width, height, kind, size, blank, grey = row
-    fits = _is_hash(digest) and _is_number(width, height, size, blank) and _is_text(kind)
-    return fits and isinstance(grey, bytes) and len(grey) == PRINT * PRINT
-
-
-def _is_decision(row: Row) -> bool:
-    first, second, verdict, made = row
-    return _is_hash(first, second) and first <= second and verdict in VERDICTS and _is_text(made)
-
-
-def _is_hash(*values: object) -> bool:
-    return all(isinstance(value, bytes) and len(value) == HASH_BYTES for value in values)
-
-
-def _is_number(*values: object) -> bool:
-    return all(isinstance(value, int) for value in values)
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
-        return False
-
-
-def _is_text(*values: object) -> bool:
-    """Whether all are texts; what was not UTF-8 was read as half characters, which are none."""
-    try:
-        return all(isinstance(value, str) and value.encode() is not None for value in values)
-    except UnicodeEncodeError:
-        return False

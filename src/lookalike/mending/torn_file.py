@@ -25,19 +25,25 @@ _LAST = ("max(seq) FROM sqlite_sequence", "max(id) FROM items", "max(id) FROM ve
 
 
 class Remains:
-    """What can be read of a damaged file."""
+    """What can be read of a damaged file.
+
+    Attributes:
+        last: the largest id that was given, as far as it is known.
+        torn: the tables of which rows may be that cannot be read, as far as they were read by their ids.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         found = [self._rows(f"SELECT {what}") or [(None,)] for what in _LAST]
+        self.torn: set[str] = set()
         self.last = max((row[0][0] for row in found if isinstance(row[0][0], int)), default=0)
 
     def by_id(self, columns: str, table: str) -> Iterator[Row]:
         """The rows of a table with ids; where reading fails, a block is halved down to single rows."""
         select = f"SELECT {columns} FROM {table} NOT INDEXED WHERE id BETWEEN ? AND ? ORDER BY id"  # noqa: S608
         for start in range(1, self.last + 1, BLOCK):
-            yield from self._between(select, start, start + BLOCK - 1)
+            yield from self._between(select, start, start + BLOCK - 1, table)
 
     def by_key(self, columns: str, table: str, *, keys: int) -> Iterator[Row]:
         """The rows of a table by its key: from the front, then from the back, up to what is torn."""
@@ -53,14 +59,16 @@ class Remains:
             except (sqlite3.DatabaseError, UnicodeDecodeError):
                 continue
 
-    def _between(self, select: str, low: int, high: int) -> Iterator[Row]:
+    def _between(self, select: str, low: int, high: int, table: str) -> Iterator[Row]:
         rows = self._rows(select, low, high)
         if rows is not None:
             yield from rows
         elif low < high:
             middle = (low + high) // 2
-            yield from self._between(select, low, middle)
-            yield from self._between(select, middle + 1, high)
+            yield from self._between(select, low, middle, table)
+            yield from self._between(select, middle + 1, high, table)
+        else:
+            self.torn.add(table)
 
     def _rows(self, statement: str, *values: int) -> list[Row] | None:
         try:

@@ -7,8 +7,6 @@ them, is the index's business (indexing.adding).
 
 from __future__ import annotations
 
-import errno
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from lookalike.errors import BusyError, ImageError, LookalikeError
+from lookalike.errors import BusyError, ImageError
 from lookalike.indexing.adding import (
     Seen,
     Stored,
@@ -33,12 +31,10 @@ from lookalike.pictures.images import skipped
 from lookalike.records import Floats, Pixels, Skipped
 from lookalike.serving.decoding import Decoders, Prepared
 from lookalike.serving.observing import Metrics
-from lookalike.serving.problems import Problem
 from lookalike.serving.uploads import File
 
 PATIENCE_SECONDS = 2.0  # that another writer is waited for
 _PAUSE_SECONDS = 0.05
-_AGAIN = "Send the same request again; what was added before is then known, not added twice."
 
 A = TypeVar("A")
 Embedder = Callable[[Pixels], Floats]  # prepared pictures [n, h, w, 3] to unit rows [n, d]
@@ -90,8 +86,8 @@ class Adding:
 
         Raises:
             ImageError: not one of them can be used; why the first cannot.
-            Problem: another process writes, or the disk is full or fails; then nothing was added.
-            StoreError: the label cannot be kept, or the model gave no vectors.
+            StoreError: another process writes, or the disk is full or fails; then nothing was added. Or the
+                label cannot be kept, or the model gave no vectors.
         """
         label = checked_label(label)
         contents = [content_hash(file.content) for file in files]
@@ -112,7 +108,7 @@ class Adding:
         """Take an item out of the index; its file stays. Whether there was one.
 
         Raises:
-            Problem: another process writes, or the disk is full or fails; then nothing was removed.
+            StoreError: another process writes, or the disk is full or fails; then nothing was removed.
         """
         return self._in_turn(lambda: remove_items(self._index, [number])) > 0
 
@@ -165,42 +161,5 @@ class Adding:
                     return work()
                 except BusyError:
                     if time.monotonic() >= until:
-                        raise _busy() from None
+                        raise
                     time.sleep(_PAUSE_SECONDS)
-                except LookalikeError as error:
-                    _tell_refused(error)
-                    raise
-
-
-def _busy() -> Problem:
-    return Problem(
-        409,
-        "busy",
-        "Another process is writing to the index.",
-        f"Wait until it has finished. {_AGAIN}",
-        headers={"Retry-After": "5"},
-    )
-
-
-def _tell_refused(error: LookalikeError) -> None:
-    """Say what the disk refused to whoever sent the request; everything else is said as everywhere."""
-    if _is_full(error.__cause__):
-        raise Problem(
-            507,
-            "disk_full",
-            "The disk of the server is full: nothing was changed.",
-            f"Have some space freed there. {_AGAIN}",
-        ) from error
-    if isinstance(error.__cause__, (OSError, sqlite3.Error)):
-        raise Problem(
-            503,
-            "not_stored",
-            f"The server cannot write this: {error.saw}. Nothing was changed.",
-            f"Have its disk and the rights to the index's folder checked. {_AGAIN}",
-        ) from error
-
-
-def _is_full(cause: BaseException | None) -> bool:
-    if isinstance(cause, OSError):
-        return cause.errno in (errno.ENOSPC, errno.EDQUOT)
-    return getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL"

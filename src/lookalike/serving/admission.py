@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from lookalike.serving.settings import LOCALHOST, Settings
 
 READING = {"GET", "HEAD", "OPTIONS"}
 SESSION_SECONDS = 7 * 24 * 3600
+_HOST = re.compile(r"(\[[^\[\]@/]*\]|[^:@/\[\]]*)(:\d{1,5})?")
 FOREIGN = {b"cross-site", b"same-site"}  # another page on this machine is of the same site
 
 Headers = Mapping[bytes, bytes]
@@ -38,7 +40,8 @@ class Hosts:
         Raises:
             Problem: 403, the server is not called so.
         """
-        name = host_name(host.decode("latin-1"))
+        text = host.decode("latin-1")
+        name = host_name(text) if _HOST.fullmatch(text) else text
         if name in self._names or self._is_address(name):
             return
         raise Problem(

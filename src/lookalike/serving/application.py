@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from lookalike.serving import (
     routes_adding,
@@ -22,6 +22,7 @@ from lookalike.serving.desk import Desk
 from lookalike.serving.guard import Guard
 from lookalike.serving.observing import Observer
 from lookalike.serving.problems import DOCUMENTED, answer_problems
+from lookalike.serving.strictness import check_described
 
 ROUTES = (
     routes_page.routes,
@@ -46,7 +47,8 @@ def create_app(desk: Desk) -> FastAPI:
     )
     answer_problems(app, desk.places())
     for routes in ROUTES:
-        app.include_router(routes(desk))
+        app.include_router(routes(desk), dependencies=[Depends(check_described)])
+    app.openapi()  # made once: each request is held to it
     app.add_middleware(Guard, settings=desk.settings)
     app.add_middleware(Observer, metrics=desk.metrics)  # outermost: it also sees what is refused
     return app

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lookalike.calibrating import calibration_before
 from lookalike.errors import CalibrationError
 from lookalike.indexing.index import Index
+from lookalike.judging.calibrated import Calibration
 from lookalike.judging.calibration import BINS, Measured, measure, metrics_at
 from lookalike.judging.intervals import percentile_interval
 from lookalike.judging.pair_intervals import AT_THRESHOLD, figure_draws
@@ -24,7 +26,8 @@ from lookalike.models.model import FACTS
 from lookalike.records import Threshold
 from lookalike.serving.labelled_sample import Sample, draw, nothing
 from lookalike.serving.nearest_pairs import NearestPairs, Pair
-from lookalike.setting import by_hand, reread, set_threshold
+from lookalike.serving.problems import Problem
+from lookalike.setting import by_hand, remove_threshold, reread, restore_threshold, set_threshold
 
 COLUMNS = 2048  # of the histogram that is shown, from -1 to 1
 CONFIDENCE = 0.95
@@ -104,6 +107,7 @@ class Boundary:
         self._index = index
         self._lock = threading.Lock()
         self._border: Border | None = None
+        self._replaced: dict[str, tuple[Threshold, Calibration | None]] = {}  # by names, as they were before
         self._noted = 0  # when model.json was written that is known here
 
     def border(self, *, fresh: bool = True) -> Border:
@@ -159,7 +163,49 @@ class Boundary:
         """
         border, model = self.border(fresh=False), self._index.model
         with self._lock:
-            return set_threshold(model, similarity, name=name, pairs=border.pairs, seen=border.seen)
+            reread(model)
+            before, calibration = model.thresholds.get(name), calibration_before(model)
+            kept = set_threshold(model, similarity, name=name, pairs=border.pairs, seen=border.seen)
+            if before is not None:
+                self._replaced[name] = before, calibration
+            return kept
+
+    def undo(self, name: str) -> Threshold:
+        """Put back the threshold that was there before it was last saved here.
+
+        Raises:
+            Problem: none was replaced, or it is put back already.
+            ModelError: the model folder is not there any more, or was trained again since.
+        """
+        with self._lock:
+            if name not in self._replaced:
+                hint = "A threshold can be put back once, by the server that replaced it."
+                raise Problem(409, "nothing_replaced", "No threshold of that name was replaced here.", hint)
+            threshold, calibration = self._replaced[name]
+            restore_threshold(self._index.model, threshold, name=name, calibration=calibration)
+            del self._replaced[name]
+            return threshold
+
+    def remove(self, name: str) -> None:
+        """Forget a threshold that was set by hand.
+
+        Raises:
+            Problem: there is none of that name, or it was not set by hand.
+            ModelError: the model folder is not there any more, or was trained again since.
+        """
+        with self._lock:
+            self._follow()
+            if name not in self._index.model.thresholds:
+                hint = "Look the thresholds up again: somebody removed it."
+                raise Problem(404, "no_such_threshold", "There is no threshold of that name.", hint)
+            try:
+                remove_threshold(self._index.model, name)
+            except CalibrationError as error:
+                hint = f"It was {error.saw.removeprefix('it was ')}: {error.do}."
+                raise Problem(
+                    409, "not_by_hand", f"The threshold {name} was not set by hand.", hint
+                ) from error
+            self._replaced.pop(name, None)
 
     def _follow(self) -> None:
         try:

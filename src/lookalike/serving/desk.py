@@ -13,6 +13,7 @@ from lookalike.serving.adding import Adding
 from lookalike.serving.boundary import Boundary
 from lookalike.serving.decoding import Decoders
 from lookalike.serving.explaining import Explainer
+from lookalike.serving.following import Follower
 from lookalike.serving.mapping import Map
 from lookalike.serving.names import Names
 from lookalike.serving.observing import Metrics
@@ -28,6 +29,7 @@ class Desk:
     Attributes:
         settings: how it was started.
         index, model: open, and kept fast; one model for all threads.
+        follower: knows what others changed meanwhile.
         names: what items and folders are called outside.
         metrics: what is counted.
         decoders: the processes in which pictures are decoded.
@@ -43,6 +45,7 @@ class Desk:
         self.settings = settings
         self.index = index
         self.model: Model = index.model
+        self.follower = Follower(index)
         self.names = Names(index.store)
         self.metrics = Metrics(items=lambda: len(index))
         self.decoders = Decoders(self.model.preprocess, settings)
@@ -72,8 +75,9 @@ class Desk:
 
     def places(self) -> list[Path]:
         """Paths of this machine that texts of errors may hold."""
-        roots = [Path(root.path) for root in self.index.store.roots()]
-        return [self.settings.index.absolute(), self.model.folder.absolute(), *roots]
+        roots = [Path(place) for root in self.index.store.roots() for place in (root.path, root.source)]
+        named = (self.settings.index, self.model.folder)  # as they were typed, perhaps relatively
+        return [*named, *(place.absolute() for place in named), *roots]
 
     def close(self) -> None:
         """Let go of the parts in the opposite order."""

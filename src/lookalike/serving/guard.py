@@ -70,7 +70,7 @@ class Guard:
                 await _preflight()(scope, receive, answer.send)
                 return
             body = self._body(headers, receive)
-            await self._app(scope, receive if body is None else body.receive, answer.send)
+            await self._ask(scope, receive if body is None else body.receive, answer.send)
         except ClientDisconnect:
             pass  # nobody is left to answer
         except Exception as error:  # noqa: BLE001 - a fault of one request is answered and logged
@@ -78,6 +78,17 @@ class Guard:
         finally:
             if body is not None:
                 body.release()
+
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """HEAD is answered where GET is; the web server leaves the content out."""
+        if scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        asked = {**scope, "method": "GET"}
+        try:
+            await self._app(asked, receive, send)
+        finally:
+            scope["route"] = asked.get("route")  # for who looks on
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
         path, method = scope["path"], scope["method"]
@@ -92,6 +103,8 @@ class Guard:
             return
         if self._origins.is_named(headers) and _is_preflight(scope, headers):
             return  # a browser asks first, without the token
+        if b"authorization" in headers:
+            self._failures.require(client)  # before it is compared: who guesses is not told of a right one
         if not self._tokens.knows(headers):
             if b"authorization" in headers:
                 self._failures.check(client)
@@ -102,6 +115,10 @@ class Guard:
         length = headers.get(b"content-length", b"0")
         if length == b"0" and b"transfer-encoding" not in headers:
             return None
+        coding = headers.get(b"content-encoding", b"identity").strip().lower()
+        if coding != b"identity":
+            hint = "Send the body as it is, without Content-Encoding."
+            raise Problem(415, "content_encoding", "The body is encoded, and is not unpacked here.", hint)
         plain = headers.get(b"content-type", b"").startswith(b"application/json")
         most = MAX_ASK if plain else self._settings.max_bytes + FORM_BYTES
         if length.isdigit() and int(length[:20]) > most:

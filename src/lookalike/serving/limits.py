@@ -10,10 +10,11 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from math import ceil
 
 from starlette.types import Message, Receive
 
-from lookalike.serving.problems import Problem
+from lookalike.serving.problems import Problem, seconds_of
 
 MOST_CLIENTS = 10_000  # remembered at once; the one that has been quiet longest is forgotten
 BODY_SECONDS = 20.0  # that a body may take, and one more for every ...
@@ -53,14 +54,26 @@ class Rates:
         Raises:
             Problem: 429, none is left.
         """
-        seconds = self.wait(client)
+        self._refuse(self.wait(client))
+
+    def require(self, client: str) -> None:
+        """See that one is left, and leave it.
+
+        Raises:
+            Problem: 429, none is left.
+        """
+        left, seen = self._left.get(client, (self._full, self._now()))
+        left += (self._now() - seen) * self._full / 60
+        self._refuse(max(0.0, 1.0 - left) * 60 / self._full)
+
+    def _refuse(self, seconds: float) -> None:
         if seconds:
             raise Problem(
                 429,
                 "too_often",
                 f"More than {self._full:.0f} requests in a minute came from here.",
-                f"Wait {seconds:.0f} seconds and ask less often.",
-                headers={"Retry-After": str(max(1, round(seconds)))},
+                f"Wait {seconds_of(seconds)} and ask less often.",
+                headers={"Retry-After": str(ceil(seconds))},
             )
 
 
@@ -73,12 +86,12 @@ def client_of(address: tuple[str, int] | None) -> str:
     if address is None:
         return ""
     host = address[0]
-    if ":" not in host:
-        return host
     try:
-        return str(ipaddress.ip_network(f"{host.partition('%')[0]}/64", strict=False))
+        size = 64 if ":" in host else 32
+        network = ipaddress.ip_network(f"{host.partition('%')[0]}/{size}", strict=False)
     except ValueError:
-        return host
+        return ""  # a proxy may hand on any text
+    return str(network) if size == 64 else host
 
 
 class Held:

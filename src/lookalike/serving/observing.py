@@ -6,8 +6,10 @@ pictures are never written.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
+import math
 import os
 import re
 import secrets
@@ -29,15 +31,16 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lookalike.errors import LookalikeError
 from lookalike.serving.settings import LogFormat
 
 LOGGER = "lookalike.serving"
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where worker processes count together
-GONE = 499  # the client went away before an answer began
 QUIET = {  # asked every few seconds, or dozens of times for one view of the page
     *("/healthz", "/readyz", "/metrics"),
     *("/static/{name}", "/v1/thumb/{id}"),
 }
+GONE = 499  # the client went away before an answer began
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"}
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -99,7 +102,11 @@ class Metrics:
 
     def page(self) -> tuple[bytes, str]:
         """All figures as Prometheus reads them, and the type of that text."""
-        self._items.set(self._count_items())
+        try:
+            items = float(self._count_items())
+        except LookalikeError:  # the other figures are wanted all the more
+            items = math.nan
+        self._items.set(items)
         registry = self._registry
         if SHARED_FOLDER in os.environ:
             registry = CollectorRegistry()
@@ -146,7 +153,7 @@ class Observer:
         if _log.isEnabledFor(level):
             values = {
                 "request": scope["request_id"],
-                "client": scope["client"][0] if scope.get("client") else "",
+                "client": _address(scope),
                 "method": method,
                 "path": _shown(scope),
                 "status": status,
@@ -164,6 +171,14 @@ def _request_id(scope: Scope) -> bytes:
     return secrets.token_hex(8).encode("ascii")
 
 
+def _address(scope: Scope) -> str:
+    """Who asks, where it is an address: a proxy may hand on any text."""
+    try:
+        return str(ipaddress.ip_address(scope["client"][0]))
+    except (TypeError, ValueError):
+        return ""
+
+
 def _shown(scope: Scope) -> str:
     """The path as it was sent, so that no line break comes into the log."""
     raw = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
@@ -175,9 +190,14 @@ class _Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         values: dict[str, Any] = getattr(record, "values", {})
-        told = " ".join(f"{name}={value}" for name, value in values.items())
+        told = " ".join(f"{name}={_plain(value)}" for name, value in values.items())
         line = f"{_when(record)} {record.levelname.lower()} {record.getMessage()} {told}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _plain(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
 class _Json(logging.Formatter):

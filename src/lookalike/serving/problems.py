@@ -6,16 +6,20 @@ machine. Nothing is logged here.
 
 from __future__ import annotations
 
+import errno
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from math import ceil
+from pathlib import Path, PurePath
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from lookalike.errors import (
     BusyError,
@@ -26,8 +30,11 @@ from lookalike.errors import (
     LookalikeError,
     MissingExtraError,
     ModelError,
+    ReplacedError,
     SkipReason,
+    StoreError,
 )
+from lookalike.serving.observing import GONE
 
 
 class ErrorText(BaseModel):
@@ -76,6 +83,7 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
     "503": {"model": Failure, "description": "Not now; ask again later."},
 }
 
+
 _STATUSES: tuple[tuple[type[LookalikeError], int, str], ...] = (  # the first that fits
     (BusyError, 409, "busy"),
     (DamageError, 503, "damaged"),
@@ -94,6 +102,14 @@ _FRAMEWORK = {
     404: ("not_found", "There is nothing at this address.", "GET /openapi.json lists what there is."),
     405: ("method", "This address does not answer that method.", "GET /openapi.json lists the methods."),
 }
+_AGAIN = "Send the same request again; what was done before is not done twice."
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+_TOPS = {  # of what systems keep; an address of this API is none of them
+    *("Applications", "Library", "Users", "Volumes", "app", "bin", "boot", "data", "dev", "etc", "home"),
+    *("lib", "media", "mnt", "opt", "private", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr"),
+    *("var", "work", "workspace"),
+}
 _ABSOLUTE = re.compile(r"""(?:(?<=[\s"'(=:,])|^)(?:/|[A-Za-z]:[\\/])[^\s"',;:)]*[^\s"',;:).]""")
 
 
@@ -103,24 +119,81 @@ def problem_of(error: LookalikeError, *, folders: Sequence[Path] = ()) -> Proble
     Args:
         folders: known places of this machine; in texts only their last names are left.
     """
+    stored = _not_stored(error)
+    if stored is not None:
+        return stored
     status, code = next((status, code) for kind, status, code in _STATUSES if isinstance(error, kind))
     if isinstance(error, ImageError):
         status, code = _PICTURES.get(error.reason, (status, code))
     wanted = f"; wanted {error.wanted}" if error.wanted else ""
-    message = f"{error.what}: {error.saw}{wanted}"
-    return Problem(status, code, without_places(message, folders), without_places(error.do, folders))
+    named = f"{PurePath(error.where).name}: " if isinstance(error, ImageError) else ""  # one of several
+    message = f"{named}{error.what}: {error.saw}{wanted}"
+    hint = _FLAG.sub(_asked, error.do) if "lookalike " not in error.do else error.do
+    return Problem(status, code, without_places(message, folders), without_places(hint, folders))
+
+
+def _not_stored(error: LookalikeError) -> Problem | None:
+    """What keeps an index from being written to, as others are told; None: something else."""
+    if isinstance(error, ReplacedError):
+        return Problem(
+            503, "not_ready", "The index was replaced.", "Have the server restarted; it does not write to it."
+        )
+    cause = error.__cause__
+    name = getattr(cause, "sqlite_errorname", "")
+    if isinstance(error, BusyError) or name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        hint = f"Wait until it has finished. {_AGAIN}"
+        headers = {"Retry-After": "5"}
+        return Problem(409, "busy", "Another process is writing to the index.", hint, headers=headers)
+    if type(error) not in (LookalikeError, StoreError):  # the others say themselves what is wrong
+        return None
+    if name == "SQLITE_FULL" or (isinstance(cause, OSError) and cause.errno in _FULL):
+        message = "The disk of the server is full: nothing was changed."
+        return Problem(507, "disk_full", message, f"Have some space freed there. {_AGAIN}")
+    if isinstance(cause, (OSError, sqlite3.Error)):
+        hint = f"Have its disk and the rights to the index's folder checked. {_AGAIN}"
+        said = cause.strerror if isinstance(cause, OSError) else str(cause)
+        message = f"The server cannot read or write this: {said}. Nothing was changed."
+        return Problem(503, "not_stored", message, hint)
+    return None
 
 
 def without_places(text: str, folders: Sequence[Path] = ()) -> str:
-    """A text in which absolute paths are replaced by their last names.
+    """A text in which paths of this machine are replaced by their last names.
+
+    Those are known folders, what lies below them, and absolute ones as systems have them; whether they exist
+    is not looked at, for an answer would tell it. An address of the API stays.
 
     >>> without_places("no such file /home/a/b.png; see C:\\\\x\\\\y.txt")
     'no such file b.png; see y.txt'
     """
-    for folder in sorted({str(folder) for folder in folders}, key=len, reverse=True):
-        if len(folder) > 1:
-            text = text.replace(folder, Path(folder).name)
-    return _ABSOLUTE.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], text)
+    relative = {place for folder in folders if not folder.is_absolute() for place in folder.parents}
+    known = {place for place in {*folders, *relative} if len(place.parts) > 1}
+    for place in sorted(known, key=lambda place: len(str(place)), reverse=True):
+        before = "" if place.is_absolute() else r"(?<![\w/\\.-])"
+        last = place.name.replace("\\", r"\\")
+        text = re.sub(rf"{before}{re.escape(str(place))}(?![\w-])", last, text)
+    tops = _TOPS | {place.parts[1] for place in known if place.is_absolute()}
+
+    def last_name(found: re.Match[str]) -> str:
+        parts = re.split(r"[/\\]", found[0].rstrip("/\\"))
+        return found[0] if parts[0] == "" and parts[1:2] and parts[1] not in tops else parts[-1]
+
+    return _ABSOLUTE.sub(last_name, text)
+
+
+def _asked(found: re.Match[str]) -> str:
+    """An option of the command line as the key of a question is called."""
+    return found[1].replace("-", "_")
+
+
+def seconds_of(count: float) -> str:
+    """A time to wait, in words.
+
+    >>> seconds_of(0.2), seconds_of(7.4)
+    ('1 second', '8 seconds')
+    """
+    whole = max(1, ceil(count))
+    return f"{whole} second" if whole == 1 else f"{whole} seconds"
 
 
 def answer_problems(app: FastAPI, folders: Sequence[Path]) -> None:
@@ -129,6 +202,10 @@ def answer_problems(app: FastAPI, folders: Sequence[Path]) -> None:
     def answer(_request: Request, error: Exception) -> JSONResponse:
         return as_problem(error, folders=folders).answer()
 
+    def gone(_request: Request, _error: Exception) -> Response:
+        return Response(status_code=GONE)  # nobody reads it; the log does
+
+    app.add_exception_handler(ClientDisconnect, gone)
     for kind in (LookalikeError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
 
@@ -160,7 +237,7 @@ def invalid_values(errors: Sequence[Mapping[str, Any]]) -> Problem:
         errors: as pydantic's `ValidationError.errors()` gives them.
     """
     first = errors[0]
-    place = ".".join(str(part) for part in first["loc"]) or "body"
+    place = ".".join(str(part) for part in first["loc"] if not re.search(r"[\[(]", str(part))) or "body"
     saw = "" if first["type"] == "missing" else f": saw {_short(first.get('input'))}"
     more = f" ({len(errors) - 1} more like it)" if len(errors) > 1 else ""
     if first["type"] == "json_invalid":

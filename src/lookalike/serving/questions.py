@@ -41,7 +41,7 @@ Name = Annotated[str, Field(max_length=LONGEST)]
 class Asked(BaseModel):
     """What is sent; a key that is not known is an error."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class PictureAsk(Asked):
@@ -85,7 +85,7 @@ class SearchAsk(Asked):
     threshold: Name = _SEARCH["threshold"]
     copies: bool = _SEARCH["copies"]
     collapse: bool = _SEARCH["collapse"]
-    rerank: Rerank | None = _SEARCH["rerank"]
+    rerank: Annotated[Rerank, Field(strict=False)] | None = _SEARCH["rerank"]
 
 
 class MatchAsk(Asked):
@@ -139,7 +139,10 @@ class PartText(BaseModel):
 
 
 class SearchAnswer(BaseModel):
-    """The most alike, the best first; nothing: why there is none, and nearest: what came nearest to one."""
+    """The most alike, the best first; nothing: why there is none, and nearest: what came nearest to one.
+
+    known: the items with the content of an upload, copies among them.
+    """
 
     query: str
     hits: list[HitText]
@@ -149,6 +152,7 @@ class SearchAnswer(BaseModel):
     parts: list[PartText]
     nothing: str
     nearest: HitText | None
+    known: list[int]
 
 
 class ThresholdText(BaseModel):

@@ -35,6 +35,8 @@ class Page:
         found: all that was found, or nothing where there is nothing yet.
         groups: the page's, each with a key that stays the same while its picture to keep does.
         total: how many groups there are of this kind.
+        start: how many of them come before the page.
+        place: of the group that was looked for, among all of them; None: there is none.
         is_stale: whether the pictures of the index changed since these groups were found.
         error: why there are none, where the finding failed.
     """
@@ -44,6 +46,8 @@ class Page:
     found: Duplicates
     groups: Sequence[tuple[str, Group]]
     total: int
+    start: int
+    place: int | None
     is_stale: bool
     error: Exception | None
 
@@ -78,12 +82,23 @@ class Review:
         self._lock = threading.Lock()
         self._shown: _Reviewed | None = None  # what pages are of
 
-    def page(self, *, band: Band | None, skip: int, limit: int, settled: bool) -> Page:
+    def page(
+        self,
+        *,
+        band: Band | None,
+        skip: int,
+        limit: int,
+        settled: bool,
+        key: str = "",
+        undecided: bool = False,
+    ) -> Page:
         """Some of the groups; begins to find them where nobody has.
 
         Args:
             band: of the groups; None: all.
             settled: whether groups of which nothing would go are listed too.
+            key: of a group that is looked for: the page that it is on is shown.
+            undecided: whether, without such a group, the first one is looked for that is not decided on.
         """
         with self._lock:
             if self._work.made is None and self._work.error is None:
@@ -92,7 +107,7 @@ class Review:
             shown = self._brought_up()
             if shown is None:
                 state: State = "failed" if error and not working else "working"
-                return Page(state, course, NOTHING, (), 0, is_stale=False, error=error)
+                return Page(state, course, NOTHING, (), 0, skip, None, is_stale=False, error=error)
             wanted = [
                 (key, group)
                 for key, group in shown.ordered()
@@ -100,8 +115,11 @@ class Review:
             ]
             state = "working" if working else "failed" if error else "ready"
             stale = shown.found.generation != self._index.store.generation()
-            groups = wanted[skip : skip + limit]
-            return Page(state, course, shown.duplicates, groups, len(wanted), is_stale=stale, error=error)
+            place = _place(wanted, key, undecided=undecided)
+            start = skip if place is None else place - place % limit
+            groups = wanted[start : start + limit]
+            total = len(wanted)
+            return Page(state, course, shown.duplicates, groups, total, start, place, stale, error)
 
     def refresh(self) -> None:
         """Find anew, unless that is under way; the groups of before can be read meanwhile."""
@@ -136,9 +154,22 @@ class Review:
             self._follow(generation)
         return known.get(pair)
 
-    def decisions(self, *, skip: int, limit: int) -> tuple[list[Decision], int]:
-        """Some of what was decided, the latest first; and how much there is."""
-        every = sorted(self._index.store.decisions(), key=lambda entry: entry.made, reverse=True)
+    def decisions(
+        self, *, skip: int, limit: int, pair: tuple[int, int] | None = None
+    ) -> tuple[list[Decision], int]:
+        """Some of what was decided, the latest first; and how much there is.
+
+        Args:
+            pair: ids of two items that it is about; None: of all.
+
+        Raises:
+            Problem: there is no such item, or both are one.
+        """
+        every = self._index.store.decisions()
+        if pair is not None:
+            wanted = set(self._contents(*pair, None))
+            every = [entry for entry in every if {entry.first, entry.second} == wanted]
+        every.sort(key=lambda entry: entry.made, reverse=True)
         return every[skip : skip + limit], len(every)
 
     def ids_of(self, decisions: Sequence[Decision]) -> dict[bytes, int]:
@@ -207,6 +238,16 @@ class Review:
                 'To keep both copies, send the verdict "keep-both".',
             )
         return known[a], known[b]
+
+
+def _place(groups: Sequence[tuple[str, Group]], key: str, *, undecided: bool) -> int | None:
+    found = (place for place, (name, _) in enumerate(groups) if name == key)
+    is_open = (place for place, (_, group) in enumerate(groups) if undecided and not _is_decided(group))
+    return next(found, next(is_open, None))
+
+
+def _is_decided(group: Group) -> bool:
+    return all(entry.verdict for entry in group.evidence)
 
 
 def _key(group: Group) -> str:

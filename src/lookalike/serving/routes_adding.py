@@ -21,6 +21,7 @@ from lookalike.serving.item_text import ItemText, facts_of
 from lookalike.serving.problems import Failure, Problem, without_places
 from lookalike.serving.routes_items import Id
 from lookalike.serving.searcher import no_such_item
+from lookalike.serving.staying import while_asked
 from lookalike.serving.uploads import PICTURE, File, read_upload
 
 _AT_ONCE = 8  # requests that add, so that searches find a thread free
@@ -90,13 +91,15 @@ def _adding(router: APIRouter, desk: Desk) -> None:
         the others are added; where none can, nothing is. One label is that of all.
         """
         adding = writable(desk)
+        desk.index.store.check_in_place()
         upload = await read_upload(request, desk.settings, fields={"label"})
         if not upload.files or upload.ask:
             raise Problem(
                 422, "no_pictures", "The body holds no pictures.", "Send them as parts named picture."
             )
         label = upload.fields.get("label")
-        told = await to_thread.run_sync(add_and_tell, adding, upload.files, label, limiter=limiter)
+        work = to_thread.run_sync(add_and_tell, adding, upload.files, label, limiter=limiter)
+        told = await while_asked(request, work)
         if not told.added:
             response.status_code = 200
         return told

@@ -17,6 +17,7 @@ from lookalike.serving.collection import Collection
 from lookalike.serving.desk import Desk
 from lookalike.serving.item_text import ItemText, facts_of
 from lookalike.serving.searcher import no_such_item
+from lookalike.serving.staying import while_asked
 from lookalike.serving.thumbs import LARGEST, SMALLEST, USUAL
 
 LAST_ID = 2**63 - 1
@@ -181,4 +182,4 @@ def _thumbs(router: APIRouter, desk: Desk) -> None:
     ) -> Response:
         """An item's picture, or the part of it that the item is, upright and never enlarged."""
         known = request.headers.get("if-none-match", "")
-        return await to_thread.run_sync(thumb, number, asked.s, known, limiter=limiter)
+        return await while_asked(request, to_thread.run_sync(thumb, number, asked.s, known, limiter=limiter))

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lookalike.errors import LookalikeError
+from lookalike.errors import LookalikeError, ReplacedError
 from lookalike.models.attributes import attribute_facts
 from lookalike.models.verdicts import calibration_of
 from lookalike.open_calibrating import open_thresholds
@@ -108,6 +108,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/v1/info")
     def info() -> Info:
         """Say what is served and what can be asked of it."""
+        desk.follower.follow()
         return _info(desk)
 
     return router
@@ -189,8 +190,10 @@ def _add_session(router: APIRouter, desk: Desk) -> None:
         answer = Response(status_code=204)
         if tokens is None:
             return answer
+        client = client_of(request.client)
+        failures.require(client)
         if not tokens.is_right(ask.token.encode("utf-8", "replace")):
-            failures.check(client_of(request.client))
+            failures.check(client)
             raise no_token()
         answer.set_cookie(
             tokens.cookie,
@@ -213,11 +216,12 @@ def _add_watches(router: APIRouter, desk: Desk) -> None:
     def ready() -> Health:
         """Say whether index and model answer (503: not now)."""
         try:
-            _ = len(desk.index), desk.model.session
+            desk.follower.check()
+        except ReplacedError:
+            raise  # it says itself what to do
         except LookalikeError as error:
-            raise Problem(
-                503, "not_ready", f"Not ready: {error.what}.", "See the server's log; lookalike doctor INDEX."
-            ) from error
+            hint = "See that index and model lie where they were; lookalike doctor INDEX; then restart it."
+            raise Problem(503, "not_ready", f"Not ready: {error.what}.", hint) from error
         return Health(status="ready")
 
     @router.get("/metrics", response_class=PlainTextResponse)

@@ -35,7 +35,8 @@ from lookalike.serving.questions import (
     body_of,
 )
 from lookalike.serving.searcher import no_such_item
-from lookalike.serving.uploads import File, read_upload
+from lookalike.serving.staying import while_asked
+from lookalike.serving.uploads import File, Upload, read_upload
 
 JSON = "application/json"
 
@@ -85,19 +86,33 @@ class Asking:
         uploads are one query. A combination carries no verdicts: a threshold is made for two pictures.
         """
         upload = await read_upload(request, self._desk.settings)
+        return _json(await while_asked(request, self._searched(upload)))
+
+    async def _searched(self, upload: Upload) -> dict[str, Any]:
         ask = answering.read(SearchAsk, upload)
         entries = answering.chosen(ask.query, upload)
         uploads = await self._embedded(upload.files)
+        await run_in_threadpool(self._desk.follower.follow)
         found = await self._desk.searcher.found(answering.question_of(ask, entries, uploads))
-        return _json(answering.search_values(found, entries))
+        known = await run_in_threadpool(self._known, uploads)
+        return answering.search_values(found, entries) | {"known": known}
+
+    def _known(self, uploads: Sequence[Given]) -> list[int]:
+        """The items with the content of an upload."""
+        same = [self._desk.index.same_content(upload.content) for upload in uploads]
+        return sorted({number for ids in same for number in ids})
 
     async def match(self, request: Request) -> Response:
         """Decide whether two pictures show the same, at a threshold with a promise."""
         upload = await read_upload(request, self._desk.settings)
         ask = answering.read(MatchAsk, upload)
         sides = answering.pair(ask.a, ask.b, upload)
-        uploads = await self._embedded(upload.files)
-        return _json(await run_in_threadpool(self._matched, ask, sides, uploads))
+
+        async def matched() -> dict[str, Any]:
+            uploads = await self._embedded(upload.files)
+            return await run_in_threadpool(self._matched, ask, sides, uploads)
+
+        return _json(await while_asked(request, matched()))
 
     async def embed(self, request: Request) -> Response:
         """Turn uploaded pictures into vectors of unit length."""
@@ -105,7 +120,7 @@ class Asking:
         answering.read(EmbedAsk, upload)
         if not upload.files:
             raise Problem(422, "nothing_asked", "No picture came.", "Send parts named picture in a form.")
-        found = await self._desk.searcher.embedded(upload.files)
+        found = await while_asked(request, self._desk.searcher.embedded(upload.files))
         return _json(answering.embed_values(self._desk.model, upload.files, found))
 
     async def identify(self, request: Request) -> Response:
@@ -113,8 +128,12 @@ class Asking:
         upload = await read_upload(request, self._desk.settings)
         ask = answering.read(IdentifyAsk, upload)
         asked = answering.one(ask.query, upload)
-        uploads = await self._embedded(upload.files)
-        return _json(await run_in_threadpool(self._identified, ask, asked, uploads))
+
+        async def identified() -> dict[str, Any]:
+            uploads = await self._embedded(upload.files)
+            return await run_in_threadpool(self._identified, ask, asked, uploads)
+
+        return _json(await while_asked(request, identified()))
 
     async def explain(self, request: Request) -> Response:
         """Draw which places of two pictures make their similarity."""
@@ -124,7 +143,8 @@ class Asking:
             upload.files[side.upload] if side.upload is not None else side.id or 0
             for side in answering.pair(ask.a, ask.b, upload)
         )
-        return Response(await self._desk.explainer.explained(a, b), media_type="image/png")
+        drawn = await while_asked(request, self._desk.explainer.explained(a, b))
+        return Response(drawn, media_type="image/png")
 
     async def _embedded(self, files: Sequence[File]) -> list[Given]:
         found = await self._desk.searcher.embedded(files) if files else []
@@ -144,11 +164,13 @@ class Asking:
     def _matched(
         self, ask: MatchAsk, sides: Sequence[PictureAsk], uploads: Sequence[Given]
     ) -> dict[str, Any]:
+        self._desk.follower.follow()
         a, b = self._given(sides, uploads)
         found = match(self._desk.model, a, b, threshold=ask.threshold, prior=ask.prior)
         return answering.match_values(found, ask.threshold)
 
     def _identified(self, ask: IdentifyAsk, asked: PictureAsk, uploads: Sequence[Given]) -> dict[str, Any]:
+        self._desk.follower.follow()
         with self._desk.index.reading():
             given = self._given([asked], uploads)
             answers = identify(self._desk.index, given, threshold=ask.threshold)

@@ -16,12 +16,16 @@ from lookalike.duplicates.records import Band, Group
 from lookalike.indexing.schema import Verdict
 from lookalike.presenting.duplicates_wording import cautions, group_values, headline, totals
 from lookalike.serving.desk import Desk
-from lookalike.serving.problems import as_problem, without_places
+from lookalike.serving.problems import Problem, as_problem, without_places
 from lookalike.serving.reviewing import Page, renamed
 
 MOST_ID = 2**63 - 1
 Skip = Annotated[int, Query(ge=0, le=MOST_ID, description="How many come before the first that is listed.")]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many are listed at most.")]
+
+OneOfTwo = Annotated[
+    int | None, Query(ge=0, le=MOST_ID, description="An item of the pair that is asked about.")
+]
 
 
 class Member(BaseModel):
@@ -74,6 +78,9 @@ class Groups(BaseModel):
     totals: list[TotalShown]
     groups: list[GroupShown]
     total: int = Field(description="Groups of this kind; while they are being found, steps of the stage.")
+    place: int | None = Field(
+        description="Of the group that was looked for, among all; null: it is not there."
+    )
     next: int | None
     stale: bool = Field(description="Whether the pictures of the index changed since.")
 
@@ -142,10 +149,17 @@ def _about_groups(router: APIRouter, desk: Desk) -> None:
         limit: Limit = 20,
         *,
         settled: Annotated[bool, Query(description="Also those of which nothing would go.")] = False,
+        key: Annotated[str, Query(max_length=40, description="Of a group: its page is shown.")] = "",
+        undecided: Annotated[
+            bool, Query(description="Without such a group: the page of the first that is not decided on.")
+        ] = False,
     ) -> Groups:
         """Groups of pictures that are there twice; the first call begins to find them."""
-        page = desk.review.page(band=Band(band) if band else None, skip=skip, limit=limit, settled=settled)
-        return _groups(desk, page, skip=skip)
+        kind = Band(band) if band else None
+        page = desk.review.page(
+            band=kind, skip=skip, limit=limit, settled=settled, key=key, undecided=undecided
+        )
+        return _groups(desk, page)
 
     @router.post("/groups/refresh", status_code=202)
     def refresh() -> Course:
@@ -164,9 +178,14 @@ def _about_decisions(router: APIRouter, desk: Desk) -> None:
         return DecisionMade(verdict=asked.verdict, made=made, before=before)
 
     @router.get("/decisions")
-    def decisions(skip: Skip = 0, limit: Limit = 20) -> Decisions:
-        """What was decided, the latest first."""
-        shown, total = desk.review.decisions(skip=skip, limit=limit)
+    def decisions(skip: Skip = 0, limit: Limit = 20, a: OneOfTwo = None, b: OneOfTwo = None) -> Decisions:
+        """What was decided, the latest first; with `a` and `b`, on these two."""
+        if (a is None) != (b is None):
+            raise Problem(
+                422, "one_of_two", "Only one of the two pictures is named.", "Name a and b, or neither."
+            )
+        pair = None if a is None or b is None else (a, b)
+        shown, total = desk.review.decisions(skip=skip, limit=limit, pair=pair)
         ids = desk.review.ids_of(shown)
         names = desk.names.of(ids.values())
         pictures = {
@@ -186,7 +205,7 @@ def _about_decisions(router: APIRouter, desk: Desk) -> None:
         return Decisions(decisions=listed, total=total, next=_next(skip, len(listed), total))
 
 
-def _groups(desk: Desk, page: Page, *, skip: int) -> Groups:
+def _groups(desk: Desk, page: Page) -> Groups:
     places = desk.places()
     said = headline(page.found) if page.total or page.state == "ready" else ""
     if page.error is not None and page.state == "failed":
@@ -202,7 +221,8 @@ def _groups(desk: Desk, page: Page, *, skip: int) -> Groups:
         totals=[TotalShown(**{**asdict(total), "band": total.name}) for total in totals(page.found)],
         groups=[_group(key, renamed(group, names)) for key, group in page.groups],
         total=page.course.total if page.state == "working" else page.total,
-        next=_next(skip, len(page.groups), page.total),
+        place=page.place,
+        next=_next(page.start, len(page.groups), page.total),
         stale=page.is_stale,
     )
 

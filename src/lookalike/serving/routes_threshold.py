@@ -134,13 +134,29 @@ def routes(desk: Desk) -> APIRouter:
     @router.put("/thresholds/{name:path}")
     def save(name: Name, asked: SimilarityAsked) -> ThresholdSaved:
         """Save a similarity in the model, as set by hand; "default" is the one that search and match use."""
-        if not desk.settings.writable:
-            hint = "Start the server so that it may write: lookalike serve INDEX --writable"
-            raise Problem(403, "not_writable", "This server was not started to write.", hint)
+        _may_write(desk)
         kept = desk.boundary.save(name, asked.similarity)
         return ThresholdSaved(name=name, **shown(kept).model_dump())
 
+    @router.delete("/thresholds/{name:path}", status_code=204)
+    def remove(name: Name) -> None:
+        """Remove a threshold that was set by hand."""
+        _may_write(desk)
+        desk.boundary.remove(name)
+
+    @router.post("/thresholds/{name:path}/undo")
+    def undo(name: Name) -> ThresholdSaved:
+        """Put back the threshold that was there before it was last saved, with its promise."""
+        _may_write(desk)
+        return ThresholdSaved(name=name, **shown(desk.boundary.undo(name)).model_dump())
+
     return router
+
+
+def _may_write(desk: Desk) -> None:
+    if not desk.settings.writable:
+        hint = "Start the server so that it may write: lookalike serve INDEX --writable"
+        raise Problem(403, "not_writable", "This server was not started to write.", hint)
 
 
 def _about_boundary(router: APIRouter, desk: Desk) -> None:

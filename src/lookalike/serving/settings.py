@@ -32,6 +32,7 @@ class Settings:
         workers: processes that answer.
         origins: of other pages that may ask, for example https://shop.example; nobody else is let in by CORS.
         hosts: further names that the server is called by, for example behind a proxy.
+        proxy: believe a proxy on this machine who asks, and by which scheme.
         rate: requests a minute that one client may make; None: any number.
         max_bytes: of the pictures of one request together; max_files: their number.
         max_pixels: of one picture.
@@ -48,6 +49,7 @@ class Settings:
     workers: int = 1
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    proxy: bool = False
     rate: int | None = None
     max_bytes: int = 20_000_000
     max_pixels: int = MAX_PIXELS

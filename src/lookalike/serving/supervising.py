@@ -126,6 +126,7 @@ def supervise(settings: Settings, listening: socket.socket, *, ready: Callable[[
                     if worker.ended:
                         workers[place] = _replaced(worker, settings, listening, Path(counts), stop)
         finally:
+            listening.close()  # what came until now waits for the workers, which take it before they end
             _end_all(workers)
 
 

@@ -6,6 +6,7 @@ is up. Where there are several such processes another one starts and stops them.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import os
@@ -14,7 +15,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -44,6 +45,22 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take what waits to be taken, then listen no more, and end when all of it is answered."""
+        for listening in sockets or []:
+            await self._take_waiting(listening)
+        await super().shutdown(sockets)
+
+    async def _take_waiting(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):  # nobody waits any more
+            while True:
+                taken, _ = listening.accept()
+                await loop.connect_accepted_socket(self._protocol, taken)
+
+    def _protocol(self) -> LimitedHeads:
+        return LimitedHeads(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -96,7 +113,7 @@ def configured(desk: Desk) -> uvicorn.Config:
         lifespan="off",
         ws="none",
         server_header=False,
-        proxy_headers=True,
+        proxy_headers=desk.settings.proxy,
         forwarded_allow_ips=PROXIES,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

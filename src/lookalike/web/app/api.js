@@ -4,18 +4,24 @@
  * error for which `isOutdated` holds. Nothing is asked of any other host.
  */
 
+import { hintFor } from "./hints.js";
+
+export const UNREACHABLE = "unreachable";
+
 export class ApiError extends Error {
-  constructor({ code, message, hint = "", status = 0 }) {
+  constructor({ code, message, hint = "", status = 0, request = "" }) {
     super(message);
     this.name = "ApiError";
-    Object.assign(this, { code, hint, status });
+    Object.assign(this, { code, hint, status, request });
   }
 }
 
+const SESSION = "/v1/session";
+
 export const isOutdated = (error) => error?.name === "AbortError";
 
-const UNREACHABLE = {
-  code: "unreachable",
+const NO_ANSWER = {
+  code: UNREACHABLE,
   message: "The server does not answer.",
   hint: "See whether lookalike serve still runs, then try again.",
 };
@@ -25,10 +31,11 @@ export async function openSession(api) {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!token) return;
   history.replaceState(null, "", location.pathname);
-  await api.post("/v1/session", { token });
+  await api.post(SESSION, { token });
 }
 
-export function createApi() {
+/* worked(request): it was answered; locked(): the server wants a token, which the page has not or not any more. */
+export function createApi({ worked, locked }) {
   const running = new Map();
 
   async function ask(method, path, { latest = null, ...options } = {}) {
@@ -38,7 +45,13 @@ export function createApi() {
       running.set(latest, giving);
     }
     try {
-      return await read(await fetched(path, { method, signal: giving.signal, ...options }));
+      const request = `${method} ${path.split("?")[0]}`;
+      const found = await read(await fetched(path, { method, signal: giving.signal, ...options }), request);
+      worked(request);
+      return found;
+    } catch (error) {
+      if (error.status === 401 && path !== SESSION) locked();
+      throw error;
     } finally {
       if (running.get(latest) === giving) running.delete(latest);
     }
@@ -66,19 +79,20 @@ async function fetched(path, options) {
   try {
     return await fetch(path, { credentials: "same-origin", ...options });
   } catch (error) {
-    throw isOutdated(error) ? error : new ApiError(UNREACHABLE);
+    throw isOutdated(error) ? error : new ApiError(NO_ANSWER);
   }
 }
 
 /* JSON is parsed; another type, a picture, is a Blob; no content is null. */
-async function read(answer) {
+async function read(answer, request) {
   const isJson = (answer.headers.get("Content-Type") ?? "").startsWith("application/json");
   if (answer.ok) return answer.status === 204 ? null : await (isJson ? answer.json() : answer.blob());
   const said = isJson ? (await answer.json()).error : null;
   throw new ApiError({
     code: said?.code ?? "unknown",
     message: said?.message ?? `The server answered with status ${answer.status}.`,
-    hint: said?.hint ?? "Try again; the server's log says more.",
+    hint: hintFor(said?.code, said?.hint ?? "Try again; the server's log says more."),
     status: answer.status,
+    request,
   });
 }

@@ -4,6 +4,7 @@
  */
 
 import { button, icon, iconButton, make } from "./elements.js";
+import { visible } from "./make.js";
 import { isCombined, isJudged } from "./question.js";
 import { thumbnail } from "./tiles.js";
 
@@ -32,8 +33,8 @@ export function createAskingBar(app, { change, choose, facts }) {
 
   function pictureChip(picture, place) {
     const source = picture.id === undefined ? app.basket.preview(picture.file) : app.api.thumb(picture.id, 128);
-    const name = make("bdi", { className: "chip-name", textContent: nameOf(picture) });
-    if (picture.id !== undefined) facts(picture.id).then((item) => { name.textContent = item.label || item.name; name.title = item.name; }, () => { name.textContent = `picture ${picture.id}`; });
+    const name = make("bdi", { className: "chip-name", title: visible(nameOf(picture)), textContent: nameOf(picture) });
+    if (picture.id !== undefined) facts(picture.id).then((item) => { name.textContent = visible(item.label || item.name); name.title = visible(item.name); }, () => { name.textContent = `picture ${picture.id}`; });
     const remove = iconButton("close", "Remove this picture", () => change({ ...question, pictures: question.pictures.filter((_, other) => other !== place) }));
     return make("li", { className: picture.weight < 0 ? "chip less" : "chip" }, make("span", { className: "picture" }, source ? thumbnail(source) : icon("picture")),
       make("span", { className: "chip-words" }, name, isCombined(question) ? weight(picture, place) : make("span", { className: "quiet small", textContent: "most alike to this" })), remove);
@@ -56,7 +57,7 @@ export function createAskingBar(app, { change, choose, facts }) {
 
   function filterChip(key) {
     const value = key === "probability" ? `${Math.round(100 * question[key])}%` : String(question[key]);
-    const words = make("span", { className: "chip-words" }, make("span", {}, make("span", { className: "quiet", textContent: `${FILTERS[key]} ` }), make("bdi", { textContent: value })));
+    const words = make("span", { className: "chip-words" }, make("span", {}, make("span", { className: "quiet", textContent: `${FILTERS[key]} ` }), make("bdi", { title: visible(value), textContent: value })));
     return make("li", { className: "chip flat" }, words, iconButton("close", `Remove: ${FILTERS[key]} ${value}`, () => change({ ...question, [key]: typeof question[key] === "number" ? null : "" })));
   }
 

@@ -5,6 +5,7 @@
 
 import { drawDifference, wordsOf } from "./difference.js";
 import { button, iconButton, make } from "./elements.js";
+import { shortName } from "./review_words.js";
 import { segments } from "./segments.js";
 import { createLens } from "./zoom.js";
 
@@ -22,7 +23,7 @@ const GAINS = [1, 4, 16];
 export function createStage({ choose, swap }) {
   const exchange = button("Swap", swap, { className: "plain" });
   const scale = make("output", { className: "compare-scale", "aria-label": "Zoom" });
-  const lens = createLens((now) => { scale.textContent = `${now.toFixed(now < 10 ? 1 : 0)} ×`; });
+  const lens = createLens((now) => { scale.textContent = `${now === 1 ? "1" : now.toFixed(now < 10 ? 1 : 0)} ×`; });
   const panes = LETTERS.map((letter, side) => createPane(letter, () => choose(side)));
   const difference = createDifference(panes);
   const field = make("div", { className: "compare-panes" }, ...panes.map((pane) => pane.element), difference.pane);
@@ -51,7 +52,7 @@ export function createStage({ choose, swap }) {
   function turn(over) {
     state.over = over;
     field.dataset.over = over ? "b" : "a";
-    controls.told(`${LETTERS[Number(over)]} is in front: ${panes[Number(over)].name()}`);
+    controls.told(`${LETTERS[Number(over)]} is in front: ${shortName(panes[Number(over)].name())}`);
   }
 
   async function show(sides) {
@@ -59,6 +60,7 @@ export function createStage({ choose, swap }) {
     exchange.hidden = !sides.every(Boolean);
     await Promise.all(panes.map((pane, side) => pane.show(sides[side])));
     if (state.mode === "difference") difference.draw();
+    if (state.mode === "flip") turn(state.over);
   }
 
   setMode("side");
@@ -108,7 +110,8 @@ function createPane(letter, choose) {
 function createDifference(panes) {
   const canvas = make("canvas", { role: "img" });
   const layer = make("div", { className: "compare-layer" }, canvas);
-  const pane = make("div", { className: "compare-pane pane-difference", tabIndex: 0, role: "application" }, layer);
+  const none = make("div", { className: "compare-empty" }, make("p", { className: "quiet", textContent: "Two pictures that this browser can show are needed. Side by side one can be chosen." }));
+  const pane = make("div", { className: "compare-pane pane-difference", tabIndex: 0, role: "application" }, layer, none);
   pane.setAttribute("aria-label", "What the two differ by. Plus and minus zoom, arrow keys move.");
   const words = make("p", { className: "quiet", role: "status" });
   let gain = 1;
@@ -116,10 +119,11 @@ function createDifference(panes) {
   function draw() {
     const ready = panes.every((each) => each.isReady());
     canvas.hidden = !ready;
+    pane.classList.toggle("is-empty", !ready);
     words.textContent = ready
       ? wordsOf(drawDifference(canvas, panes[0].image, panes[1].image, { gain }))
-      : "Two pictures that this browser can show are needed.";
-    canvas.setAttribute("aria-label", words.textContent);
+      : "";
+    canvas.setAttribute("aria-label", words.textContent || "no difference");
   }
 
   const choice = segments("compare-gain", "Brightness of the difference", GAINS.map((each) => [String(each), `× ${each}`]), (chosen) => {

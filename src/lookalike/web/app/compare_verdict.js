@@ -3,6 +3,7 @@
 import { isOutdated } from "./api.js";
 import { similarityOf } from "./compare_similarity.js";
 import { button, field, make } from "./elements.js";
+import { dayOf } from "./review_words.js";
 import { percent } from "./tiles.js";
 
 const DECIDED = { same: "the same", different: "different", "keep-both": "the same, and both are to stay" };
@@ -85,7 +86,7 @@ function bareParts(similarity) {
 }
 
 function sentenceOf({ similarity, match, probability, threshold }) {
-  const chance = typeof probability === "number" ? ` They are the same with a probability of ${percent(probability)}.` : "";
+  const chance = typeof probability === "number" ? ` Probability that they are the same: ${percent(probability)}.` : "";
   const side = `${match ? "at or above" : "below"} the threshold ${threshold.similarity.toFixed(3)} (${threshold.name})`;
   return `Similarity ${similarity.toFixed(3)}, ${side}.${chance}`;
 }
@@ -110,9 +111,26 @@ function troubleParts(error) {
 function createDecision(app) {
   const told = make("p", { className: "quiet", role: "status" });
   const undo = button("Undo", () => take(before ?? "forget", { isUndo: true }), { className: "plain", hidden: true });
+  const back = button("Take back", () => take("forget", { isUndo: true }), { className: "plain", hidden: true });
   const buttons = [button("The same", () => take("same"), { sign: "tick" }), button("Different", () => take("different"), { sign: "cross" })];
-  const element = make("div", { className: "compare-decision" }, make("h3", { textContent: "What do you say?" }), make("div", { className: "row" }, ...buttons, undo), told);
+  const element = make("div", { className: "compare-decision" }, make("h3", { textContent: "What do you say?" }), make("div", { className: "row" }, ...buttons, undo, back), told);
   let pair = null, before = null;
+
+  /* What was decided before is asked for, so that it can be taken back after any time. */
+  async function recall(asked) {
+    try {
+      const { decisions: [found] } = await app.api.get("/v1/decisions", asked, { latest: "decided" });
+      if (asked === pair) mark(found?.verdict ?? null, found?.made);
+    } catch (error) {
+      if (!isOutdated(error)) app.fail(error);
+    }
+  }
+
+  function mark(verdict, made) {
+    for (const [place, name] of ["same", "different"].entries()) buttons[place].setAttribute("aria-pressed", String(verdict === name));
+    back.hidden = !verdict;
+    if (verdict && made) told.textContent = `You said on ${dayOf(made)}: they are ${DECIDED[verdict]}.`;
+  }
 
   async function take(verdict, { isUndo = false } = {}) {
     const asked = pair;
@@ -121,6 +139,8 @@ function createDecision(app) {
       if (asked !== pair) return;
       before = answer.before;
       undo.hidden = isUndo;
+      mark(verdict === "forget" ? null : verdict);
+      back.hidden ||= !isUndo; // undoing says it already
       told.textContent = verdict === "forget" ? "Nothing is decided of the two." : `Kept: they are ${DECIDED[verdict]}.`;
       if (isUndo) buttons[0].focus();
     } catch (error) {
@@ -133,6 +153,8 @@ function createDecision(app) {
     element.hidden = !pair;
     undo.hidden = true;
     told.textContent = "Your word is kept with the index, and what is found to be a duplicate heeds it.";
+    mark(null);
+    if (pair) recall(pair);
   }
 
   return { element, show };

@@ -67,5 +67,5 @@ export function wordsOf({ mean, share, fitted, width, height }) {
   if (mean === 0) return "No pixel differs: black is equal.";
   const few = share > 0 && share < 0.001 ? "Less than 0.1" : (100 * share).toFixed(1);
   const fit = fitted ? " The shapes differ: the second picture is fitted into the frame of the first one." : "";
-  return `${few} % of the pixels differ by ${VISIBLE} or more of 255 levels, by ${mean.toFixed(1)} on average, at ${width} × ${height}. Black is equal.${fit}`;
+  return `${few}% of the pixels differ by ${VISIBLE} or more of 255 levels, by ${mean.toFixed(1)} on average, at ${width} × ${height}. Black is equal.${fit}`;
 }

@@ -55,9 +55,9 @@ export function watchDrops(take, { canAdd, refuse }) {
 
 export function watchPaste(take) {
   document.addEventListener("paste", (event) => {
-    if (event.defaultPrevented || event.target.closest?.("input, textarea, [data-drops]")) return;
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
+    if (event.defaultPrevented || event.target.closest?.("[data-drops]")) return;
+    const files = [...(event.clipboardData?.files ?? [])], isText = event.clipboardData?.types.includes("text/plain");
+    if (!files.length || (isText && event.target.closest?.("input, textarea"))) return; // a text is for the field
     event.preventDefault();
     take(files, { add: false });
   });

@@ -52,4 +52,13 @@ export function state(title, hint = "", ...actions) {
   return make("div", { className: "state" }, title && make("h2", { textContent: title }), hint && make("p", { className: "quiet", textContent: hint }), actions.length ? make("p", { className: "row" }, ...actions) : null);
 }
 
+const AS_IT_IS = /^(lookalike|-|[^:]+\.\w{2,5}:)/; // a command, or a file's name
+
+/* What a server says, as a whole sentence. */
+export function sentence(text) {
+  if (!text) return "";
+  const end = /[.!?…]$/.test(text) ? "" : ".";
+  return (AS_IT_IS.test(text) ? text : text[0].toUpperCase() + text.slice(1)) + end;
+}
+
 export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;

@@ -1,29 +1,29 @@
 /* What an answer has to be, and has to reach: a panel beside the pictures. change(what) is called with what is new. */
 
 import { createFolders } from "./folders.js";
-import { button, field, make } from "./elements.js";
-import { isJudged } from "./question.js";
+import { button, field, make, sentence } from "./elements.js";
+import { isJudged, thresholdOf } from "./question.js";
 
 const SUGGESTED = 30;
 
 export function createFilters(app, change) {
-  const { api, info, fail } = app;
+  const { api, fail } = app;
   const options = make("datalist", { id: "labels" });
   const label = make("input", { type: "search", list: "labels", autocomplete: "off", placeholder: "any" });
+  const none = make("p", { className: "quiet small", role: "status" }); // where nothing can be suggested
   const where = make("input", { type: "text", autocomplete: "off", spellcheck: false, placeholder: "year >= 2020", "aria-describedby": "where-fault" });
   const fault = make("p", { className: "fault", id: "where-fault", role: "alert", hidden: true });
   const folders = createFolders(api, (folder) => change({ folder }), fail);
-  const threshold = make("select", {}, ...Object.entries(info.thresholds).map(([name, { similarity }]) => new Option(`${name} (${similarity.toFixed(2)})`, name)));
+  const threshold = make("select"), thresholds = field("Threshold", threshold);
   const lowest = slider("Similarity at least", (value) => value.toFixed(2), (value) => change({ lowest: value }));
   const probability = slider("Probability at least", (value) => `${Math.round(100 * value)}%`, (value) => change({ probability: value }), 0.99);
   const collapse = make("input", { type: "checkbox", onchange: () => change({ collapse: collapse.checked }) });
-  const judged = [Object.keys(info.thresholds).length > 1 ? field("Threshold", threshold) : null, info.probabilities ? probability.element : null].filter(Boolean);
   const judging = make("fieldset", { className: "filter-group", hidden: true }, make("legend", { className: "unseen", textContent: "What answers reach" }),
-    judged, lowest.element,
+    thresholds, probability.element, lowest.element,
     make("label", { className: "check" }, collapse, "one answer for all its copies"));
   const panel = make("div", { className: "filters-body", id: "filters-body" }, judging,
     make("fieldset", { className: "filter-group" }, make("legend", { className: "unseen", textContent: "What answers are" }),
-      field("Label", label), options,
+      make("div", {}, field("Label", label), none), options,
       make("div", {}, field("Filter", where), fault)),
     make("section", { className: "filter-group", "aria-label": "Folders" }, make("h3", { textContent: "Folder" }), folders.element));
   const opener = button("Filter", () => toggle(panel.classList.toggle("open")), { className: "filters-open", "aria-expanded": "false", "aria-controls": "filters-body" });
@@ -44,27 +44,38 @@ export function createFilters(app, change) {
 
   async function suggest(start) {
     const { labels } = await api.get("/v1/labels", { start, limit: SUGGESTED }, { latest: "labels" });
+    none.textContent = labels.length ? "" : "No label begins so. Capitals count.";
     options.replaceChildren(...labels.map(({ label: value, count }) => make("option", { value, label: `${value} (${count})` })));
   }
+
+  /* As the model has them now: they can be saved while this page is open. */
+  function offerThresholds(question) {
+    threshold.replaceChildren(...Object.entries(app.info.thresholds).map(([name, { similarity }]) => new Option(`${name} (${similarity.toFixed(4)})`, name)));
+    threshold.value = thresholdOf(question, app.info.thresholds);
+  }
+
+  const offersChoice = () => Object.keys(app.info.thresholds).some((name) => name !== "default");
 
   return {
     element: make("aside", { className: "filters", "aria-label": "What is shown" }, opener, panel),
     show(question, { asked }) {
       label.value = question.label;
+      none.textContent = "";
       where.value = question.where;
-      threshold.value = question.threshold || (info.thresholds.default ? "default" : threshold.options[0]?.value ?? "");
+      offerThresholds(question);
       lowest.set(question.lowest);
       probability.set(question.probability);
       collapse.checked = question.collapse;
       judging.hidden = !asked;
-      for (const each of judged) each.hidden = !isJudged(question);
+      thresholds.hidden = !isJudged(question) || !offersChoice();
+      probability.element.hidden = !isJudged(question) || !app.info.probabilities;
       this.blame(null);
       folders.show(question.folder).catch(fail);
     },
     /* The filter's own fault, where it was written; null: it has none. */
     blame(error) {
       fault.hidden = !error;
-      fault.textContent = error ? `${error.message} ${error.hint}` : "";
+      fault.textContent = error ? `${sentence(error.message)} ${sentence(error.hint)}` : "";
       where.setAttribute("aria-invalid", String(Boolean(error)));
       if (error) toggle(panel.classList.toggle("open", true));
     },

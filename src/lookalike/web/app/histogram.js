@@ -7,6 +7,8 @@
 const DRAWING = "http://www.w3.org/2000/svg";
 const HEIGHT = 300;
 const MARGIN = { left: 52, right: 10, top: 30, bottom: 34 };
+const LETTER = 7; // pixels that a letter of a name takes, at most mostly
+const LONGEST_NAME = 24; // letters of a name that is drawn
 const COLUMN = 4; // pixels of one step, at least
 const SCALES = {
   log: { of: (count) => Math.log10(1 + count), ticks: (most) => [0, ...powers(most)], words: "logarithmic scale" },
@@ -41,7 +43,7 @@ export function createHistogram({ moved }) {
     element.setAttribute("height", HEIGHT);
     parts = threshold(bottom);
     element.replaceChildren(parts.area, ...rows(scale.ticks(most), y, state.width), ...alongs(x, low(), high(), bottom, inner()),
-      area(columns, "different", x, y, bottom), area(columns, "same", x, y, bottom), ...state.marks.map((mark) => markOf(mark, x(mark.similarity), bottom)),
+      area(columns, "different", x, y, bottom), area(columns, "same", x, y, bottom), ...marksOf(state.marks.filter((mark) => mark.similarity >= low() && mark.similarity <= high()), x, state.width - MARGIN.right, bottom),
       parts.line, text(MARGIN.left, 14, `pairs in each step of ${step(columns)}, ${scale.words}`, "start"));
     place();
   }
@@ -117,8 +119,18 @@ function alongs(x, low, high, bottom, width) {
   return made;
 }
 
-function markOf({ name }, at, bottom) {
-  return draw("g", { class: "saved-mark" }, draw("line", { x1: at, x2: at, y1: MARGIN.top, y2: bottom }), text(at + 4, MARGIN.top + 11, name, "start"));
+/* Names stand right of their line, left of it where the edge is near, and a row lower where another one stands. */
+function marksOf(marks, x, right, bottom) {
+  const rows = []; // of names: spans that are taken
+  return [...marks].sort((one, other) => one.similarity - other.similarity).map(({ name, similarity }) => {
+    const at = x(similarity), words = name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name, wide = words.length * LETTER + 8;
+    const isLeft = at + wide > right, [from, to] = isLeft ? [at - wide, at] : [at, at + wide];
+    let row = rows.findIndex((spans) => spans.every((span) => to <= span[0] || from >= span[1]));
+    if (row < 0) row = rows.push([]) - 1;
+    rows[row].push([from, to]);
+    return draw("g", { class: "saved-mark" }, draw("line", { x1: at, x2: at, y1: MARGIN.top, y2: bottom }),
+      text(at + (isLeft ? -4 : 4), MARGIN.top + 11 + 15 * row, words, isLeft ? "end" : "start"));
+  });
 }
 
 const step = (columns) => (columns[0].to - columns[0].from).toPrecision(2).replace(/0+$/, "");

@@ -4,11 +4,13 @@
  * loaded when it is first shown, and stays. `app` is all that views share.
  */
 
-import { createApi, openSession } from "./api.js";
+import { ApiError, createApi, openSession } from "./api.js";
 import { createBasket } from "./basket.js";
 import { watchDrops, watchPaste } from "./dropping.js";
-import { button, count, field, make, state } from "./elements.js";
+import { button, count, field, make, sentence, state } from "./elements.js";
+import { mayPass } from "./hints.js";
 import { createMessages } from "./messages.js";
+import { createPlaces } from "./places.js";
 
 const VIEWS = {
   search: { title: "Search", load: () => import("./search.js") },
@@ -20,10 +22,21 @@ const VIEWS = {
 const FIRST = "search";
 
 const main = document.getElementById("main");
-const messages = createMessages(document.getElementById("messages"));
-const app = { api: createApi(), info: null, basket: createBasket(), go, say: messages.say, fail: messages.fail };
+const messages = createMessages(document.getElementById("messages")), places = createPlaces();
+const app = {
+  api: createApi({ worked: messages.worked, locked: askForToken }),
+  basket: createBasket(),
+  place: places.here(), // of this entry of the history: { scroll }, and what a view keeps there
+  go,
+  say: messages.say,
+  fail: (error) => { if (!isLocked || error.status !== 401) messages.fail(error); },
+  get info() { return info; },
+  set info(found) { info = found; describe(found); },
+  refreshInfo: async () => { app.info = await app.api.get("/v1/info"); },
+};
+const instead = make("div", { className: "view", hidden: true }); // what stands in the place of a view
 const mounted = new Map(); // name to { root, view }
-let shown = null;
+let info = null, shown = null, isLocked = false, isStarted = false, isSettled = false;
 let turn = 0; // a view that is loaded after another was asked for is not shown
 
 function go(view, parameters = {}) {
@@ -39,21 +52,33 @@ function asked() {
 }
 
 async function route() {
+  if (isLocked) return;
   const { name, parameters } = asked(), mine = (turn += 1);
+  isSettled = false;
+  app.place = places.here();
+  const { scroll } = app.place;
   mark(name);
   try {
     const { root, view } = await opened(name);
     if (mine !== turn) return;
     if (shown !== name) enter(name, root);
     await view.show(parameters);
+    if (scroll && mine === turn) scrollTo(0, scroll);
   } catch (error) {
-    app.fail(error);
+    if (mine !== turn) return;
+    if (mounted.has(name)) app.fail(error);
+    else stumble(error);
+  } finally {
+    if (mine === turn) {
+      isSettled = true;
+      app.place.scroll = scrollY;
+    }
   }
 }
 
 async function opened(name) {
   if (!mounted.has(name)) {
-    const { mount } = await VIEWS[name].load();
+    const { mount } = await loaded(name);
     const root = make("div", { className: `view view-${name}`, hidden: true });
     if (!mounted.has(name)) {
       mounted.set(name, { root, view: mount(root, app) });
@@ -63,10 +88,42 @@ async function opened(name) {
   return mounted.get(name);
 }
 
+/* A browser says little of a module that did not come; whether the server answers says more. */
+async function loaded(name) {
+  try {
+    return await VIEWS[name].load();
+  } catch (error) {
+    console.warn(error);
+    await app.refreshInfo();
+    throw new ApiError({ code: "not-loaded", message: "A part of this page could not be loaded.", hint: "Reload the page." });
+  }
+}
+
+/* A view that cannot be opened: why stands in its place. */
+function stumble(error) {
+  const again = error.code === "not-loaded" ? button("Reload the page", () => location.reload(), { className: "primary" }) : button("Try again", route, { className: "primary" });
+  stand(state(sentence(error.message), sentence(error.hint), again));
+  if (!error.code) console.error(error);
+}
+
+function stand(...content) {
+  leave();
+  instead.replaceChildren(...content);
+  instead.hidden = false;
+}
+
+function leave() {
+  if (!shown) return;
+  mounted.get(shown).view.hide();
+  mounted.get(shown).root.hidden = true;
+  shown = null;
+}
+
 function enter(name, root) {
-  if (shown) {
-    mounted.get(shown).view.hide();
-    mounted.get(shown).root.hidden = true;
+  const isFirst = !shown && instead.hidden;
+  leave();
+  instead.hidden = true;
+  if (!isFirst) {
     scrollTo(0, 0);
     main.focus({ preventScroll: true });
   }
@@ -95,35 +152,42 @@ function asksSomething() {
   return name === FIRST && (parameters.has("id") || parameters.has("file"));
 }
 
-function describe(info) {
-  document.getElementById("collection").textContent = `${count(info.items, "picture")} · ${info.model.name}`;
+function describe({ items, model }) {
+  document.getElementById("collection").textContent = `${count(items, "picture")} · ${model.name}`;
 }
 
-/* A server that asks for a token, opened without one. */
+/* A server that asks for a token, opened without one, or after the session has ended. */
 function askForToken() {
+  if (isLocked) return;
+  isLocked = true;
   const input = make("input", { type: "password", autocomplete: "off", required: true });
   const form = make("form", { className: "row", onsubmit: (event) => {
     event.preventDefault();
-    app.api.post("/v1/session", { token: input.value }).then(start, app.fail);
+    app.api.post("/v1/session", { token: input.value }).then(start, messages.fail);
   } }, field("Token", input), button("Open", null, { type: "submit", className: "primary" }));
-  main.replaceChildren(state("This server asks for a token", "Open the address that lookalike serve printed, or type the token in."), form);
+  stand(state("This server asks for a token", "Open the address that lookalike serve printed, or type the token in."), form);
 }
 
 async function start() {
   try {
     await openSession(app.api);
-    app.info = await app.api.get("/v1/info");
+    await app.refreshInfo();
   } catch (error) {
     if (error.status === 401) askForToken();
-    else main.replaceChildren(state(error.message, error.hint, button("Try again", start, { className: "primary" })));
+    else stand(state(sentence(error.message), sentence(error.hint), mayPass(error) ? button("Try again", start, { className: "primary" }) : null));
     return;
   }
-  main.replaceChildren();
-  describe(app.info);
+  isLocked = false;
+  if (!isStarted) listen();
+  isStarted = true;
+  await route();
+}
+
+function listen() {
   addEventListener("hashchange", route);
+  addEventListener("scroll", () => { if (isSettled) app.place.scroll = scrollY; }, { passive: true });
   watchDrops(take, { canAdd: asksSomething, refuse: app.say });
   watchPaste(take);
-  await route();
 }
 
 history.scrollRestoration = "manual"; // views know what they show, the browser does not
@@ -131,4 +195,5 @@ document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address names the view
   main.focus();
 });
+main.replaceChildren(instead);
 start();

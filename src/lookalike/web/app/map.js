@@ -11,7 +11,7 @@
 
 import { createCard } from "./map_card.js";
 import { createLine } from "./map_line.js";
-import { createStamps, looksOf, setMarkers } from "./map_looks.js";
+import { createStamps, firstColumn, looksOf, setMarkers } from "./map_looks.js";
 import { span, within, withRoom } from "./map_places.js";
 import { followPointers } from "./map_pointers.js";
 import { createSide } from "./map_side.js";
@@ -27,7 +27,7 @@ export function drawMap(root, data, { pictures = null, select = null } = {}) {
   const count = data.names.length, x = Float64Array.from(data.x), y = Float64Array.from(data.y);
   const columns = data.columns.map(({ name, values, codes }) => ({ name, values, codes: Int32Array.from(codes) }));
   const none = { name: "", values: [""], codes: new Int32Array(count) };
-  const state = { column: 0, picked: new Set(), query: "", pictures: Boolean(pictures), chosen: -1, x: 0, y: 0, scale: 1, least: 1, width: 0, height: 0, isDrawing: false };
+  const state = { column: firstColumn(columns), picked: new Set(), query: "", pictures: Boolean(pictures), chosen: -1, x: 0, y: 0, scale: 1, least: 1, width: 0, height: 0, isDrawing: false };
   const stamps = createStamps(root), tried = pictures ? Array.from(data.order).filter((row) => pictures.has(row)) : [];
   let brought = null; // [n] 1 where a row is brought out by a pick or a search; null: all are
   let selected = null; // [n] 1 where a line was drawn around it
@@ -37,12 +37,12 @@ export function drawMap(root, data, { pictures = null, select = null } = {}) {
   let waiting = false;
 
   const canvas = make("canvas", { className: "map-canvas", tabIndex: 0, role: "application" });
-  canvas.setAttribute("aria-label", `Map of ${count} pictures. Arrow keys move it, plus and minus zoom, 0 shows all, N and P go through the pictures.${select ? " Enter lists the one that is shown; to list those of a label, choose it beside the map." : ""}`);
+  canvas.setAttribute("aria-label", `Map of ${count.toLocaleString("en")} pictures. Arrow keys move it, plus and minus zoom, 0 shows all, N and P go through the pictures.${select ? " Enter lists the one that is shown; to list those of a label, choose it beside the map." : ""}`);
   const card = createCard(data.names, columns, pictures), line = createLine({ toData, toScreen });
   const lasso = select ? tool("◌", "draw a line around pictures (or hold Shift)", () => drawing(!state.isDrawing), { "aria-pressed": false }) : null;
   const view = make("div", { className: "map-view" }, canvas, card.element, make("div", { className: "map-zoom" },
     lasso, tool("+", "zoom in", () => zoom(1.5)), tool("−", "zoom out", () => zoom(1 / 1.5)), tool("□", "show all", fit)));
-  const side = createSide(columns, {
+  const side = createSide(columns, state.column, {
     pick,
     seek: (text) => { state.query = text; refresh(); },
     colourBy: (place) => { state.column = place; pick(null); },

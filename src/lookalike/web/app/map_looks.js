@@ -13,10 +13,19 @@ const CORNERS = {
   diamond: [[0, -1.1], [1.1, 0], [0, 1.1], [-1.1, 0]],
 };
 
+/* Whether so many values each have a look of their own. */
+export const areTold = (values) => values.length <= LOOKS.length;
+
+/* The column to begin with: of those whose values are told apart, the one with most of them. */
+export function firstColumn(columns) {
+  const sizes = columns.map(({ values }) => (areTold(values) ? values.length : 0));
+  return Math.max(sizes.indexOf(Math.max(...sizes)), 0);
+}
+
 /* Up to 16 values each have a look; of more, those in `out`, and one for all where that are many. */
 export function looksOf(values, out) {
   const look = (place) => LOOKS[(place * 5) % LOOKS.length];
-  if (values.length <= LOOKS.length) return values.map((value, code) => (value ? look(code) : UNKNOWN));
+  if (areTold(values)) return values.map((value, code) => (value ? look(code) : UNKNOWN));
   const made = values.map(() => UNKNOWN), shown = out();
   [...shown].forEach((code, place) => { made[code] = shown.size > LOOKS.length ? LOOKS[0] : look(place); });
   return made;

@@ -1,21 +1,25 @@
 /* Beside the map: looking for pictures, what they are coloured by, and the legend, whose entries bring values out. */
 
+import { areTold } from "./map_looks.js";
 import { make } from "./make.js";
 
 const MOST_LISTED = 200; // values that the legend lists; searching brings the others
 
 /* hands: { seek(text), colourBy(place), showPictures(isShown) | null, pick(code | null), list() | null } */
-export function createSide(columns, hands) {
+export function createSide(columns, first, hands) {
   const legend = make("ul", { className: "map-legend" });
+  const grey = make("p", { className: "quiet map-grey", hidden: true });
   const all = make("button", { type: "button", textContent: "show all labels", hidden: true, onclick: () => hands.pick(null) });
   const list = make("button", { type: "button", className: "map-list", hidden: true, onclick: () => hands.list() });
-  const element = make("aside", { className: "map-side", "aria-label": "Labels" }, ...controls(columns, hands), legend, all, hands.list ? list : null);
+  const element = make("aside", { className: "map-side", "aria-label": "Labels" }, ...controls(columns, first, hands), grey, legend, all, hands.list ? list : null);
 
   function show({ values, shapes, sizes, listed, picked, stamp, brought }) {
     const focused = document.activeElement?.dataset?.code;
     legend.replaceChildren(...listed.slice(0, MOST_LISTED).map((code) => entry(values[code], code, sizes[code], stamp(shapes[code], 9), picked.has(code))));
-    if (listed.length > MOST_LISTED) legend.append(make("li", { className: "quiet", textContent: `and ${listed.length - MOST_LISTED} more: search for them` }));
+    if (listed.length > MOST_LISTED) legend.append(make("li", { className: "quiet", textContent: `and ${(listed.length - MOST_LISTED).toLocaleString("en")} more: search for them` }));
     if (focused !== undefined) legend.querySelector(`[data-code="${focused}"]`)?.focus();
+    grey.hidden = areTold(values) || brought > 0;
+    grey.textContent = greyBecause(values, columns);
     all.hidden = !picked.size;
     list.hidden = !brought;
     list.textContent = brought === 1 ? "list this picture" : `list these ${brought.toLocaleString("en")} pictures`;
@@ -25,18 +29,25 @@ export function createSide(columns, hands) {
     const swatch = make("canvas", { width: 24, height: 24 });
     swatch.getContext("2d").drawImage(stamp, 0, 0, 24, 24);
     return make("li", {}, make("button", { type: "button", onclick: () => hands.pick(code), "aria-pressed": isPicked, "data-code": code },
-      swatch, make("bdi", { textContent: value || "not known" }), make("span", { className: "quiet", textContent: String(size) })));
+      swatch, make("bdi", { textContent: value || "not known" }), make("span", { className: "quiet", textContent: size.toLocaleString("en") })));
   }
 
   return { element, show };
 }
 
-function controls(columns, hands) {
+/* Colours for so many would tell nothing apart. */
+function greyBecause(values, columns) {
+  const other = columns.some((column) => areTold(column.values)) ? ", or colour by something else" : "";
+  return `Grey: there are ${values.length.toLocaleString("en")} values, too many for colours. Click or find some to colour them${other}.`;
+}
+
+function controls(columns, first, hands) {
   const search = make("input", { type: "search", placeholder: "find a label or file", autocomplete: "off", "aria-label": "find a label or file" });
   search.addEventListener("input", () => hands.seek(search.value.trim().toLowerCase()));
   const parts = [search];
   if (columns.length > 1) {
     const choice = make("select", {}, ...columns.map((column) => make("option", { textContent: column.name })));
+    choice.selectedIndex = first;
     choice.addEventListener("change", () => hands.colourBy(choice.selectedIndex));
     parts.push(make("label", {}, "colour by ", choice));
   }

@@ -5,7 +5,7 @@ const MOST_KEPT = 600; // 40 MB at most
 const MOST_AT_ONCE = 6; // requests
 const MOST_WAITING = 150; // what was wanted longest ago is not fetched any more
 
-export function lazyPictures(api, ids) {
+export function lazyPictures(api, ids, { missed }) {
   const kept = new Map(), waiting = new Map(), failed = new Set(); // rows; a Map remembers the order
   let running = 0, redraw = () => {};
 
@@ -14,7 +14,7 @@ export function lazyPictures(api, ids) {
       const row = [...waiting.keys()].at(-1); // wanted last, so most likely still in view
       waiting.delete(row);
       running += 1;
-      fetchOne(row).catch(() => failed.add(row)).finally(() => { running -= 1; fetchNext(); });
+      fetchOne(row).catch(() => { failed.add(row); missed(); }).finally(() => { running -= 1; fetchNext(); });
     }
   }
 
@@ -46,6 +46,8 @@ export function lazyPictures(api, ids) {
       paintWhole(pen, image, x, y, side);
       return true;
     },
+    /* What did not come may come now. */
+    retry: () => failed.clear(),
     whenReady: (draw) => { redraw = draw; },
   };
 }

@@ -1,6 +1,7 @@
 /* The map view: where the collection's pictures lie for the model; a line around some of them makes a list. */
 
-import { button, count, iconButton, make, state } from "./elements.js";
+import { isOutdated } from "./api.js";
+import { button, count, iconButton, make, sentence, state } from "./elements.js";
 import { createGrid } from "./grid.js";
 import { drawMap } from "./map.js";
 import { spread } from "./map_places.js";
@@ -17,17 +18,19 @@ export function mount(root, app) {
   const place = make("div", { className: "map" });
   const chosen = make("section", { className: "map-chosen", hidden: true, "aria-label": "Chosen pictures" });
   const spoken = make("p", { className: "unseen", role: "status", "aria-live": "polite" });
-  const grid = createGrid({ name: "Chosen pictures", more: () => showGrid(rows, reached) });
+  const grid = createGrid({ name: "Chosen pictures", more: () => showGrid(shownRows, reached) });
   const gridTitle = make("h1", { tabIndex: -1 });
-  const gridFrame = make("section", { className: "map-grid", hidden: true, "aria-label": "Chosen pictures" }, make("header", { className: "row" }, gridTitle, button("Search with these", () => search(rows)), button("Back to the map", closeGrid, { className: "primary" })), grid.element);
+  const gridFrame = make("section", { className: "map-grid", hidden: true, "aria-label": "Chosen pictures" }, make("header", { className: "row" }, gridTitle, button("Search with these", () => search(shownRows)), button("Back to the map", () => app.go("map"), { className: "primary" })), grid.element);
   const frame = make("div", { className: "map-frame" }, place, chosen);
   root.append(make("h1", { className: "unseen", textContent: "Map" }), about, spoken, frame, gridFrame);
-  let drawn = null, data = null, timer = 0, rows = [], reached = 0;
+  let drawn = null, pictures = null, isSeeing = false, data = null, timer = 0, rows = [], shownRows = [], reached = 0, opened = "";
+  const lists = new Map(); // of the grids that the history leads to: key to rows
 
   async function load() {
     const found = await api.get("/v1/map", {}, { latest: "map" });
     if (found.state !== "ready") return wait(found);
     if (found.stale) timer = setTimeout(() => load().catch(show), AGAIN);
+    pictures?.retry();
     if (data && found.generation === data.generation) return null;
     data = { ...found, order: spread(found.ids.length) };
     return data.ids.length ? draw() : tell(state("The collection is empty", "Add pictures on the command line: lookalike index INDEX FOLDER."));
@@ -49,15 +52,24 @@ export function mount(root, app) {
   }
 
   function show(error) {
-    if (error.name === "AbortError") return;
-    tell(state(error.message, error.hint, button("Try again", () => load().catch(show), { className: "primary" })));
+    if (isOutdated(error)) return;
+    if (drawn) { app.fail(error); return; } // what is shown stays true
+    tell(state(sentence(error.message), sentence(error.hint), button("Try again", () => load().catch(show), { className: "primary" })));
   }
 
   function draw() {
     about.textContent = sentences(data).join(" ");
-    drawn = drawMap(place, data, { pictures: lazyPictures(api, data.ids), select: choose });
+    pictures = lazyPictures(api, data.ids, { missed: seeWhetherItAnswers });
+    drawn = drawMap(place, data, { pictures, select: choose });
     choose([]);
     return null;
+  }
+
+  /* A small picture that does not come says nothing of why. */
+  function seeWhetherItAnswers() {
+    if (isSeeing) return;
+    isSeeing = true;
+    app.refreshInfo().catch(app.fail).finally(() => { isSeeing = false; });
   }
 
   const itemOf = (row) => ({ id: data.ids[row], name: data.names[row], label: labelOf(row) });
@@ -76,7 +88,7 @@ export function mount(root, app) {
     if (!rows.length) { chosen.replaceChildren(); return; }
     const list = make("ul", { className: "map-thumbs" }, ...rows.slice(0, LISTED).map(entry));
     chosen.replaceChildren(make("div", { className: "map-list-of" }, make("header", {}, make("h2", { textContent: count(rows.length, "picture") }), iconButton("close", "Choose none", () => { drawn.chooseRows([]); place.querySelector("canvas").focus(); })),
-      make("div", { className: "map-actions" }, button(rows.length === 1 ? "Search with it" : "Search with these", () => search(rows), { className: "primary", sign: "search" }), button("Open as grid", openGrid)),
+      make("div", { className: "map-actions" }, button(rows.length === 1 ? "Search with it" : "Search with these", () => search(rows), { className: "primary", sign: "search" }), button("Open as grid", listRows)),
       rows.length > MOST_ASKED ? make("p", { className: "quiet small", textContent: `A search starts from ${MOST_ASKED} of them, spread evenly.` }) : null,
       list, rows.length > LISTED ? make("p", { className: "quiet small", textContent: `and ${(rows.length - LISTED).toLocaleString("en")} more in the grid` }) : null));
   }
@@ -92,11 +104,27 @@ export function mount(root, app) {
     app.go("search", new URLSearchParams(some.map((row) => ["id", data.ids[row]])));
   }
 
-  function openGrid() {
+  function listRows() {
+    const key = `${data.generation}-${lists.size + 1}`;
+    lists.set(key, rows);
+    app.go("map", { grid: key });
+  }
+
+  /* The grid that the address names; a list of an earlier load, or of another map, is not there any more. */
+  function follow(key) {
+    const isSame = key === opened;
+    opened = data && key.startsWith(`${data.generation}-`) && lists.has(key) ? key : "";
+    if (key && data && !opened) history.replaceState(history.state, "", "#map");
+    if (!opened) return gridFrame.hidden ? null : closeGrid();
+    return isSame ? null : openGrid(lists.get(opened));
+  }
+
+  function openGrid(listed) {
+    shownRows = listed;
     gridFrame.hidden = false;
     frame.hidden = true;
-    gridTitle.textContent = count(rows.length, "picture");
-    showGrid(rows, 0);
+    gridTitle.textContent = count(listed.length, "picture");
+    showGrid(listed, 0);
     gridTitle.focus();
   }
 
@@ -113,9 +141,11 @@ export function mount(root, app) {
   }
 
   return {
-    show: () => {
-      if (!data) place.replaceChildren(state("The map is being fetched"));
-      return load().catch(show);
+    show: (parameters) => {
+      const key = parameters.get("grid") ?? "";
+      if (data) follow(key);
+      else place.replaceChildren(state("The map is being fetched"));
+      return load().catch(show).then(() => follow(key));
     },
     hide: () => {
       clearTimeout(timer);

@@ -38,6 +38,8 @@ export function addressOf(question) {
 export const asksFor = (question) => question.pictures.length > 0 || question.attributes.size > 0;
 /* A threshold and a probability are made for two pictures: one that is asked about, and its answer. */
 export const isJudged = ({ pictures, attributes }) => pictures.length === 1 && pictures[0].weight > 0 && !attributes.size;
+/* The threshold to judge by: the one that was chosen, else the server's own, else the first one that there is. */
+export const thresholdOf = ({ threshold }, thresholds) => threshold || (thresholds.default ? "default" : Object.keys(thresholds)[0] ?? "");
 export const isCombined = (question) => question.pictures.length + question.attributes.size > 1;
 
 /* The filter in the words of the server's language. */
@@ -47,7 +49,7 @@ export function whereOf({ label, where }) {
 }
 
 /* The request: JSON where all pictures are items, else a form with the files in it. */
-export function request(question, basket, limits, page) {
+export function request(question, basket, { limits, thresholds }, page) {
   const ask = { ...page, query: [] }, files = [];
   for (const { id, file, weight } of question.pictures) {
     if (id !== undefined) ask.query.push({ id, weight });
@@ -59,7 +61,8 @@ export function request(question, basket, limits, page) {
   if (question.folder) ask.folder = question.folder;
   if (question.lowest !== null) ask.lowest = question.lowest;
   if (isJudged(question)) {
-    if (question.threshold) ask.threshold = question.threshold;
+    const threshold = thresholdOf(question, thresholds);
+    if (threshold) ask.threshold = threshold;
     if (question.probability !== null) ask.probability = question.probability;
   }
   if (question.collapse) ask.collapse = true;
@@ -86,7 +89,7 @@ function fileOf(basket, key, limits) {
     throw new ApiError({ code: FORGOTTEN, message: "The picture that was asked about is not here any more.", hint: "Uploaded pictures are not kept. Drop it again, or choose it." });
   }
   if (file.size > limits.bytes) {
-    throw new ApiError({ code: TOO_LARGE, message: `The picture ${file.name} has ${megabytes(file.size)}; this server takes at most ${megabytes(limits.bytes)}.`, hint: "Make the picture smaller: for a search, 1,000 pixels a side are plenty." });
+    throw new ApiError({ code: TOO_LARGE, message: `The picture ${file.name || "that was pasted"} has ${megabytes(file.size)}; this server takes at most ${megabytes(limits.bytes)}.`, hint: "Make the picture smaller: for a search, 1,000 pixels a side are plenty." });
   }
   return file;
 }

@@ -5,11 +5,12 @@
 
 import { isOutdated } from "./api.js";
 import { button, state } from "./elements.js";
+import { createDecided } from "./review_decided.js";
 import { createHelp, createLarge } from "./review_dialogs.js";
 import { drawEnd, drawGroup } from "./review_group.js";
 import { createFrame } from "./review_frame.js";
 import { createQueue } from "./review_queue.js";
-import { saidOf, spokenGroup } from "./review_words.js";
+import { saidOf, shortName, spokenGroup } from "./review_words.js";
 
 const FIRST_PAUSE = 300; // milliseconds until it is asked again how far the finding is
 const LONGEST_PAUSE = 5000;
@@ -17,10 +18,11 @@ const GROWTH = 1.4;
 
 export function mount(root, app) {
   const queue = createQueue(app.api), help = createHelp(), large = createLarge(app.api, { step, compare });
-  const acts = { go: (by) => inTurn(() => go(by)), choose, large: look, decide: (verdict) => inTurn(() => decide(verdict)), again: () => inTurn(again) };
-  const frame = createFrame({ undo: () => inTurn(undo), help: help.open, again: acts.again });
-  let chosen = 0, drawn = null, timer = 0, pause = FIRST_PAUSE, isShown = false, line = Promise.resolve();
-  root.append(frame.element, help.element, large.element);
+  const acts = { go: (by) => inTurn(() => go(by)), choose, large: look, decide: (verdict) => inTurn(() => decide(verdict)), keep: () => inTurn(keep), again: () => inTurn(again) };
+  const decided = createDecided(app.api, { takeBack: (decision) => line = line.then(() => takeBack(decision)), fail: app.fail });
+  const frame = createFrame({ undo: () => inTurn(undo), decided: decided.open, help: help.open, again: acts.again });
+  let chosen = 0, drawn = null, timer = 0, pause = FIRST_PAUSE, isShown = false, wantedKey = "", line = Promise.resolve();
+  root.append(frame.element, help.element, large.element, decided.element);
 
   /* Keys that come faster than answers wait for each other. */
   function inTurn(act) {
@@ -43,6 +45,7 @@ export function mount(root, app) {
       frame.tell([said, answer.total > 0 ? "That was the last group." : "Nothing is left to review."]);
       return focus && frame.focusTitle();
     }
+    history.replaceState(null, "", addressOf(queue.band, group.key)); // loading the page again leads here
     drawn = drawGroup(app.api, group, { number: place, total: answer.total, acts });
     drawn.choose(chosen);
     frame.put(drawn.element);
@@ -93,7 +96,7 @@ export function mount(root, app) {
   async function decide(verdict) {
     const group = inHand(), member = group?.members[chosen];
     if (!member || queue.answer.state !== "ready") return;
-    if (member.keeper) return frame.tell(["This is the keeper. Choose one of the others first."]);
+    if (member.keeper) return frame.said("This is the keeper: it is not compared with itself. Choose one of the others, by the arrow keys or a click.");
     const keeper = keeperOf(group), said = saidOf(verdict, member.name, keeper.name);
     if (large.isOpen()) large.close();
     const stays = await queue.decide(member, keeper, verdict);
@@ -101,6 +104,24 @@ export function mount(root, app) {
     chosen = firstOpen(inHand());
     frame.did(said);
     draw({ said });
+  }
+
+  /* Another picture of the group takes the keeper's place, here; nothing is decided by it. */
+  function keep() {
+    const member = inHand()?.members[chosen];
+    if (!member || queue.answer.state !== "ready") return;
+    if (member.keeper) return frame.said("This one is the keeper already.");
+    queue.keep(member);
+    chosen = firstOpen(inHand());
+    const said = `${shortName(member.name)} is the keeper now: what you say of the others is beside it.`;
+    frame.did(said);
+    draw({ said });
+  }
+
+  async function takeBack(decision) {
+    await queue.forget(decision);
+    chosen = firstOpen(inHand());
+    draw({ focus: false });
   }
 
   const isDone = (group) => group.members.every((member) => member.keeper || member.decided || member.action === "keep");
@@ -135,15 +156,15 @@ export function mount(root, app) {
 
   async function poll() {
     if (!isShown) return;
-    await arrive(queue.place);
+    await arrive(queue.answer?.groups.length ? queue.place : null, wantedKey);
   }
 
   /* Where the server does not answer, the view says so and offers to try once more. */
-  async function arrive(place) {
+  async function arrive(place, key = "") {
     try {
-      await queue.load(place);
+      await (place === null ? queue.begin(key) : queue.load(place));
     } catch (error) {
-      if (!isOutdated(error)) frame.put(state(error.message, error.hint, button("Try again", () => inTurn(() => arrive(place)), { className: "primary" })));
+      if (!isOutdated(error)) frame.put(state(error.message, error.hint, button("Try again", () => inTurn(() => arrive(place, key)), { className: "primary" })));
       return;
     }
     chosen = firstOpen(inHand());
@@ -151,7 +172,7 @@ export function mount(root, app) {
   }
 
   function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select") || help.isOpen()) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select") || help.isOpen() || decided.isOpen()) return;
     const act = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
     if (!act || (large.isOpen() && !act.large)) return;
     event.preventDefault();
@@ -162,29 +183,32 @@ export function mount(root, app) {
     j: { run: () => acts.go(1) }, k: { run: () => acts.go(-1) },
     K: { run: () => acts.decide("keep-both"), large: true }, b: { run: () => acts.decide("keep-both"), large: true },
     s: { run: () => acts.decide("same"), large: true }, d: { run: () => acts.decide("different"), large: true },
-    u: { run: () => inTurn(undo) }, "?": { run: () => help.open() },
+    x: { run: acts.keep }, u: { run: () => inTurn(undo) }, "?": { run: () => help.open() },
     arrowleft: { run: () => step(-1), large: true }, arrowright: { run: () => step(1), large: true },
   };
 
   function show(parameters) {
     const band = parameters.get("band") ?? "";
+    wantedKey = parameters.get("group") ?? "";
     if (!isShown) document.addEventListener("keydown", onKey);
     isShown = true;
     pause = FIRST_PAUSE;
     return inTurn(async () => {
-      const place = band === queue.band && queue.answer ? queue.place : 0;
+      const isHere = band === queue.band && queue.answer && (!wantedKey || inHand()?.key === wantedKey);
       if (!queue.answer) frame.wait();
       queue.band = band;
-      await arrive(place);
+      await arrive(isHere ? queue.place : null, wantedKey);
     });
   }
 
   function hide() {
     isShown = false;
     clearTimeout(timer);
-    for (const dialog of [help, large]) dialog.close();
+    for (const dialog of [help, large, decided]) dialog.close();
     document.removeEventListener("keydown", onKey);
   }
 
   return { show, hide };
 }
+
+const addressOf = (band, group) => `#duplicates?${new URLSearchParams({ ...(band ? { band } : {}), group })}`;

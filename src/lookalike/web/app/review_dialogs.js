@@ -9,14 +9,15 @@ const KEYS = [
   ["K", "previous group"],
   ["← →", "go from picture to picture"],
   ["Enter", "look at it large, beside the keeper; so does space"],
-  ["S", "the same: a plan may move it"],
+  ["X", "keep this one: S, B and D are then said beside it"],
+  ["S", "the same as the keeper: a plan may move one of them"],
   ["B", "keep both; Shift + K as well"],
-  ["D", "not a duplicate"],
-  ["U", "undo the last decision"],
+  ["D", "not a duplicate of the keeper"],
+  ["U", "undo the last decision of this visit"],
   ["?", "show these keys"],
 ];
 
-function dialogOf(className, name, ...children) {
+export function dialogOf(className, name, ...children) {
   const dialog = make("dialog", { className, "aria-label": name }, ...children);
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); }); // beside it
   return dialog;
@@ -24,11 +25,12 @@ function dialogOf(className, name, ...children) {
 
 export function createHelp() {
   const rows = KEYS.map(([key, text]) => make("div", {}, make("dt", {}, make("kbd", { textContent: key })), make("dd", { textContent: text })));
-  const dialog = dialogOf("keys", "Keys", make("header", {}, make("h2", { textContent: "Keys" }), iconButton("close", "Close", () => dialog.close())), make("dl", {}, ...rows));
+  const note = make("p", { className: "quiet small", textContent: "X changes who is the keeper in this page alone. Decisions are on pairs; which picture of a group a plan keeps is its rule's matter: lookalike duplicates INDEX --plan plan.json --keep oldest." });
+  const dialog = dialogOf("keys", "Keys", make("header", {}, make("h2", { textContent: "Keys" }), iconButton("close", "Close", () => dialog.close())), make("dl", {}, ...rows), note);
   return { element: dialog, open: () => dialog.showModal(), close: () => dialog.close(), isOpen: () => dialog.open };
 }
 
-/* acts: { step(by), compare(a, b) }; closing gives the focus back to where it was. */
+/* The keeper is on the left, or alone. acts: { step(by), compare(a, b) }; closing gives the focus back to where it was. */
 export function createLarge(api, acts) {
   const pictures = make("div", { className: "large-pictures" }), told = make("p", { className: "quiet why", role: "status" });
   const compare = button("Compare in detail", null, { sign: "compare" });
@@ -36,7 +38,7 @@ export function createLarge(api, acts) {
     iconButton("left", "Previous picture", () => acts.step(-1)), iconButton("right", "Next picture", () => acts.step(1)), compare), iconButton("close", "Close", () => dialog.close())), pictures, told);
 
   function show(member, keeper) {
-    const shown = member === keeper ? [keeper] : [member, keeper];
+    const shown = member === keeper ? [keeper] : [keeper, member];
     pictures.replaceChildren(...shown.map((each) => figureOf(api, each)));
     told.textContent = member.reason;
     compare.hidden = member === keeper;

@@ -3,7 +3,7 @@
 import { button, make } from "./elements.js";
 import { inBytes } from "./review_words.js";
 
-/* acts: { undo(), help(), again() } */
+/* acts: { undo(), decided(), help(), again() } */
 export function createFrame(acts) {
   const headline = make("p", { className: "headline" }), bands = make("nav", { className: "bands", "aria-label": "Kinds of duplicates" });
   const cautions = make("div", { className: "cautions", hidden: true }), body = make("div", { className: "review-body" });
@@ -13,7 +13,7 @@ export function createFrame(acts) {
   const done = make("p", { className: "quiet done" }), spoken = make("p", { className: "unseen", role: "status", "aria-live": "polite" });
   const keys = button("Keys", acts.help, { className: "plain", "aria-keyshortcuts": "?" });
   keys.append(make("kbd", { textContent: "?", "aria-hidden": "true" }));
-  const tools = make("div", { className: "review-tools" }, undo, keys);
+  const tools = make("div", { className: "review-tools" }, undo, button("Decided", acts.decided, { className: "plain" }), keys);
   const element = make("div", { className: "review" },
     make("header", { className: "review-head" }, make("div", {}, make("h1", { textContent: "Duplicates" }), headline), tools),
     stale, bands, cautions, body, done, spoken);
@@ -49,6 +49,8 @@ export function createFrame(acts) {
     },
     wait: () => put(make("p", { className: "quiet", textContent: "Asking for the groups…" })),
     tell: (parts) => { spoken.textContent = parts.filter(Boolean).join(" "); },
+    /* Seen and read out. */
+    said: (text) => { done.textContent = spoken.textContent = text; },
     did: (text) => { done.textContent = text; },
   };
 }

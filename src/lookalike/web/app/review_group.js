@@ -6,7 +6,7 @@ import { thumbnail } from "./tiles.js";
 
 const SIDE = devicePixelRatio > 1 ? 768 : 384; // of a thumbnail, in pixels
 
-/* acts: { go(step), choose(place), large(), decide(verdict) }. What leaves has choose(place), which marks a member, and
+/* acts: { go(step), choose(place), large(), decide(verdict), keep() }. What leaves has choose(place), which marks a member, and
  * focus(), which goes to the one that is marked. */
 export function drawGroup(api, group, { number, total, acts }) {
   const members = group.members.map((member, place) => memberOf(api, member, { take: () => acts.choose(place), large: acts.large }));
@@ -59,7 +59,7 @@ function memberOf(api, member, { take, large }) {
 function questionOf(group, chosen, acts) {
   const member = group.members[chosen], keeper = group.members.find((each) => each.keeper);
   const asked = member.keeper
-    ? make("p", { className: "quiet", textContent: "This is the keeper. Choose one of the others, and say what it is beside it." })
+    ? make("p", { className: "quiet", textContent: "This is the keeper: S, B and D say something of the others. Choose one, and say what it is beside this one." })
     : make("p", {}, "What is ", make("strong", {}, make("bdi", { textContent: shortName(member.name) })), " beside the keeper ", make("bdi", { textContent: shortName(keeper.name) }), "?");
   const choice = (key, text, verdict) => {
     const made = button(text, () => acts.decide(verdict), { disabled: member.keeper, "aria-keyshortcuts": key, "data-verdict": verdict });
@@ -67,7 +67,9 @@ function questionOf(group, chosen, acts) {
     made.append(make("kbd", { textContent: key, "aria-hidden": "true" }));
     return made;
   };
-  return [asked, make("div", { className: "row" }, choice("S", "The same", "same"), choice("B", "Keep both", "keep-both"), choice("D", "Not a duplicate", "different"))];
+  const keep = button("Keep this one", acts.keep, { disabled: member.keeper, "aria-keyshortcuts": "X", className: "plain", title: "It takes the keeper's place here. What you say of pairs is kept; a plan chooses what stays by its rule, --keep." });
+  keep.append(make("kbd", { textContent: "X", "aria-hidden": "true" }));
+  return [asked, make("div", { className: "row" }, keep, choice("S", "The same", "same"), choice("B", "Keep both", "keep-both"), choice("D", "Not a duplicate", "different"))];
 }
 
 /* After the last group, and where there is none: what to type, as the page moves nothing. */
@@ -78,6 +80,7 @@ export function drawEnd({ any, decided, back }) {
     make("p", { className: "quiet", textContent: decided ? `${count(decided, "decision")} of this visit ${decided === 1 ? "is" : "are"} kept with the index.` : "Decisions that were made before hold." }),
     make("p", { textContent: "This page moves no file. A plan says what would go; applying it puts files aside, and can be undone:" }),
     command("lookalike duplicates INDEX --plan plan.json"), command("lookalike apply plan.json --dry-run"), command("lookalike apply plan.json"),
+    make("p", { className: "quiet", textContent: "What you said of pairs holds for the plan. A keeper that you chose here does not: of each group a plan keeps one by a rule, and --keep says which, for example --keep oldest." }),
     make("p", { className: "quiet small", textContent: "INDEX is the index that this server was started with." }),
     make("p", { className: "row" }, any ? button("Back to the last group", back, { sign: "left" }) : null));
 }

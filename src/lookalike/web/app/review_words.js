@@ -39,6 +39,9 @@ export function spokenGroup(group, place, total) {
   return [`Group ${place + 1} of ${total}. ${group.band}, ${count(group.members.length, "picture")}, frees ${inBytes(group.bytes)}.`, ...evidence, more].filter(Boolean).join(" ");
 }
 
+/* The day of a time, as its reader writes days. */
+export const dayOf = (made) => (Number.isNaN(Date.parse(made)) ? made : new Date(made).toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric" }));
+
 const VERDICTS = {
   same: (a, b) => `${a} is the same as ${b}: a plan may move it.`,
   different: (a, b) => `${a} is not a duplicate of ${b}.`,

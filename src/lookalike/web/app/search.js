@@ -12,13 +12,14 @@ import { addressOf, asksFor, readQuestion } from "./question.js";
 const NO_FILTERS = { label: "", where: "", folder: "", lowest: null, probability: null };
 
 export function mount(root, app) {
-  let question = readQuestion(new URLSearchParams()), isAdding = false, wasHidden = false, scrolled = 0;
+  let question = readQuestion(new URLSearchParams()), isAdding = false, isHidden = false, scrolled = 0;
+  let answeredAs = ""; // what verdicts and filters depend on, as it was when the question was asked
   const known = new Map(); // id to what the server says of it, asked for once
 
   addEventListener("scroll", () => { if (!root.hidden) scrolled = scrollY; }, { passive: true });
 
   const change = (stated) => app.go("search", addressOf(stated));
-  const filters = createFilters(app, (stated) => change({ ...question, ...stated }));
+  const filters = createFilters(app, (stated) => { if (!isHidden) change({ ...question, ...stated }); }); // a field that is left with its view has changed nothing
   const picker = make("input", { type: "file", accept: "image/*,.heic,.heif,.avif,.dng,.cr2,.nef,.arw", multiple: true, hidden: true });
   const bar = createAskingBar(app, { change, choose, facts });
   const answers = createAnswers(app, {
@@ -68,26 +69,41 @@ export function mount(root, app) {
     app.go("compare", { a: first.id ?? `f${first.file}`, b: item.id });
   }
 
+  function ask() {
+    const asked = asksFor(question);
+    answeredAs = basis();
+    welcome.hidden = asked;
+    bar.show(question, { isAsked: asked });
+    filters.show(question, { asked });
+    return answers.ask(question);
+  }
+
+  const basis = () => JSON.stringify([app.info.generation, app.info.thresholds, app.info.probabilities]);
+
+  /* The answers are kept when the view is left; a threshold that was saved since, or a picture that came, changes them. */
+  async function followServer() {
+    await app.refreshInfo();
+    return basis() === answeredAs || isHidden ? null : ask();
+  }
+
   return {
     show(parameters) {
       const before = addressOf(question).toString(), isSame = before === addressOf(readQuestion(parameters)).toString();
-      if (wasHidden && isSame && answers.isAnswered()) {
-        wasHidden = false;
-        scrollTo(0, scrolled);
-        return null;
-      }
-      wasHidden = false;
+      const isKept = isHidden && isSame && answers.isAnswered();
+      isHidden = false;
       question = readQuestion(parameters);
-      const asked = asksFor(question);
-      welcome.hidden = asked;
-      bar.show(question, { isAsked: asked });
-      filters.show(question, { asked });
+      if (isKept) {
+        filters.show(question, { asked: asksFor(question) });
+        scrollTo(0, scrolled);
+        answers.stay();
+        return followServer();
+      }
       if (!isSame) scrollTo(0, 0);
-      return answers.ask(question);
+      return ask();
     },
     hide() {
+      isHidden = true;
       answers.stop();
-      wasHidden = true;
     },
   };
 }

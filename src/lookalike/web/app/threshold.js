@@ -18,14 +18,14 @@ const PAIRS = 8; // on each side of the boundary
 
 export function mount(root, app) {
   const histogram = createHistogram({ moved: (similarity) => move(nearest(similarity)) });
-  const figures = createFigures(), pairs = createPairs(app.api), saved = createSaved({ go: move, save }, { writable: app.info.writable });
+  const figures = createFigures(), pairs = createPairs(app.api), saved = createSaved({ go: move, save, remove, undo }, { writable: app.info.writable });
   const slider = make("input", { type: "range", step: "1", className: "threshold-slider", "aria-label": "Threshold", oninput: () => move(edge(Number(slider.value))) });
   const number = make("input", { type: "number", step: "0.001", min: "-1", max: "1", className: "threshold-number", onchange: () => typed() });
   const promise = make("p", { className: "promise", "aria-live": "polite" }), basis = make("p", { className: "quiet" });
   const body = make("div", { className: "threshold-body", hidden: true }), place = make("div");
-  let data = null, counts = null, range = null, named = [], similarity = 0, timer = 0;
+  let data = null, counts = null, range = null, named = [], similarity = 0, timer = 0, wanted = null, scrolled = 0;
 
-  root.append(make("header", {}, make("h1", { textContent: "Threshold" }), basis), place, body);
+  root.append(make("header", {}, make("h1", { textContent: "Threshold" }), basis), place, body, saved.dialog);
   body.append(
     make("section", { className: "threshold-chart", "aria-label": "All pairs" },
       make("div", { className: "threshold-tools" }, legend(), segments("histogram-scale", "Scale of the counts", [["log", "Logarithm"], ["root", "Square root"]], histogram.scale)),
@@ -67,7 +67,13 @@ export function mount(root, app) {
     promise.classList.add("is-old");
     clearTimeout(timer);
     app.api.giveUp("boundary");
-    timer = setTimeout(ask, PAUSE);
+    timer = setTimeout(rest, PAUSE);
+  }
+
+  /* The line rests: the address says where, and the server is asked. */
+  function rest() {
+    history.replaceState(null, "", `#threshold?${new URLSearchParams({ at: String(similarity) })}`);
+    return ask();
   }
 
   async function ask() {
@@ -90,11 +96,35 @@ export function mount(root, app) {
     return found && `${found.name}: ${found.promise}`;
   }
 
-  async function save(name) {
+  const pathOf = (name) => `/v1/thresholds/${encodeURIComponent(name)}`;
+
+  function save(name) {
+    return change(async () => {
+      const isNew = !named.some((each) => each.name === name);
+      const answer = await app.api.put(pathOf(name), { similarity });
+      app.say(`Saved as ${name}: ${answer.promise}`);
+      saved.done(`Saved as ${name}.`, isNew ? null : name);
+    });
+  }
+
+  function undo(name) {
+    return change(async () => {
+      const answer = await app.api.post(`${pathOf(name)}/undo`);
+      saved.done(`Put back, ${name}: ${answer.promise}`);
+    });
+  }
+
+  function remove(name) {
+    return change(async () => {
+      await app.api.remove(pathOf(name));
+      saved.done(`Removed: ${name}.`);
+    });
+  }
+
+  async function change(act) {
     saved.busy(true);
     try {
-      const answer = await app.api.put(`/v1/thresholds/${encodeURIComponent(name)}`, { similarity });
-      app.say(`Saved as ${name}: ${answer.promise}`);
+      await act();
       app.info = await app.api.get("/v1/info");
       await list();
     } catch (error) {
@@ -117,7 +147,7 @@ export function mount(root, app) {
       counts = createCounts(data);
       range = filled(data);
       await list();
-      begin((named.find((each) => each.name === "default") ?? named[0])?.similarity ?? bestOf(data, counts));
+      begin(wanted ?? (named.find((each) => each.name === "default") ?? named[0])?.similarity ?? bestOf(data, counts));
     } catch (error) {
       data = null;
       place.replaceChildren(isOutdated(error) ? "" : emptyState(error));
@@ -129,7 +159,10 @@ export function mount(root, app) {
     app.info = await app.api.get("/v1/info");
     if (app.info.generation !== data.generation) return load();
     await list();
-    return move(similarity);
+    move(wanted ?? similarity);
+    if (scrolled) scrollTo(0, scrolled); // back from a pair
+    scrolled = 0;
+    return null;
   }
 
   function begin(start) {
@@ -147,9 +180,21 @@ export function mount(root, app) {
   }
 
   return {
-    show: () => (data ? again().catch(app.fail) : load()),
-    hide: () => clearTimeout(timer),
+    show: (parameters) => {
+      wanted = placeOf(parameters.get("at"));
+      return data ? again().catch(app.fail) : load();
+    },
+    hide: () => {
+      clearTimeout(timer);
+      scrolled = scrollY;
+    },
   };
+}
+
+/* A similarity of the address; null where it says none. */
+function placeOf(text) {
+  const value = Number(text);
+  return text && Math.abs(value) <= 1 ? value : null;
 }
 
 function legend() {

@@ -42,16 +42,23 @@ export function createFigures() {
       value.textContent = isNone ? "nothing matches" : shareOf(figures[name]);
       value.dataset.value = String(figures[name]);
       const between = intervals?.[name];
-      range.textContent = between ? ` ${shareOf(between[0])} to ${shareOf(between[1])}` : "";
+      range.textContent = between ? rangeOf(...between) : "";
     }
   }
 
   return { element: make("div", { className: "figures" }, table, list), show };
 }
 
+/* Nothing where both ends read the same: where none was seen, drawing again sees none either. */
+function rangeOf(low, high) {
+  const [from, to] = [shareOf(low), shareOf(high)];
+  return from === to ? "" : ` ${from} to ${to}`;
+}
+
 /* Rates of false matches are small, and each digit of them counts. */
 export function shareOf(share) {
-  if (share === 0) return "0%";
+  if (share === 0 || share === 1) return share ? "100%" : "0%";
+  if (share < 1e-5) return "< 0.001%";
   if (share < 0.01) return `${(100 * share).toPrecision(2)}%`;
   return percent(share);
 }

@@ -1,6 +1,7 @@
 /* One picture of the collection in a grid: its thumbnail, what is known of it, and what can be done with it. */
 
 import { icon, iconButton, make } from "./elements.js";
+import { visible } from "./make.js";
 
 const SIDE = devicePixelRatio > 1 ? 384 : 256; // of a thumbnail, in pixels
 
@@ -11,12 +12,12 @@ export function thumbnail(source) {
   return image;
 }
 
-/* item: of the collection, or a hit. actions: { more, compare, add }; add(item, weight). */
-export function tile(api, item, actions, { asked }) {
-  const words = wordsOf(item);
+/* item: of the collection, or a hit, judged by a threshold. actions: { more, compare, add }; add(item, weight). */
+export function tile(api, item, actions, { asked, threshold = null }) {
+  const words = wordsOf(item, threshold);
   const open = make("button", {
     type: "button", className: "picture", tabIndex: -1, onclick: () => actions.more(item), "data-id": item.id,
-    "aria-label": `${spoken(item)}. More like this`, title: item.name,
+    "aria-label": `${spoken(item, threshold)}. More like this`, title: visible(item.name),
   }, thumbnail(api.thumb(item.id, SIDE)), item.match === true ? badge() : null);
   open.addEventListener("keydown", (event) => {
     const act = { c: () => asked && actions.compare(item), "+": () => actions.add(item, 1), "-": () => asked && actions.add(item, -1) }[event.key];
@@ -35,13 +36,23 @@ function actionsOf(item, actions) {
     small("minus", "Take away: less like this", () => actions.add(item, -1)));
 }
 
-function wordsOf(item) {
+function wordsOf(item, threshold) {
   const parts = [];
-  if (item.similarity !== undefined) parts.push(make("p", { className: "tile-figures" }, make("strong", { textContent: item.similarity.toFixed(2) }), verdict(item), probable(item)));
+  if (item.similarity !== undefined) parts.push(make("p", { className: "tile-figures" }, make("strong", { textContent: shownSimilarity(item, threshold) }), verdict(item), probable(item)));
   if (item.label) parts.push(make("p", { className: "tile-label" }, make("bdi", { textContent: item.label })));
-  parts.push(make("p", { className: "tile-name", title: item.name }, make("bdi", { textContent: shortName(item.name) })));
+  parts.push(make("p", { className: "tile-name", title: visible(item.name) }, make("bdi", { textContent: shortName(item.name) })));
   if (item.copies?.length) parts.push(make("p", { className: "tile-name", textContent: item.copies.length === 1 ? "and 1 copy" : `and ${item.copies.length} copies` }));
   return make("div", { className: "tile-words", "aria-hidden": "true" }, ...parts);
+}
+
+/* Two digits, and more where the threshold has them. */
+export const shownThreshold = (threshold) => threshold.toFixed(Number(threshold.toFixed(2)) === Number(threshold.toFixed(4)) ? 2 : 4);
+
+/* Two digits, and more where they would say something else beside the threshold than the verdict does. */
+function shownSimilarity({ similarity, match }, threshold) {
+  const least = threshold === null ? null : Number(shownThreshold(threshold));
+  const isTrue = (text) => typeof match !== "boolean" || least === null || (Number(text) >= least) === match;
+  return [2, 3, 4, 5, 6].map((digits) => similarity.toFixed(digits)).find((text, place) => isTrue(text) || place === 4);
 }
 
 function verdict({ match, band }) {
@@ -65,9 +76,9 @@ const badge = () => make("span", { className: "badge" }, icon("tick"));
 /* The last two parts of a name tell pictures apart; the whole of it is its title. */
 const shortName = (name) => name.split("/").slice(-2).join("/");
 
-function spoken({ label, name, similarity, match, band, probability }) {
-  const parts = [label, name];
-  if (similarity !== undefined) parts.push(`similarity ${similarity.toFixed(2)}`);
+function spoken({ label, name, similarity, match, band, probability }, threshold) {
+  const parts = [label, name].filter(Boolean).map(visible);
+  if (similarity !== undefined) parts.push(`similarity ${shownSimilarity({ similarity, match }, threshold)}`);
   if (match !== null && match !== undefined) parts.push(match ? "match" : "no match");
   if (band) parts.push(band);
   if (typeof probability === "number") parts.push(`${percent(probability)} likely the same`);
