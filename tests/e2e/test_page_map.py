@@ -129,5 +129,8 @@ def test_a_phone_shows_everything_without_scrolling_aside(browser: Browser, addr
 
 def test_a_map_begins_with_the_column_that_colours_tell_most_apart(browser: Browser, address: str) -> None:
     tab, _ = opened(browser, address)
-    first = "async sizes => (await import('/static/map_looks.js')).firstColumn(sizes.map(size => ({ values: Array(size) })))"
+    first = (
+        "async sizes => (await import('/static/map_looks.js'))"
+        ".firstColumn(sizes.map(size => ({ values: Array(size) })))"
+    )
     assert [tab.evaluate(first, sizes) for sizes in ([20, 2, 5, 2], [16, 2], [40, 17], [])] == [2, 0, 0, 0]

@@ -278,6 +278,10 @@ def test_many_labels_are_listed_in_part(table: ImageTable, browser: Browser, tmp
     frame = pl.concat([table.frame] * 8).with_columns(label=pl.Series([f"label {n:03}" for n in range(240)]))
     html = map_page(replace(table, frame=frame), grid(240, across=16), title="many")
     tab, faults = opened(browser, html, tmp_path)
+    assert tab.locator("select").input_value() == "kind"  # which colours tell apart
+    assert tab.locator(".map-grey").is_hidden()
+    tab.locator("select").select_option("label")
+    assert "240 values, too many for colours" in tab.locator(".map-grey").inner_text()
     assert tab.locator(".map-legend button").count() == 200
     assert tab.locator(".map-legend li").last.inner_text() == "and 40 more: search for them"
     tab.locator("input[type=search]").fill("label 239")
