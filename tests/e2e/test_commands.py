@@ -193,7 +193,7 @@ def test_search_leaves_the_query_out(index: Path, few: Path) -> None:
     done = lookalike("search", index, query, "-k", 5, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert set(found) == {"query", "hits", "threshold", "exact", "order", "parts", "nothing"}
+    assert set(found) == {"query", "hits", "threshold", "exact", "order", "parts", "nothing", "nearest"}
     assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3, 4, 5]
     said = {"match", "probability", "band", "copies"}
     assert set(found["hits"][0]) == {"rank", "id", "path", "label", "similarity", *said}

@@ -103,30 +103,32 @@ export function mount(root, app) {
       const isNew = !named.some((each) => each.name === name);
       const answer = await app.api.put(pathOf(name), { similarity });
       app.say(`Saved as ${name}: ${answer.promise}`);
-      saved.done(`Saved as ${name}.`, isNew ? null : name);
+      return [`Saved as ${name}.`, isNew ? null : name];
     });
   }
 
   function undo(name) {
     return change(async () => {
       const answer = await app.api.post(`${pathOf(name)}/undo`);
-      saved.done(`Put back, ${name}: ${answer.promise}`);
+      return [`Put back, ${name}: ${answer.promise}`];
     });
   }
 
   function remove(name) {
     return change(async () => {
       await app.api.remove(pathOf(name));
-      saved.done(`Removed: ${name}.`);
+      return [`Removed: ${name}.`];
     });
   }
 
+  /* What was done is told once the list shows it. */
   async function change(act) {
     saved.busy(true);
     try {
-      await act();
+      const told = await act();
       app.info = await app.api.get("/v1/info");
       await list();
+      saved.done(...told);
     } catch (error) {
       app.fail(error);
     } finally {
