@@ -11,7 +11,7 @@ export function createFilters(app, change) {
   const options = make("datalist", { id: "labels" });
   const label = make("input", { type: "search", list: "labels", autocomplete: "off", placeholder: "any" });
   const none = make("p", { className: "quiet small", role: "status" }); // where nothing can be suggested
-  const where = make("input", { type: "text", autocomplete: "off", spellcheck: false, placeholder: "year >= 2020", "aria-describedby": "where-fault" });
+  const where = make("input", { type: "text", autocomplete: "off", spellcheck: false, placeholder: "label = 'cat'", "aria-describedby": "where-fault" });
   const fault = make("p", { className: "fault", id: "where-fault", role: "alert", hidden: true });
   const folders = createFolders(api, (folder) => change({ folder }), fail);
   const threshold = make("select"), thresholds = field("Threshold", threshold);
