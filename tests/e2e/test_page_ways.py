@@ -88,8 +88,8 @@ def test_a_view_that_cannot_be_fetched_says_why_and_comes_later(browser: Browser
     tab.context.set_offline(False)
     tab.get_by_role("button", name="Try again").click()
     tab.get_by_role("heading", name="Compare two pictures").wait_for()
-    assert tab.get_by_text("The server does not answer.").is_hidden()
-    assert tab.locator("#messages > *").count() == 0
+    tab.get_by_text("The server does not answer.").wait_for(state="hidden")
+    until(tab, "!document.querySelector('#messages > *')")
 
 
 def test_a_field_that_is_left_with_its_view_changes_nothing(browser: Browser, address: str) -> None:

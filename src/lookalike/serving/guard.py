@@ -108,6 +108,7 @@ class Guard:
         if not self._tokens.knows(headers):
             if b"authorization" in headers:
                 self._failures.check(client)
+                raise wrong_token()
             raise no_token()
 
     def _body(self, headers: Headers, receive: Receive) -> Body | None:
@@ -166,6 +167,17 @@ def no_token() -> Problem:
         "no_token",
         "This server answers only those who know its token.",
         "Send Authorization: Bearer TOKEN, or open the page by the address that lookalike serve printed.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def wrong_token() -> Problem:
+    """The problem of a request with another token."""
+    return Problem(
+        401,
+        "wrong_token",
+        "That is not this server's token.",
+        "Send it as Authorization: Bearer TOKEN; lookalike serve printed it in the address of the page.",
         headers={"WWW-Authenticate": "Bearer"},
     )
 

@@ -20,7 +20,7 @@ from lookalike.models.verdicts import calibration_of
 from lookalike.open_calibrating import open_thresholds
 from lookalike.serving.admission import SESSION_SECONDS, Tokens
 from lookalike.serving.desk import Desk
-from lookalike.serving.guard import FAILURES_A_MINUTE, no_token
+from lookalike.serving.guard import FAILURES_A_MINUTE, wrong_token
 from lookalike.serving.limits import Rates, client_of
 from lookalike.serving.problems import Problem
 
@@ -194,7 +194,7 @@ def _add_session(router: APIRouter, desk: Desk) -> None:
         failures.require(client)
         if not tokens.is_right(ask.token.encode("utf-8", "replace")):
             failures.check(client)
-            raise no_token()
+            raise wrong_token()
         answer.set_cookie(
             tokens.cookie,
             tokens.session(),

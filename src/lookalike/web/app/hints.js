@@ -4,6 +4,7 @@ const UPDATE = "See what the collection holds now: open Search, and go on from t
 const HINTS = {
   no_such_item: `It may have been removed meanwhile. ${UPDATE}`,
   not_found: UPDATE,
+  wrong_token: "Type it in again; it stands behind #token= in the address that lookalike serve printed.",
   no_token: "Type the server's token in, or open the address that lookalike serve printed.",
   read_only: "To change something from here, start the server with --writable.",
   unknown_host: "Open the address that lookalike serve printed.",
