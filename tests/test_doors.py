@@ -56,7 +56,11 @@ from lookalike.training import tuning
         (cli_duplicates.duplicates, finding.find_duplicates, ("mirrored", "similarity", "against")),
         (cli_duplicates.apply, applying.apply_plan, ("quarantine", "dry_run")),
         (cli_duplicates.undo, undoing.undo_moves, ("dry_run",)),
-        (cli_serve.serve, Settings, ("host", "port", "workers", "max_bytes", "decode_seconds", "log")),
+        (
+            cli_serve.serve,
+            Settings,
+            ("host", "port", "workers", "max_bytes", "max_pixels", "max_files", "decode_seconds", "log"),
+        ),
     ],
 )
 def test_defaults_are_those_of_the_core(
