@@ -80,6 +80,7 @@ def test_a_file_of_an_earlier_load_is_not_another_one(browser: Browser, address:
 
 def test_a_view_that_cannot_be_fetched_says_why_and_comes_later(browser: Browser, address: str) -> None:
     tab, _ = shown(browser, address)
+    tab.wait_for_load_state("networkidle")  # else what is under way says the same in a message
     tab.context.set_offline(True)
     tab.get_by_role("link", name="Compare").click()
     tab.get_by_role("heading", name="The server does not answer.").wait_for()
@@ -88,7 +89,7 @@ def test_a_view_that_cannot_be_fetched_says_why_and_comes_later(browser: Browser
     tab.context.set_offline(False)
     tab.get_by_role("button", name="Try again").click()
     tab.get_by_role("heading", name="Compare two pictures").wait_for()
-    tab.get_by_text("The server does not answer.").wait_for(state="hidden")
+    tab.get_by_role("heading", name="The server does not answer.").wait_for(state="hidden")
     until(tab, "!document.querySelector('#messages > *')")
 
 
