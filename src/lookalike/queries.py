@@ -6,7 +6,7 @@ files, are left out by identity, not by rank. How answers are arranged is decide
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,11 +38,16 @@ class Own:
     files: tuple[Path, ...] = ()
     items: tuple[int, ...] = ()
 
-    def ids(self, index: Index) -> set[int]:
-        """The items that this is at the moment of the search: an item may come while queries are read."""
+    def ids(self, index: Index, same: Mapping[bytes, Sequence[int]]) -> set[int]:
+        """The items that this is.
+
+        Args:
+            same: the items with each of its contents at the moment of the search: one may have come while
+                queries were read.
+        """
         found = set(self.items)
         for content in self.contents:
-            found.update(index.same_content(content))
+            found.update(same[content])
         for file in self.files:
             found.update(index.same_content(None, file))
         return found
@@ -120,11 +125,12 @@ def look_up(
 ) -> list[Hits]:
     """The k most alike items of each query; with a threshold None, hits carry no verdict."""
     with index.reading():  # what is left out and what is found are of one moment
+        same = index.store.ids_by_content({content for query in queries for content in query.own.contents})
         found = index.search(
             np.stack([query.vector for query in queries]),
             k=k,
             names=[query.name for query in queries],
-            leave_out=[query.own.ids(index) for query in queries],
+            leave_out=[query.own.ids(index, same) for query in queries],
             threshold=DEFAULT if threshold is None else threshold,
             selection=selection,
         )

@@ -119,7 +119,8 @@ def judged(asked: Wanted, proposed: Ids, reader: VectorReader) -> tuple[list[Ans
     fits = known & (similarities >= asked.lowest) & (similarities <= asked.highest)
     for place, ids in enumerate(asked.leave_out or ()):
         if len(ids):
-            fits[place] &= ~np.isin(proposed[place], np.fromiter(ids, np.int64, len(ids)))
+            barred = np.fromiter(ids, np.int64, len(ids))  # few: who leaves out many is compared in full
+            fits[place] &= (proposed[place][:, None] != barred).all(axis=1)
     similarities[~fits] = -np.inf
     order = np.lexsort((proposed, -similarities), axis=-1)[:, : asked.k]
     each = np.arange(len(proposed))[:, None]  # [q, 1]

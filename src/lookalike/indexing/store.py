@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -178,7 +178,17 @@ class Store(VectorReader):
 
     def ids_of(self, content: bytes) -> list[int]:
         """The items with this content hash."""
-        return [row[0] for row in self.rows("SELECT id FROM items WHERE hash = ? ORDER BY id", content)]
+        return self.ids_by_content([content])[content]
+
+    def ids_by_content(self, contents: Collection[bytes]) -> dict[bytes, list[int]]:
+        """The items, rising, with each of some content hashes."""
+        asked, found = iter(contents), {content: list[int]() for content in contents}
+        while some := list(islice(asked, _NAMED)):
+            places = ", ".join("?" * len(some))
+            statement = f"SELECT hash, id FROM items WHERE hash IN ({places}) ORDER BY id"  # noqa: S608
+            for content, number in self.rows(statement, *some):
+                found[content].append(number)
+        return found
 
     def ids_at(self, file: Path) -> list[int]:
         """The items of a file, of every root that has it."""

@@ -166,6 +166,7 @@ def search_values(found: Found, entries: Sequence[PictureAsk]) -> dict[str, Any]
         ],
         "nothing": found.nothing,
         "nearest": hit_values(hits.nearest, names) if hits.nearest is not None else None,
+        "known": found.known,
     }
 
 

@@ -50,7 +50,7 @@ class Desk:
         self.metrics = Metrics(items=lambda: len(index))
         self.decoders = Decoders(self.model.preprocess, settings)
         self.adding = Adding(index, self.decoders, self.metrics) if settings.writable else None
-        self.searcher = Searcher(index, self.decoders, self.names, self.metrics)
+        self.searcher = Searcher(index, self.decoders, self.names, self.metrics, follow=self.follower.follow)
         self.explainer = Explainer(index, self.decoders, self.names)
         self.thumbs = Thumbs(index.store, self.decoders, self.metrics)
         self.review = Review(index)

@@ -10,6 +10,7 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from math import ceil
 
 from starlette.types import Message, Receive
@@ -83,9 +84,11 @@ def client_of(address: tuple[str, int] | None) -> str:
     >>> client_of(("10.0.0.1", 5)), client_of(("2001:db8::1:2", 5)), client_of(None)
     ('10.0.0.1', '2001:db8::/64', '')
     """
-    if address is None:
-        return ""
-    host = address[0]
+    return "" if address is None else _network(address[0])
+
+
+@lru_cache(MOST_CLIENTS)
+def _network(host: str) -> str:
     try:
         size = 64 if ":" in host else 32
         network = ipaddress.ip_network(f"{host.partition('%')[0]}/{size}", strict=False)

@@ -11,12 +11,13 @@ import json
 import logging
 import math
 import os
+import random
 import re
-import secrets
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from prometheus_client import (
@@ -47,6 +48,7 @@ SIZES = (1, 2, 4, 8, 16, 32, 64)
 _REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
 
 _log = logging.getLogger(LOGGER)
+_numbers = random.Random()  # noqa: S311 - the ids of requests tell them apart, and keep no secret
 
 
 class Metrics:
@@ -168,14 +170,20 @@ def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return bytes(value)
-    return secrets.token_hex(8).encode("ascii")
+    return f"{_numbers.getrandbits(64):016x}".encode("ascii")
 
 
 def _address(scope: Scope) -> str:
     """Who asks, where it is an address: a proxy may hand on any text."""
+    client = scope["client"]
+    return "" if client is None else _plain_address(client[0])
+
+
+@lru_cache(1024)
+def _plain_address(host: str) -> str:
     try:
-        return str(ipaddress.ip_address(scope["client"][0]))
-    except (TypeError, ValueError):
+        return str(ipaddress.ip_address(host))
+    except ValueError:
         return ""
 
 

@@ -92,15 +92,8 @@ class Asking:
         ask = answering.read(SearchAsk, upload)
         entries = answering.chosen(ask.query, upload)
         uploads = await self._embedded(upload.files)
-        await run_in_threadpool(self._desk.follower.follow)
         found = await self._desk.searcher.found(answering.question_of(ask, entries, uploads))
-        known = await run_in_threadpool(self._known, uploads)
-        return answering.search_values(found, entries) | {"known": known}
-
-    def _known(self, uploads: Sequence[Given]) -> list[int]:
-        """The items with the content of an upload."""
-        same = [self._desk.index.same_content(upload.content) for upload in uploads]
-        return sorted({number for ids in same for number in ids})
+        return answering.search_values(found, entries)
 
     async def match(self, request: Request) -> Response:
         """Decide whether two pictures show the same, at a threshold with a promise."""

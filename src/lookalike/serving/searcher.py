@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -80,6 +80,12 @@ class Question:
         return tuple(entry.picture for entry in self.pictures if not isinstance(entry.picture, Given))
 
     @property
+    def contents(self) -> tuple[bytes, ...]:
+        """The content hashes of the uploads among its pictures."""
+        given = (entry.picture for entry in self.pictures if isinstance(entry.picture, Given))
+        return tuple(picture.content for picture in given if picture.content is not None)
+
+    @property
     def kind(self) -> tuple[object, ...]:
         """Questions of equal kinds are answered by one call; attributes alone are a call of their own."""
         alone = id(self) if not self.pictures else 0
@@ -103,20 +109,34 @@ class Found:
         hits: as the core gives them; what has a path there has its name in `names`.
         names: of items by id.
         nothing: as of the hits, with a name.
+        known: the items with the content of one of the question's uploads, rising.
     """
 
     hits: Hits
     names: Mapping[int, str]
     nothing: str
+    known: tuple[int, ...]
 
 
 class Searcher:
-    """The threads that embed and search for all requests."""
+    """The threads that embed and search for all requests.
+
+    Args:
+        follow: called before questions are answered, so that they are by the thresholds of now.
+    """
 
     def __init__(
-        self, index: Index, decoders: Decoders, names: Names, metrics: Metrics, *, threads: int | None = None
+        self,
+        index: Index,
+        decoders: Decoders,
+        names: Names,
+        metrics: Metrics,
+        *,
+        follow: Callable[[], None] = lambda: None,
+        threads: int | None = None,
     ) -> None:
         self._index, self._decoders, self._names, self._metrics = index, decoders, names, metrics
+        self._follow = follow
         self._waiting = {"decoding": 0, "embedding": 0, "searching": 0}
         threads = threads or os.cpu_count() or 1
         self._decoding: Line[File, Given | _Opened] = Line(
@@ -162,6 +182,8 @@ class Searcher:
         """Those of the items that exist, by id, called by their names; from a thread."""
         with self._index.reading():
             known = sorted(self._index.contents(sorted(set(ids))))
+            if not known:
+                return {}
             given, names = given_items(self._index, known), self._names.of(known)
         return {item: replace(each, name=names[item]) for item, each in zip(known, given, strict=True)}
 
@@ -200,12 +222,21 @@ class Searcher:
         return [Given(each.name, vector, each.digest) for each, vector in zip(opened, vectors, strict=True)]
 
     def _search(self, questions: Sequence[Question]) -> list[Found | Exception]:
-        items = self.items(item for question in questions for item in question.items)
-        known = [question for question in questions if items.keys() >= set(question.items)]
+        self._follow()
         with self._index.reading():
-            hits = list(self._hits(known, items)) if known else []
+            items = self.items(item for question in questions for item in question.items)
+            asked = [question for question in questions if items.keys() >= set(question.items)]
+            hits = list(self._hits(asked, items)) if asked else []
             names = self._names.of({item for answer in hits for item in _mentioned(answer)})
-        found = {id(question): _named(answer, names) for question, answer in zip(known, hits, strict=True)}
+            same = self._index.store.ids_by_content(
+                {text for question in asked for text in question.contents}
+            )
+        found = {
+            id(question): _named(
+                answer, names, known={item for text in question.contents for item in same[text]}
+            )
+            for question, answer in zip(asked, hits, strict=True)
+        }
         return [
             found.get(id(question)) or no_such_item(min(set(question.items) - items.keys()))
             for question in questions
@@ -258,8 +289,8 @@ def _mentioned(answer: Hits) -> Iterator[int]:
         yield answer.nearest.id
 
 
-def _named(answer: Hits, names: Mapping[int, str]) -> Found:
+def _named(answer: Hits, names: Mapping[int, str], *, known: Iterable[int]) -> Found:
     nothing, nearest = answer.nothing, answer.nearest
     if nearest is not None:
         nothing = nothing.removesuffix(nearest.path) + names[nearest.id]
-    return Found(answer, names, nothing)
+    return Found(answer, names, nothing, tuple(sorted(known)))

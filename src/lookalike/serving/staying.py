@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -22,18 +22,28 @@ async def while_asked(request: Request, work: Coroutine[Any, Any, A]) -> A:
     Raises:
         ClientDisconnect: the client went away before.
     """
-    answer = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_gone(request))
+    asking = cast("asyncio.Task[Any]", asyncio.current_task())  # a request is answered in one of its own
+    watch = _Watch(request, asking)
+    watching = asyncio.ensure_future(watch.wait())
     try:
-        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            raise ClientDisconnect
-        return answer.result()
+        return await work
+    except asyncio.CancelledError:
+        if watch.is_gone and not asking.uncancel():  # nobody else wants it to end
+            raise ClientDisconnect from None
+        raise
     finally:
-        gone.cancel()
-        answer.cancel()
+        watching.cancel()
 
 
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+class _Watch:
+    """Ends a task when the client of a request goes away."""
+
+    def __init__(self, request: Request, asking: asyncio.Task[Any]) -> None:
+        self.is_gone = False
+        self._request, self._asking = request, asking
+
+    async def wait(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self.is_gone = True
+        self._asking.cancel()
