@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def paged(index: Path, **options: Any) -> Iterator[tuple[str, Desk]]:
+def paged(index: Path, *, port: int = 0, **options: Any) -> Iterator[tuple[str, Desk]]:
     """Serve an index until the block ends; the address, and the desk to look into."""
     desk = Desk.open(Settings(index, **options))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", port)) as listening:
         server = uvicorn.Server(uvicorn.Config(create_app(desk), log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()

@@ -212,7 +212,7 @@ def test_without_a_threshold_the_similarity_is_told_and_what_to_do(
 def test_a_decision_is_kept_and_taken_back(browser: Browser, served: tuple[str, Desk], painted: Path) -> None:
     tab, faults = compared(browser, served, painted / "thing00/0.png", painted / "thing01/0.png")
     decisions = served[1].index.store.decisions
-    tab.click(".compare-decision button:has-text('Different')")
+    tab.click(".compare-decision button:has-text('Not duplicates')")
     tab.wait_for_selector(".compare-decision button:has-text('Undo')")
     assert [entry.verdict for entry in decisions()] == ["different"]
     tab.click(".compare-decision button:has-text('Undo')")
@@ -225,11 +225,11 @@ def test_a_decision_of_before_is_told_and_taken_back(
     browser: Browser, served: tuple[str, Desk], painted: Path
 ) -> None:
     tab, faults = compared(browser, served, painted / "thing00/0.png", painted / "thing01/0.png")
-    tab.click(".compare-decision button:has-text('The same')")
+    tab.get_by_role("button", name="Duplicates", exact=True).click()
     tab.wait_for_selector(".compare-decision >> text=Undo")
     tab.reload()
     tab.wait_for_selector("text=You said on")
-    assert "they are the same" in tab.inner_text(".compare-decision")
+    assert "they are duplicates" in tab.inner_text(".compare-decision")
     assert not tab.is_visible(".compare-decision >> text=Undo")
     tab.click(".compare-decision >> text=Take back")
     tab.wait_for_selector("text=Nothing is decided of the two.")

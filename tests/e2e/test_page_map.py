@@ -127,10 +127,47 @@ def test_a_phone_shows_everything_without_scrolling_aside(browser: Browser, addr
     assert faults == []
 
 
-def test_a_map_begins_with_the_column_that_colours_tell_most_apart(browser: Browser, address: str) -> None:
+FIRST = """async columns => { const { firstColumn } = await import("/static/map_looks.js");
+  const many = count => Array.from({ length: count }, (_, place) => `v${place}`);
+  const listed = values => Array.isArray(values) ? values : many(values);
+  return firstColumn(columns.map(([name, values]) => ({ name, values: listed(values) }))); }"""
+WORDS = """async ([name, values]) => { const { wordsOf } = await import("/static/map_looks.js");
+  return values.map(value => wordsOf({ name, values }, value)); }"""
+FLAG = ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "first"),
+    [
+        ([("label", 3), ("kind", 5), ("red", FLAG)], 0),  # the labels, where colours tell them apart
+        ([("label", 40), ("red", FLAG), ("kind", 5), ("size", 3)], 2),  # else what is told apart best
+        ([("label", 40), ("red", FLAG)], 0),  # a flag says less than labels in grey
+        ([("folder", 40), ("red", FLAG)], 1),
+        ([("folder", 40), ("kind", 17)], 0),
+        ([], 0),
+    ],
+    ids=["labels", "many-labels", "labels-and-flag", "flag", "too-many", "none"],
+)
+def test_a_map_begins_with_the_labels_where_there_are_some(
+    browser: Browser, address: str, columns: list[tuple[str, int | list[str]]], first: int
+) -> None:
     tab, _ = opened(browser, address)
-    first = (
-        "async sizes => (await import('/static/map_looks.js'))"
-        ".firstColumn(sizes.map(size => ({ values: Array(size) })))"
-    )
-    assert [tab.evaluate(first, sizes) for sizes in ([20, 2, 5, 2], [16, 2], [40, 17], [])] == [2, 0, 0, 0]
+    assert tab.evaluate(FIRST, [list(column) for column in columns]) == first
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (["red", FLAG], ["no red", "red"]),
+        (["red", ["", "0", "1"]], ["not known", "no red", "red"]),
+        (["label", FLAG], FLAG),
+        (["year", ["0", "1", "2"]], ["0", "1", "2"]),
+        (["none", ["0"]], ["0"]),
+    ],
+    ids=["flag", "not-known", "label", "number", "zeros"],
+)
+def test_the_legend_of_a_flag_says_what_it_is_about(
+    browser: Browser, address: str, column: list[object], words: list[str]
+) -> None:
+    tab, _ = opened(browser, address)
+    assert tab.evaluate(WORDS, column) == words

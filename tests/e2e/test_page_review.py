@@ -121,7 +121,7 @@ def test_undo_restores_what_was_decided_before(browser: Browser, served: tuple[s
     title(tab, "Group 3 of 3")
     tab.keyboard.press("k")
     title(tab, "Group 2 of 3")
-    assert "the same" in tab.inner_text(".member.go").lower()
+    assert "You: duplicates" in tab.inner_text(".member.go")
     tab.keyboard.press("Shift+K")
     title(tab, "Group 2 of 2")
     assert verdicts(desk) == ["keep-both"]
@@ -142,10 +142,10 @@ def test_copies_cannot_be_told_apart_and_the_page_says_so(browser: Browser, serv
     tab.wait_for_selector(".message.alert")
     assert "equal byte for byte" in tab.inner_text(".message.alert")
     assert verdicts(desk) == []
-    tab.keyboard.press("ArrowLeft")  # the keeper
+    tab.keyboard.press("ArrowLeft")  # the one that the other is compared with
     assert tab.is_disabled("[data-verdict=same]")
     tab.keyboard.press("s")
-    tab.wait_for_selector(".done >> text=This is the keeper")
+    tab.wait_for_selector(".done >> text=The others are compared with this one")
     assert [fault for fault in faults if "422" not in fault] == []
 
 
@@ -159,7 +159,7 @@ def test_keys_are_shown_and_a_picture_is_looked_at_large(browser: Browser, serve
     tab.keyboard.press("Enter")
     assert tab.locator("dialog.large img").count() == 2
     tab.keyboard.press("ArrowLeft")
-    assert tab.locator("dialog.large img").count() == 1  # the keeper alone
+    assert tab.locator("dialog.large img").count() == 1  # the one that is compared with, alone
     tab.keyboard.press("ArrowRight")
     tab.keyboard.press("Escape")
     assert tab.evaluate("document.activeElement.dataset.member") == chosen
@@ -199,7 +199,7 @@ def test_what_was_decided_is_taken_back_after_a_reload(browser: Browser, served:
     assert tab.is_disabled(".review-tools button:first-child")
     tab.click(".review-tools >> text=Decided")
     tab.wait_for_selector(".decided-list li img")
-    assert "the same" in tab.inner_text(".decided-list li")
+    assert "duplicates" in tab.inner_text(".decided-list li")
     tab.click(".decided-list >> text=Take back")
     tab.wait_for_selector(".decided-list li", state="detached")
     assert verdicts(desk) == []
@@ -217,25 +217,29 @@ def test_what_is_decided_on_already_is_not_shown_first(browser: Browser, served:
     assert faults == more == []
 
 
-def test_another_keeper_is_chosen(browser: Browser, served: tuple[str, Desk]) -> None:
+def test_another_picture_is_compared_with_and_stays_what_it_is(
+    browser: Browser, served: tuple[str, Desk]
+) -> None:
     address, desk = served
     tab, faults = reviewed(browser, address)
     tab.keyboard.press("j")
     title(tab, "Group 2 of 3")
-    before = tab.get_attribute(".member.keep .picture", "data-member")
+    before = tab.get_attribute(".member.reference .picture", "data-member")
     other = tab.get_attribute(".member.go .picture", "data-member")
     tab.keyboard.press("x")
-    tab.wait_for_selector(f".member.keep [data-member='{other}']")
-    assert tab.get_attribute(".member.go .picture", "data-member") == before
+    tab.wait_for_selector(f".member.reference [data-member='{other}']")
+    assert tab.get_attribute(".member.keep .picture", "data-member") == before  # a plan does not heed it
+    assert tab.get_attribute(".member.go .picture", "data-member") == other
     assert verdicts(desk) == []
-    tab.keyboard.press("ArrowLeft")
     tab.keyboard.press("ArrowRight")
     tab.keyboard.press("ArrowRight")
     if tab.is_disabled("[data-verdict=same]"):
         tab.keyboard.press("ArrowLeft")
     tab.keyboard.press("Enter")
     pictures = tab.locator("dialog.large figure img")
-    assert f"/{other}?" in str(pictures.first.get_attribute("src"))  # the keeper's side is the left one
+    assert f"/{other}?" in str(
+        pictures.first.get_attribute("src")
+    )  # the left side is that of what is compared with
     assert f"/{before}?" in str(pictures.last.get_attribute("src"))
     tab.keyboard.press("d")
     title(tab, "Group 2 of 2")

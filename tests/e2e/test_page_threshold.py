@@ -178,11 +178,11 @@ def test_a_promise_is_replaced_once_that_is_confirmed_and_put_back(
     tab.keyboard.press("Tab")
     tab.fill(".save-threshold input", "strict")
     tab.click(".save-threshold button")
-    assert "at least 95% of matches are right" in tab.inner_text("dialog.asking")
-    tab.click("dialog.asking >> text=Leave it")
+    assert "at least 95% of matches are right" in tab.inner_text("dialog.replacing")
+    tab.click("dialog.replacing >> text=Leave it")
     assert Model.load(desk.model.folder).thresholds["strict"].target == "precision=0.95"
     tab.click(".save-threshold button")
-    tab.click("dialog.asking >> text=Replace it")
+    tab.click("dialog.replacing >> text=Replace it")
     tab.wait_for_selector(".saved-done >> text=Saved as strict")
     assert Model.load(desk.model.folder).thresholds["strict"].target == BY_HAND
     tab.click(".saved-done >> text=Undo")

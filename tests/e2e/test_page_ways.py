@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from in_browser import opened, paged
 from searched_page import TILES, asked, give, ids, index_of, of, paint_things, settle, shown, until
@@ -24,6 +26,16 @@ FIGURE = """async ([similarity, match, threshold]) => {
 HINTED = """async () => { const { hintFor, mayPass } = await import("/static/hints.js");
   return [hintFor("no_such_item", "GET /v1/items lists them."), hintFor("other", "Do this."),
     mayPass({ status: 503, code: "busy" }), mayPass({ status: 422, code: "unusable" })]; }"""
+CUT = """async ([text, width]) => {
+  const { cut } = await import("/static/cutting.js");
+  const made = cut(text), frame = document.createElement("div"), end = document.createRange();
+  frame.style.width = `${width}px`;
+  frame.append(made);
+  document.body.append(frame);
+  end.selectNodeContents(made.lastChild);
+  const over = end.getBoundingClientRect().right - made.getBoundingClientRect().right;
+  return { title: made.title, text: made.innerText, end: made.lastChild.textContent, over };
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -202,3 +214,31 @@ def test_unseen_characters_of_a_name_are_shown_and_commands_stay(browser: Browse
     whole = "async (text) => (await import('/static/elements.js')).sentence(text)"
     assert tab.evaluate(whole, "lookalike index again") == "lookalike index again."
     assert tab.evaluate(whole, "the filter is wrong") == "The filter is wrong."
+
+
+@pytest.mark.parametrize("width", [140, 400])
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("holiday/a_very_long_name_of_a_picture_0001.png", "0001.png"),
+        ("WWWWWWWWWWWWWWWWWWWWWWWWWWWWW.WEBP", "WWWW.WEBP"),
+        ("woman with a hat: dark skin tone", "n tone"),
+        ("猫猫猫猫猫猫猫猫猫猫猫猫猫猫猫猫.jpg", "猫猫猫猫.jpg"),
+        ("short.png", "short.png"),
+    ],
+    ids=["long", "wide", "label", "signs", "short"],
+)
+def test_a_name_is_cut_in_its_middle(browser: Browser, address: str, name: str, end: str, width: int) -> None:
+    tab, _ = opened(browser, address)
+    found = tab.evaluate(CUT, [name, width])
+    assert (found["title"], found["text"], found["end"]) == (name, name, end)
+    assert found["over"] < 1  # its end is whole
+
+
+def test_a_slider_is_filled_on_the_side_that_is_enough(browser: Browser, address: str) -> None:
+    tab, faults = shown(browser, address, "search?id=1&lowest=0.4", color_scheme="light")
+    with Image.open(io.BytesIO(tab.get_by_label("Similarity at least").screenshot())) as drawn:
+        width, height = drawn.size
+        line = [drawn.convert("RGB").getpixel((int(width * share), height // 2)) for share in (0.2, 0.8)]
+    assert line == [(0xC9, 0xC9, 0xCF), (0x0A, 0x5F, 0xB4)]
+    assert faults == []

@@ -39,6 +39,11 @@ PARTS = (  # of the script, each after those that it takes from
     "map_side.js",
     "map_card.js",
     "map_line.js",
+    "map_camera.js",
+    "map_values.js",
+    "map_room.js",
+    "map_painting.js",
+    "map_finding.js",
     "map.js",
     "map_pictures.js",
 )

@@ -3,8 +3,8 @@
  * change(question) is called with the question that is meant instead.
  */
 
+import { cut, recut, shortName } from "./cutting.js";
 import { button, icon, iconButton, make } from "./elements.js";
-import { visible } from "./make.js";
 import { isCombined, isJudged } from "./question.js";
 import { thumbnail } from "./tiles.js";
 
@@ -33,8 +33,8 @@ export function createAskingBar(app, { change, choose, facts }) {
 
   function pictureChip(picture, place) {
     const source = picture.id === undefined ? app.basket.preview(picture.file) : app.api.thumb(picture.id, 128);
-    const name = make("bdi", { className: "chip-name", title: visible(nameOf(picture)), textContent: nameOf(picture) });
-    if (picture.id !== undefined) facts(picture.id).then((item) => { name.textContent = visible(item.label || item.name); name.title = visible(item.name); }, () => { name.textContent = `picture ${picture.id}`; });
+    const name = cut(nameOf(picture), { className: "chip-name" });
+    if (picture.id !== undefined) facts(picture.id).then((item) => recut(name, item.label || shortName(item.name), { whole: item.name }), () => recut(name, `picture ${picture.id}`));
     const remove = iconButton("close", "Remove this picture", () => change({ ...question, pictures: question.pictures.filter((_, other) => other !== place) }));
     return make("li", { className: picture.weight < 0 ? "chip less" : "chip" }, make("span", { className: "picture" }, source ? thumbnail(source) : icon("picture")),
       make("span", { className: "chip-words" }, name, isCombined(question) ? weight(picture, place) : make("span", { className: "quiet small", textContent: "most alike to this" })), remove);
@@ -52,12 +52,12 @@ export function createAskingBar(app, { change, choose, facts }) {
     const without = (changed) => { changed.delete(name); return changed; };
     const flip = iconButton(wanted ? "plus" : "minus", wanted ? "With it; press for without" : "Without it; press for with", () => change({ ...question, attributes: new Map(question.attributes).set(name, !wanted) }));
     const remove = iconButton("close", `Remove ${name}`, () => change({ ...question, attributes: without(new Map(question.attributes)) }));
-    return make("li", { className: wanted ? "chip" : "chip less" }, flip, make("span", { className: "chip-words" }, make("bdi", { className: "chip-name", textContent: name }), make("span", { className: "quiet small", textContent: wanted ? "with it" : "without it" })), remove);
+    return make("li", { className: wanted ? "chip" : "chip less" }, flip, make("span", { className: "chip-words" }, cut(name, { className: "chip-name" }), make("span", { className: "quiet small", textContent: wanted ? "with it" : "without it" })), remove);
   }
 
   function filterChip(key) {
     const value = key === "probability" ? `${Math.round(100 * question[key])}%` : String(question[key]);
-    const words = make("span", { className: "chip-words" }, make("span", {}, make("span", { className: "quiet", textContent: `${FILTERS[key]} ` }), make("bdi", { title: visible(value), textContent: value })));
+    const words = make("span", { className: "chip-words" }, make("span", { className: "chip-filter" }, make("span", { className: "quiet", textContent: FILTERS[key] }), cut(value)));
     return make("li", { className: "chip flat" }, words, iconButton("close", `Remove: ${FILTERS[key]} ${value}`, () => change({ ...question, [key]: typeof question[key] === "number" ? null : "" })));
   }
 

@@ -5,119 +5,133 @@
 
 import { createStage } from "./compare_stage.js";
 import { createVerdict } from "./compare_verdict.js";
+import { shortName } from "./cutting.js";
 import { button, make } from "./elements.js";
-import { factsOf, inBytes, shortName } from "./review_words.js";
+import { factsOf, inBytes } from "./review_words.js";
 
 const SIZE = 2048; // pixels of the longer side, of a picture of the collection
 const KEYS = ["a", "b"];
 
-export function mount(root, app) {
-  let sides = [null, null], turn = 0;
-  const chooser = make("input", { type: "file", accept: "image/*", multiple: true, className: "unseen", tabIndex: -1, "aria-hidden": "true" });
-  let choosing = 0;
-  const stage = createStage({ choose, swap: () => open(sides.map((side) => side?.key).reverse()) }), verdict = createVerdict(app);
-  const facts = make("div", { className: "compare-facts" });
-  root.dataset.drops = "";
-  const work = make("div", { className: "compare-work" }, make("div", {}, stage.element, facts), verdict.element);
-  root.append(make("h1", { textContent: "Compare two pictures" }), work, verdict.why, chooser);
+export const mount = (root, app) => new Compare(root, app);
 
-  function choose(side) {
-    choosing = side;
-    chooser.value = "";
-    chooser.click();
+class Compare {
+  #app; #stage; #verdict; #work;
+  #sides = [null, null];
+  #turn = 0; // what was asked for before another was is not shown
+  #choosing = 0; // the side that a picture is chosen for
+  #facts = make("div", { className: "compare-facts" });
+  #chooser = make("input", { type: "file", accept: "image/*", multiple: true, className: "unseen", tabIndex: -1, "aria-hidden": "true" });
+  #onPaste = (event) => this.#paste(event);
+  #onKey = (event) => this.#press(event);
+
+  constructor(root, app) {
+    this.#app = app;
+    this.#stage = createStage({ choose: (side) => this.#choose(side), swap: () => this.#open(this.#names().reverse()) });
+    this.#verdict = createVerdict(app);
+    this.#work = make("div", { className: "compare-work" }, make("div", {}, this.#stage.element, this.#facts), this.#verdict.element);
+    root.dataset.drops = "";
+    root.append(make("h1", { textContent: "Compare two pictures" }), this.#work, this.#verdict.why, this.#chooser);
+    this.#chooser.addEventListener("change", () => this.#take([...this.#chooser.files], this.#choosing));
+    root.addEventListener("dragover", (event) => event.preventDefault());
+    root.addEventListener("drop", (event) => this.#drop(event));
   }
 
-  chooser.addEventListener("change", () => take([...chooser.files], choosing));
-
-  /* Files for a side; a second one goes to the other side. */
-  function take(files, side) {
-    if (!files.length) return;
-    const names = sides.map((each) => each?.key ?? "");
-    files.slice(0, 2).forEach((file, place) => { names[(side + place) % 2] = `f${app.basket.keep(file)}`; });
-    open(names);
+  show(parameters) {
+    return this.#show(parameters).catch(this.#app.fail);
   }
 
-  const open = (names) => app.go("compare", parametersOf(names));
-
-  const firstFree = () => (sides[0] ? 1 : 0);
-
-  root.addEventListener("dragover", (event) => event.preventDefault());
-  root.addEventListener("drop", (event) => {
-    event.preventDefault();
-    const pane = event.target.closest("[data-side]");
-    take([...(event.dataTransfer?.files ?? [])], pane ? "AB".indexOf(pane.dataset.side) : firstFree());
-  });
-
-  function onPaste(event) {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length || event.target.closest?.("input, textarea")) return;
-    event.preventDefault(); // the search does not take it as well
-    const pane = document.activeElement?.closest("[data-side]");
-    take(files, pane ? "AB".indexOf(pane.dataset.side) : firstFree());
+  hide() {
+    this.#turn += 1;
+    this.#listen(false);
   }
 
-  function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input:not([type=radio], [type=range]), textarea, select")) return;
-    if (event.key.toLowerCase() !== "f" || !sides.every(Boolean)) return;
-    event.preventDefault();
-    stage.flip();
-  }
-
-  async function show(parameters) {
-    const mine = (turn += 1);
-    listen(true);
-    const names = KEYS.map((key) => parameters.get(key) ?? "");
-    if (!names.some(Boolean)) return fill();
-    const found = await Promise.all(names.map((name) => sideOf(name, app)));
-    if (mine !== turn) return null;
-    sides = found;
-    draw();
-    return stage.show(sides);
+  async #show(parameters) {
+    const mine = (this.#turn += 1), names = KEYS.map((key) => parameters.get(key) ?? "");
+    this.#listen(true);
+    if (!names.some(Boolean)) return this.#fill();
+    const found = await Promise.all(names.map((name) => sideOf(name, this.#app)));
+    if (mine !== this.#turn) return null;
+    this.#sides = found;
+    return this.#draw();
   }
 
   /* Opened without pictures: those that were here, or the first two that are carried along. */
-  function fill() {
-    const carried = app.basket.pictures.slice(0, 2).map((each) => (each.file ? `f${app.basket.keep(each.file)}` : String(each.id)));
-    const names = sides.some(Boolean) ? sides.map((each) => each?.key ?? "") : carried;
-    if (names.some(Boolean)) {
-      history.replaceState(null, "", addressOf(names)); // going back does not end up here again
-      return show(new URLSearchParams(parametersOf(names)));
-    }
-    draw();
-    return stage.show(sides);
+  #fill() {
+    const carried = this.#app.basket.pictures.slice(0, 2).map((each) => (each.file ? `f${this.#app.basket.keep(each.file)}` : String(each.id)));
+    const names = this.#sides.some(Boolean) ? this.#names() : carried;
+    if (!names.some(Boolean)) return this.#draw();
+    history.replaceState(null, "", addressOf(names)); // going back does not end up here again
+    return this.#show(new URLSearchParams(parametersOf(names)));
   }
 
-  function draw() {
-    facts.replaceChildren(...sides.map(describe));
-    const both = sides.every(Boolean);
-    work.classList.toggle("has-verdict", both);
-    verdict.show(both ? sides : null);
+  #names() { return this.#sides.map((side) => side?.key ?? ""); }
+
+  #open(names) { this.#app.go("compare", parametersOf(names)); }
+
+  #draw() {
+    const both = this.#sides.every(Boolean);
+    this.#facts.replaceChildren(...this.#sides.map((side, place) => describe(side, place, () => this.#choose(place))));
+    this.#work.classList.toggle("has-verdict", both);
+    this.#verdict.show(both ? this.#sides : null);
+    return this.#stage.show(this.#sides);
   }
 
-  function describe(side, place) {
-    const letter = make("span", { className: "compare-letter still", textContent: "AB"[place] });
-    if (!side) return make("div", { className: "compare-fact" }, letter, make("p", { className: "quiet", textContent: "No picture yet." }));
-    const about = side.item ? [side.item.label, factsOf(side.item)] : [`your file, ${inBytes(side.file.size)}, not kept`];
-    return make("div", { className: "compare-fact" }, letter,
-      make("div", { className: "compare-about" },
-        make("bdi", { className: "name", title: side.name, textContent: shortName(side.name) }),
-        make("span", { className: "quiet small", textContent: about.filter(Boolean).join(" · ") })),
-      button("Another", () => choose(place), { className: "plain", "aria-label": `Another picture for ${"AB"[place]}` }));
+  /* Pictures of one's own. */
+
+  #choose(side) {
+    this.#choosing = side;
+    this.#chooser.value = "";
+    this.#chooser.click();
   }
 
-  function listen(on) {
+  /* Files for a side; a second one goes to the other side. */
+  #take(files, side) {
+    if (!files.length) return;
+    const names = this.#names();
+    files.slice(0, 2).forEach((file, place) => { names[(side + place) % 2] = `f${this.#app.basket.keep(file)}`; });
+    this.#open(names);
+  }
+
+  /* The side of a pane, or the first that is free. */
+  #sideAt(pane) {
+    return pane ? "AB".indexOf(pane.dataset.side) : Number(Boolean(this.#sides[0]));
+  }
+
+  #drop(event) {
+    event.preventDefault();
+    this.#take([...(event.dataTransfer?.files ?? [])], this.#sideAt(event.target.closest("[data-side]")));
+  }
+
+  #paste(event) {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length || event.target.closest?.("input, textarea, dialog")) return;
+    event.preventDefault(); // the search does not take it as well
+    this.#take(files, this.#sideAt(document.activeElement?.closest("[data-side]")));
+  }
+
+  #press(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input:not([type=radio], [type=range]), textarea, select, dialog")) return;
+    if (event.key.toLowerCase() !== "f" || !this.#sides.every(Boolean)) return;
+    event.preventDefault();
+    this.#stage.flip();
+  }
+
+  #listen(on) {
     const change = on ? "addEventListener" : "removeEventListener";
-    document[change]("paste", onPaste, { capture: true });
-    document[change]("keydown", onKey);
+    document[change]("paste", this.#onPaste, { capture: true });
+    document[change]("keydown", this.#onKey);
   }
+}
 
-  return {
-    show: (parameters) => show(parameters).catch?.(app.fail),
-    hide: () => {
-      turn += 1;
-      listen(false);
-    },
-  };
+function describe(side, place, choose) {
+  const letter = make("span", { className: "compare-letter still", textContent: "AB"[place] });
+  if (!side) return make("div", { className: "compare-fact" }, letter, make("p", { className: "quiet", textContent: "No picture yet." }));
+  const about = side.item ? [side.item.label, factsOf(side.item)] : [`your file, ${inBytes(side.file.size)}, not kept`];
+  return make("div", { className: "compare-fact" }, letter,
+    make("div", { className: "compare-about" },
+      make("bdi", { className: "name", title: side.name, textContent: shortName(side.name) }),
+      make("span", { className: "quiet small", textContent: about.filter(Boolean).join(" · ") })),
+    button("Another", choose, { className: "plain", "aria-label": `Another picture for ${"AB"[place]}` }));
 }
 
 const parametersOf = (names) => Object.fromEntries(KEYS.map((key, place) => [key, names[place]]).filter(([, name]) => name));

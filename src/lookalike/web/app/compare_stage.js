@@ -3,9 +3,9 @@
  * Sides enter: { letter, url, name, empty }. Choosing pictures and judging them are others' business.
  */
 
+import { shortName } from "./cutting.js";
 import { drawDifference, wordsOf } from "./difference.js";
 import { button, iconButton, make } from "./elements.js";
-import { shortName } from "./review_words.js";
 import { segments } from "./segments.js";
 import { createLens } from "./zoom.js";
 

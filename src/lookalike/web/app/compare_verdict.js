@@ -3,10 +3,11 @@
 import { isOutdated } from "./api.js";
 import { similarityOf } from "./compare_similarity.js";
 import { button, field, make } from "./elements.js";
-import { dayOf } from "./review_words.js";
+import { RISK, dayOf } from "./review_words.js";
+import { calledAs, offersChoice, thresholdOf } from "./thresholds.js";
 import { percent } from "./tiles.js";
 
-const DECIDED = { same: "the same", different: "different", "keep-both": "the same, and both are to stay" };
+const DECIDED = { same: "duplicates", different: "not duplicates", "keep-both": "duplicates, and both are to stay" };
 
 /* Two sides { id | file } as a request: uploads go along as files, ids as they are. */
 export function requestOf(sides, further = {}) {
@@ -37,7 +38,7 @@ export function createVerdict(app) {
     const both = sides;
     said.replaceChildren(make("p", { className: "quiet", textContent: "Comparing…" }));
     try {
-      const parts = choice.value ? verdictParts(await ask("/v1/match", { threshold: choice.value })) : bareParts(await similarityOf(app.api, both));
+      const parts = choice.value ? verdictParts(await ask("/v1/match", { threshold: choice.value }), app.info.thresholds) : bareParts(await similarityOf(app.api, both));
       if (both === sides) said.replaceChildren(...parts);
     } catch (error) {
       if (!isOutdated(error) && both === sides) said.replaceChildren(...troubleParts(error));
@@ -46,9 +47,9 @@ export function createVerdict(app) {
 
   /* One may have been saved meanwhile. */
   function offer() {
-    const names = Object.keys(app.info.thresholds ?? {}), before = names.includes(choice.value) ? choice.value : "default";
-    choice.replaceChildren(...names.map((name) => make("option", { value: name, textContent: name, selected: name === before })));
-    chosen.hidden = names.length < 2;
+    const { thresholds } = app.info, before = thresholdOf(Object.hasOwn(thresholds, choice.value) ? choice.value : "", thresholds);
+    choice.replaceChildren(...Object.keys(thresholds).map((name) => make("option", { value: name, textContent: name, selected: name === before })));
+    chosen.hidden = !offersChoice(thresholds);
   }
 
   function show(both) {
@@ -64,11 +65,11 @@ export function createVerdict(app) {
   return { element, why: why.element, show };
 }
 
-function verdictParts(found) {
+function verdictParts(found, thresholds) {
   const { similarity, match, probability, band, threshold } = found;
   const parts = [
     make("p", { className: `judged-word ${match ? "right" : "wrong"}`, textContent: match ? "Match" : "No match" }),
-    make("p", { className: "judged-figures", textContent: sentenceOf(found) }),
+    make("p", { className: "judged-figures", textContent: sentenceOf(found, thresholds) }),
     scaleOf(similarity, threshold.similarity, match),
     make("p", { className: "quiet small", textContent: `The threshold: ${threshold.promise}.` }),
   ];
@@ -85,9 +86,9 @@ function bareParts(similarity) {
       make("a", { href: "#threshold", textContent: "Choose one by looking" }), ", or type ", make("code", { textContent: "lookalike calibrate MODEL DATA" }))];
 }
 
-function sentenceOf({ similarity, match, probability, threshold }) {
+function sentenceOf({ similarity, match, probability, threshold }, thresholds) {
   const chance = typeof probability === "number" ? ` Probability that they are the same: ${percent(probability)}.` : "";
-  const side = `${match ? "at or above" : "below"} the threshold ${threshold.similarity.toFixed(3)} (${threshold.name})`;
+  const side = `${match ? "at or above" : "below"} the threshold ${threshold.similarity.toFixed(3)} (${calledAs(threshold.name, thresholds)})`;
   return `Similarity ${similarity.toFixed(3)}, ${side}.${chance}`;
 }
 
@@ -100,7 +101,7 @@ function scaleOf(similarity, threshold, match) {
   mark.style.left = place(threshold);
   dot.style.left = place(similarity);
   return make("div", { className: "line", "aria-hidden": "true" }, above, mark, dot,
-    make("span", { className: "line-end", textContent: least.toFixed(1) }), make("span", { className: "line-end last", textContent: "1" }));
+    make("span", { className: "line-end", textContent: least === 0 ? "0" : least.toFixed(1) }), make("span", { className: "line-end last", textContent: "1" }));
 }
 
 function troubleParts(error) {
@@ -112,8 +113,8 @@ function createDecision(app) {
   const told = make("p", { className: "quiet", role: "status" });
   const undo = button("Undo", () => take(before ?? "forget", { isUndo: true }), { className: "plain", hidden: true });
   const back = button("Take back", () => take("forget", { isUndo: true }), { className: "plain", hidden: true });
-  const buttons = [button("The same", () => take("same"), { sign: "tick" }), button("Different", () => take("different"), { sign: "cross" })];
-  const element = make("div", { className: "compare-decision" }, make("h3", { textContent: "What do you say?" }), make("div", { className: "row" }, ...buttons, undo, back), told);
+  const buttons = [button("Duplicates", () => take("same"), { sign: "tick" }), button("Not duplicates", () => take("different"), { sign: "cross" })];
+  const element = make("div", { className: "compare-decision" }, make("h3", { textContent: "Are they duplicates of each other?" }), make("p", { className: "quiet small", textContent: `This is not about what they show: of two duplicates, ${RISK}.` }), make("div", { className: "row" }, ...buttons, undo, back), told);
   let pair = null, before = null;
 
   /* What was decided before is asked for, so that it can be taken back after any time. */
@@ -141,7 +142,7 @@ function createDecision(app) {
       undo.hidden = isUndo;
       mark(verdict === "forget" ? null : verdict);
       back.hidden ||= !isUndo; // undoing says it already
-      told.textContent = verdict === "forget" ? "Nothing is decided of the two." : `Kept: they are ${DECIDED[verdict]}.`;
+      told.textContent = verdict === "forget" ? "Nothing is decided of the two." : `Kept: they are ${DECIDED[verdict]}${verdict === "same" ? `, and ${RISK}` : ""}.`;
       if (isUndo) buttons[0].focus();
     } catch (error) {
       app.fail(error);
@@ -152,7 +153,7 @@ function createDecision(app) {
     pair = a.id && b.id && a.id !== b.id ? { a: a.id, b: b.id } : null;
     element.hidden = !pair;
     undo.hidden = true;
-    told.textContent = "Your word is kept with the index, and what is found to be a duplicate heeds it.";
+    told.textContent = "";
     mark(null);
     if (pair) recall(pair);
   }

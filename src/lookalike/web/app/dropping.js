@@ -7,16 +7,18 @@ const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Fil
 const isOwn = (event) => event.target instanceof Element && event.target.closest("[data-drops]") !== null;
 
 /* A folder comes as a file that cannot be read. */
-function filesOf({ items, files }) {
+export function filesOf({ items, files }) {
   const folders = [...items].filter(({ kind }) => kind === "file").map((item) => item.webkitGetAsEntry?.()?.isDirectory);
   return [...files].filter((_, place) => !folders[place]);
 }
 
-/* take(files, { add }): `add` where they join what is asked already; refuse(text) where there is none to take. */
-export function watchDrops(take, { canAdd, refuse }) {
+/* take(files, { add }): `add` where they join what is asked already; keep(files) where the collection is to have them, if it
+ * can; refuse(text) where there is none to take. */
+export function watchDrops(take, { canAdd, keep, canKeep, refuse }) {
   const whole = zone("search", "Drop to search with it", "Its most similar pictures of the collection come next");
-  const joined = zone("plus", "Drop to add it", "It joins what is asked");
-  const cover = make("div", { className: "drop-cover", hidden: true }, whole, joined);
+  const joined = zone("compare", "Drop to ask with it as well", "It joins what is asked");
+  const kept = zone("plus", "Drop to add it to the collection", "You can give it a label first");
+  const cover = make("div", { className: "drop-cover", hidden: true }, whole, joined, kept);
   document.body.append(cover);
   let depth = 0;
 
@@ -30,6 +32,7 @@ export function watchDrops(take, { canAdd, refuse }) {
     depth += 1;
     if (isOwn(event)) return;
     joined.hidden = !canAdd();
+    kept.hidden = !canKeep();
     cover.hidden = false;
   });
   document.addEventListener("dragleave", (event) => {
@@ -40,7 +43,7 @@ export function watchDrops(take, { canAdd, refuse }) {
   document.addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
-    for (const each of [whole, joined]) each.classList.toggle("over", each.contains(event.target));
+    for (const each of [whole, joined, kept]) each.classList.toggle("over", each.contains(event.target));
   });
   document.addEventListener("drop", (event) => {
     if (!hasFiles(event)) return;
@@ -48,8 +51,9 @@ export function watchDrops(take, { canAdd, refuse }) {
     close();
     if (isOwn(event)) return;
     const files = filesOf(event.dataTransfer);
-    if (files.length) take(files, { add: joined.contains(event.target) });
-    else refuse("A folder cannot be searched with: drop pictures.");
+    if (!files.length) refuse("A folder cannot be taken: drop pictures.");
+    else if (kept.contains(event.target)) keep(files);
+    else take(files, { add: joined.contains(event.target) });
   });
 }
 

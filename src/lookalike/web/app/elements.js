@@ -14,6 +14,7 @@ const STROKES = {
   compare: "M2.5 3.5h4v9h-4zM9.5 3.5h4v9h-4z",
   tick: "M3 8.5l3.5 3.5L13 4.5",
   cross: "M4.5 4.5l7 7M11.5 4.5l-7 7",
+  large: "M9.5 2.5h4v4M13.5 2.5l-5 5M6.5 13.5h-4v-4M2.5 13.5l5-5",
   picture: "M2.5 3h11v10h-11zM2.5 11l3.5-4 3 3 2-2 2.5 2.5",
   upload: "M8 10.5V2.5M4.5 5.5L8 2.5l3.5 3M2.5 10v3.5h11V10",
   folder: "M2 4h4l1.5 2H14v7H2z",
@@ -45,6 +46,12 @@ export function iconButton(sign, name, onclick, properties = {}) {
 /* A control with its name above it. */
 export function field(name, control, ...further) {
   return make("label", { className: "field" }, make("span", { className: "field-name", textContent: name }), control, ...further);
+}
+
+/* The filled side of a slider is the one above its value, which is what reaches it. Once more after each change. */
+export function fillAbove(input) {
+  const least = Number(input.min), most = Number(input.max);
+  input.style.setProperty("--share", String((Number(input.value) - least) / (most - least || 1)));
 }
 
 /* What stands where there is nothing to show: what happened, and what to do. */

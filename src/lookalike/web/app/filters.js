@@ -1,14 +1,14 @@
 /* What an answer has to be, and has to reach: a panel beside the pictures. change(what) is called with what is new. */
 
 import { createFolders } from "./folders.js";
-import { button, field, make, sentence } from "./elements.js";
-import { isJudged, thresholdOf } from "./question.js";
-
-const SUGGESTED = 30;
+import { button, fillAbove, field, make, sentence } from "./elements.js";
+import { createLabels } from "./labels.js";
+import { isJudged } from "./question.js";
+import { judgeOf, offersChoice } from "./thresholds.js";
 
 export function createFilters(app, change) {
   const { api, fail } = app;
-  const options = make("datalist", { id: "labels" });
+  const { options, suggest } = createLabels(api, "labels");
   const label = make("input", { type: "search", list: "labels", autocomplete: "off", placeholder: "any" });
   const none = make("p", { className: "quiet small", role: "status" }); // where nothing can be suggested
   const where = make("input", { type: "text", autocomplete: "off", spellcheck: false, placeholder: "label = 'cat'", "aria-describedby": "where-fault" });
@@ -25,16 +25,16 @@ export function createFilters(app, change) {
     make("fieldset", { className: "filter-group" }, make("legend", { className: "unseen", textContent: "What answers are" }),
       make("div", {}, field("Label", label), none), options,
       make("div", {}, field("Filter", where), fault)),
-    make("section", { className: "filter-group", "aria-label": "Folders" }, make("h3", { textContent: "Folder" }), folders.element));
+    make("section", { className: "filter-group", "aria-label": "Folders" }, make("p", { className: "field-name", "aria-hidden": "true", textContent: "Folder" }), folders.element));
   const opener = button("Filter", () => toggle(panel.classList.toggle("open")), { className: "filters-open", "aria-expanded": "false", "aria-controls": "filters-body" });
 
   threshold.onchange = () => change({ threshold: threshold.value });
   label.addEventListener("input", (event) => {
     const isTyped = event.inputType && event.inputType !== "insertReplacementText";
-    if (isTyped) suggest(label.value).catch(fail);
+    if (isTyped) offerLabels();
     else change({ label: label.value.trim() }); // a suggestion was taken, or all of it removed
   });
-  label.addEventListener("focus", () => suggest(label.value).catch(fail), { once: true });
+  label.addEventListener("focus", offerLabels); // there may be others meanwhile
   label.addEventListener("change", () => change({ label: label.value.trim() }));
   where.addEventListener("change", () => change({ where: where.value.trim() }));
 
@@ -42,19 +42,16 @@ export function createFilters(app, change) {
     opener.setAttribute("aria-expanded", String(isOpen));
   }
 
-  async function suggest(start) {
-    const { labels } = await api.get("/v1/labels", { start, limit: SUGGESTED }, { latest: "labels" });
-    none.textContent = labels.length ? "" : "No label begins so. Capitals count.";
-    options.replaceChildren(...labels.map(({ label: value, count }) => make("option", { value, label: `${value} (${count})` })));
+  function offerLabels() {
+    suggest(label.value).then((found) => { none.textContent = found ? "" : "No label begins so. Capitals count."; }, fail);
   }
 
   /* As the model has them now: they can be saved while this page is open. */
   function offerThresholds(question) {
-    threshold.replaceChildren(...Object.entries(app.info.thresholds).map(([name, { similarity }]) => new Option(`${name} (${similarity.toFixed(4)})`, name)));
-    threshold.value = thresholdOf(question, app.info.thresholds);
+    const judge = judgeOf("", app.info.thresholds);
+    threshold.replaceChildren(...(judge ? [] : [new Option("no verdicts", "")]), ...Object.entries(app.info.thresholds).map(([name, { similarity }]) => new Option(`${name} (${similarity.toFixed(4)})`, name)));
+    threshold.value = judgeOf(question.threshold, app.info.thresholds);
   }
-
-  const offersChoice = () => Object.keys(app.info.thresholds).some((name) => name !== "default");
 
   return {
     element: make("aside", { className: "filters", "aria-label": "What is shown" }, opener, panel),
@@ -67,10 +64,10 @@ export function createFilters(app, change) {
       probability.set(question.probability);
       collapse.checked = question.collapse;
       judging.hidden = !asked;
-      thresholds.hidden = !isJudged(question) || !offersChoice();
-      probability.element.hidden = !isJudged(question) || !app.info.probabilities;
+      thresholds.hidden = !isJudged(question) || !offersChoice(app.info.thresholds);
+      probability.element.hidden = !isJudged(question) || !app.info.probabilities || !judgeOf(question.threshold, app.info.thresholds);
       this.blame(null);
-      folders.show(question.folder).catch(fail);
+      folders.show(question.folder, app.info.generation).catch(fail);
     },
     /* The filter's own fault, where it was written; null: it has none. */
     blame(error) {
@@ -84,11 +81,12 @@ export function createFilters(app, change) {
 
 /* From 0, where nothing is asked for, up to the most. */
 function slider(name, spelt, take, most = 1) {
-  const input = make("input", { type: "range", "aria-label": name, min: "0", max: String(most), step: "0.01", value: "0" });
+  const input = make("input", { type: "range", className: "above", "aria-label": name, min: "0", max: String(most), step: "0.01", value: "0" });
   const shown = make("output", { className: "quiet", textContent: "any" });
   const tell = () => {
     shown.textContent = Number(input.value) ? spelt(Number(input.value)) : "any";
     input.setAttribute("aria-valuetext", shown.textContent);
+    fillAbove(input);
   };
   input.addEventListener("input", tell);
   input.addEventListener("change", () => take(Number(input.value) || null));

@@ -4,11 +4,12 @@
  */
 
 import { button, icon, make } from "./elements.js";
+import { visible } from "./make.js";
 
 /* choose(name) is called with a folder, or "" for all. */
 export function createFolders(api, choose, fail) {
   const list = make("ul", { className: "folders", "aria-label": "Folders. Up and down go from one to the next, right opens, left closes." });
-  let chosen = "", isLoaded = false;
+  let chosen = "", loaded = null; // the generation of the index whose folders these are
 
   /* One page of a level; the entry that brings the next makes way for it. */
   async function level(below, place, skip = 0) {
@@ -16,27 +17,22 @@ export function createFolders(api, choose, fail) {
     const further = button(`${(total - (next ?? 0)).toLocaleString("en")} more`, () => level(below, place, next).catch(fail), { className: "plain folder-more", tabIndex: -1 });
     if (skip) place.lastElementChild.remove();
     const before = place.children.length;
-    place.append(...folders.map(({ name, count }) => entry(name, count)), ...(next === null ? [] : [make("li", {}, further)]));
+    place.append(...folders.map(entry), ...(next === null ? [] : [make("li", {}, further)]));
     mark();
     if (skip) place.children[before]?.querySelector(".folder-name").focus();
-    return folders.length;
   }
 
-  function entry(name, count) {
+  function entry({ name, count, folders }) {
     const inner = make("ul", { hidden: true }), text = name.split("/").at(-1);
-    const opener = make("button", { type: "button", className: "plain folder-open", "aria-expanded": "false", "aria-label": `Folders in ${text}`, tabIndex: -1 }, icon("right"));
+    const opener = make("button", { type: "button", className: folders ? "plain folder-open" : "plain folder-open leaf", disabled: !folders, "aria-expanded": "false", "aria-label": `Folders in ${visible(text)}`, tabIndex: -1 }, icon("right"));
     opener.onclick = () => open(opener, inner, name).catch(fail);
-    const pick = make("button", { type: "button", className: "plain folder-name", title: name, "data-folder": name, tabIndex: -1, onclick: () => choose(chosen === name ? "" : name) }, make("bdi", { textContent: text }), make("span", { className: "quiet", textContent: count.toLocaleString("en") }));
+    const pick = make("button", { type: "button", className: "plain folder-name", title: visible(name), "data-folder": name, tabIndex: -1, onclick: () => choose(chosen === name ? "" : name) }, make("bdi", { textContent: text }), make("span", { className: "quiet", textContent: count.toLocaleString("en") }));
     return make("li", {}, make("div", { className: "folder" }, opener, pick), inner);
   }
 
   async function open(opener, inner, name) {
     const opens = inner.hidden;
-    if (opens && !inner.children.length && !(await level(name, inner))) {
-      opener.classList.add("leaf");
-      opener.disabled = true;
-      return;
-    }
+    if (opens && !inner.children.length) await level(name, inner);
     inner.hidden = !opens;
     opener.setAttribute("aria-expanded", String(opens));
   }
@@ -64,12 +60,13 @@ export function createFolders(api, choose, fail) {
 
   return {
     element: make("div", { className: "folders-frame" }, list),
-    async show(folder) {
+    async show(folder, generation) {
       chosen = folder;
-      if (!isLoaded) {
-        isLoaded = true;
+      if (loaded !== generation) {
+        loaded = generation;
+        list.replaceChildren();
         await level("", list);
-        if (list.children.length === 1) await open(list.querySelector(".folder-open"), list.querySelector("ul"), list.querySelector("[data-folder]").dataset.folder);
+        if (list.children.length === 1 && !list.querySelector(".leaf")) await open(list.querySelector(".folder-open"), list.querySelector("ul"), list.querySelector("[data-folder]").dataset.folder);
       }
       mark();
     },

@@ -4,6 +4,7 @@
  * loaded when it is first shown, and stays. `app` is all that views share.
  */
 
+import { createAdding } from "./adding.js";
 import { ApiError, createApi, openSession } from "./api.js";
 import { createBasket } from "./basket.js";
 import { watchDrops, watchPaste } from "./dropping.js";
@@ -33,7 +34,10 @@ const app = {
   get info() { return info; },
   set info(found) { info = found; describe(found); },
   refreshInfo: async () => { app.info = await app.api.get("/v1/info"); },
+  changed: async () => { await app.refreshInfo(); await route(); }, // the collection was, from here
 };
+const adding = createAdding(app);
+app.add = adding.open; // where info.writable
 const instead = make("div", { className: "view", hidden: true }); // what stands in the place of a view
 const mounted = new Map(); // name to { root, view }
 let info = null, shown = null, isLocked = false, isStarted = false, isSettled = false;
@@ -166,6 +170,7 @@ function askForToken() {
     app.api.post("/v1/session", { token: input.value }).then(start, messages.fail);
   } }, field("Token", input), button("Open", null, { type: "submit", className: "primary" }));
   stand(state("This server asks for a token", "Open the address that lookalike serve printed, or type the token in."), form);
+  input.focus();
 }
 
 async function start() {
@@ -186,7 +191,7 @@ async function start() {
 function listen() {
   addEventListener("hashchange", route);
   addEventListener("scroll", () => { if (isSettled) app.place.scroll = scrollY; }, { passive: true });
-  watchDrops(take, { canAdd: asksSomething, refuse: app.say });
+  watchDrops(take, { canAdd: asksSomething, keep: adding.open, canKeep: () => info.writable, refuse: app.say });
   watchPaste(take);
 }
 
@@ -196,4 +201,5 @@ document.getElementById("skip").addEventListener("click", (event) => {
   main.focus();
 });
 main.replaceChildren(instead);
+document.body.append(adding.element);
 start();

@@ -1,5 +1,6 @@
 /* The card beside the chosen picture of the map: the picture, larger, and what is known of it. */
 
+import { isFlag } from "./map_looks.js";
 import { make } from "./make.js";
 
 const GAP = 14;
@@ -9,8 +10,12 @@ export function createCard(names, columns, pictures) {
   const element = make("div", { className: "map-card", hidden: true, role: "status" }); // what is chosen is read out
 
   function facts(row) {
-    const known = columns.map(({ name, values, codes }) => [name, values[codes[row]]]).filter(([, value]) => value && value !== "0").slice(0, MOST_FACTS);
-    const parts = known.map(([name, value], place) => (place ? make("p", {}, `${name}: `, make("bdi", { textContent: value })) : make("p", {}, make("strong", {}, make("bdi", { textContent: value })))));
+    const known = columns.map((column) => [column, column.values[column.codes[row]]]).filter(([, value]) => value && value !== "0").slice(0, MOST_FACTS);
+    const parts = known.map(([column, value], place) => {
+      if (isFlag(column)) return make("p", {}, make("bdi", { textContent: column.name }));
+      const said = make("bdi", { textContent: value });
+      return place ? make("p", {}, `${column.name}: `, said) : make("p", {}, make("strong", {}, said));
+    });
     parts.push(make("p", { className: "quiet" }, make("bdi", { textContent: names[row] })));
     return pictures?.has(row) ? [make("canvas", { width: pictures.side, height: pictures.side }), ...parts] : parts;
   }

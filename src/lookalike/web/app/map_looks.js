@@ -16,10 +16,23 @@ const CORNERS = {
 /* Whether so many values each have a look of their own. */
 export const areTold = (values) => values.length <= LOOKS.length;
 
-/* The column to begin with: of those whose values are told apart, the one with most of them. */
+/* A column that says of each picture whether it has something: its values are 0 and 1, or not known. */
+export const isFlag = ({ name, values }) => !["label", "folder"].includes(name) && values.includes("1") && values.every((value) => ["", "0", "1"].includes(value));
+
+/* A value in words. */
+export function wordsOf(column, value) {
+  if (value === "") return "not known";
+  if (!isFlag(column)) return value;
+  return value === "1" ? column.name : `no ${column.name}`;
+}
+
+/* The column to begin with: the labels. Where there are too many for colours, another one whose values are told apart, the one
+ * with most of them; a flag only where there are no labels. */
 export function firstColumn(columns) {
-  const sizes = columns.map(({ values }) => (areTold(values) ? values.length : 0));
-  return Math.max(sizes.indexOf(Math.max(...sizes)), 0);
+  const label = columns.findIndex(({ name }) => name === "label");
+  const sizes = columns.map((column, place) => (!areTold(column.values) ? 0 : place === label ? Infinity : label >= 0 && isFlag(column) ? 0 : column.values.length));
+  const most = Math.max(...sizes);
+  return most > 0 ? sizes.indexOf(most) : Math.max(label, 0);
 }
 
 /* Up to 16 values each have a look; of more, those in `out`, and one for all where that are many. */

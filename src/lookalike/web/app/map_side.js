@@ -1,6 +1,6 @@
 /* Beside the map: looking for pictures, what they are coloured by, and the legend, whose entries bring values out. */
 
-import { areTold } from "./map_looks.js";
+import { areTold, wordsOf } from "./map_looks.js";
 import { make } from "./make.js";
 
 const MOST_LISTED = 200; // values that the legend lists; searching brings the others
@@ -8,17 +8,20 @@ const MOST_LISTED = 200; // values that the legend lists; searching brings the o
 /* hands: { seek(text), colourBy(place), showPictures(isShown) | null, pick(code | null), list() | null } */
 export function createSide(columns, first, hands) {
   const legend = make("ul", { className: "map-legend" });
+  const missing = make("p", { className: "map-missing", role: "status", hidden: true });
   const grey = make("p", { className: "quiet map-grey", hidden: true });
   const all = make("button", { type: "button", textContent: "show all labels", hidden: true, onclick: () => hands.pick(null) });
   const list = make("button", { type: "button", className: "map-list", hidden: true, onclick: () => hands.list() });
-  const element = make("aside", { className: "map-side", "aria-label": "Labels" }, ...controls(columns, first, hands), grey, legend, all, hands.list ? list : null);
+  const element = make("aside", { className: "map-side", "aria-label": "Labels" }, ...controls(columns, first, hands), missing, grey, legend, all, hands.list ? list : null);
 
-  function show({ values, shapes, sizes, listed, picked, stamp, brought }) {
-    const focused = document.activeElement?.dataset?.code;
-    legend.replaceChildren(...listed.slice(0, MOST_LISTED).map((code) => entry(values[code], code, sizes[code], stamp(shapes[code], 9), picked.has(code))));
+  function show({ column, shapes, sizes, listed, picked, stamp, brought, missed }) {
+    const { values } = column, focused = document.activeElement?.dataset?.code;
+    legend.replaceChildren(...(column.name ? listed : []).slice(0, MOST_LISTED).map((code) => entry(wordsOf(column, values[code]), code, sizes[code], stamp(shapes[code], 9), picked.has(code))));
     if (listed.length > MOST_LISTED) legend.append(make("li", { className: "quiet", textContent: `and ${(listed.length - MOST_LISTED).toLocaleString("en")} more: search for them` }));
     if (focused !== undefined) legend.querySelector(`[data-code="${focused}"]`)?.focus();
-    grey.hidden = areTold(values) || brought > 0;
+    missing.hidden = !missed;
+    missing.textContent = missed && `Nothing here has “${missed}” in its name or in what is known of it.`;
+    grey.hidden = areTold(values) || brought > 0 || Boolean(missed);
     grey.textContent = greyBecause(values, columns);
     all.hidden = !picked.size;
     list.hidden = !brought;
@@ -29,7 +32,7 @@ export function createSide(columns, first, hands) {
     const swatch = make("canvas", { width: 24, height: 24 });
     swatch.getContext("2d").drawImage(stamp, 0, 0, 24, 24);
     return make("li", {}, make("button", { type: "button", onclick: () => hands.pick(code), "aria-pressed": isPicked, "data-code": code },
-      swatch, make("bdi", { textContent: value || "not known" }), make("span", { className: "quiet", textContent: size.toLocaleString("en") })));
+      swatch, make("bdi", { textContent: value }), make("span", { className: "quiet", textContent: size.toLocaleString("en") })));
   }
 
   return { element, show };
@@ -42,7 +45,8 @@ function greyBecause(values, columns) {
 }
 
 function controls(columns, first, hands) {
-  const search = make("input", { type: "search", placeholder: "find a label or file", autocomplete: "off", "aria-label": "find a label or file" });
+  const sought = columns.some(({ name }) => name === "label") ? "find a label or file" : "find a file";
+  const search = make("input", { type: "search", placeholder: sought, autocomplete: "off", "aria-label": sought });
   search.addEventListener("input", () => hands.seek(search.value.trim().toLowerCase()));
   const parts = [search];
   if (columns.length > 1) {

@@ -47,7 +47,11 @@ export function lazyPictures(api, ids, { missed }) {
       return true;
     },
     /* What did not come may come now. */
-    retry: () => failed.clear(),
+    retry: () => {
+      if (!failed.size) return;
+      failed.clear();
+      redraw();
+    },
     whenReady: (draw) => { redraw = draw; },
   };
 }

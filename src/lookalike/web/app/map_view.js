@@ -1,157 +1,163 @@
 /* The map view: where the collection's pictures lie for the model; a line around some of them makes a list. */
 
-import { isOutdated } from "./api.js";
-import { button, count, iconButton, make, sentence, state } from "./elements.js";
-import { createGrid } from "./grid.js";
+import { UNREACHABLE, isOutdated } from "./api.js";
+import { button, count, make, sentence, state } from "./elements.js";
 import { drawMap } from "./map.js";
+import { createChosenGrid, createChosenList } from "./map_chosen.js";
 import { spread } from "./map_places.js";
 import { lazyPictures } from "./map_thumbs.js";
-import { thumbnail, tile } from "./tiles.js";
 
-const AGAIN = 1500; // milliseconds until the server is asked again whether the map is made
-const LISTED = 60; // pictures of a list, and of a page of the grid
+const AGAIN = 1500; // milliseconds until the server is asked again whether the map is made, or whether it is back
 const MOST_ASKED = 16; // pictures that a search starts from
 
-export function mount(root, app) {
-  const { api } = app;
-  const about = make("p", { className: "quiet small map-about" });
-  const place = make("div", { className: "map" });
-  const chosen = make("section", { className: "map-chosen", hidden: true, "aria-label": "Chosen pictures" });
-  const spoken = make("p", { className: "unseen", role: "status", "aria-live": "polite" });
-  const grid = createGrid({ name: "Chosen pictures", more: () => showGrid(shownRows, reached) });
-  const gridTitle = make("h1", { tabIndex: -1 });
-  const gridFrame = make("section", { className: "map-grid", hidden: true, "aria-label": "Chosen pictures" }, make("header", { className: "row" }, gridTitle, button("Search with these", () => search(shownRows)), button("Back to the map", () => app.go("map"), { className: "primary" })), grid.element);
-  const frame = make("div", { className: "map-frame" }, place, chosen);
-  root.append(make("h1", { className: "unseen", textContent: "Map" }), about, spoken, frame, gridFrame);
-  let drawn = null, pictures = null, isSeeing = false, data = null, timer = 0, rows = [], shownRows = [], reached = 0, opened = "";
-  const lists = new Map(); // of the grids that the history leads to: key to rows
+export const mount = (root, app) => new MapView(root, app);
 
-  async function load() {
-    const found = await api.get("/v1/map", {}, { latest: "map" });
-    if (found.state !== "ready") return wait(found);
-    if (found.stale) timer = setTimeout(() => load().catch(show), AGAIN);
-    pictures?.retry();
-    if (data && found.generation === data.generation) return null;
-    data = { ...found, order: spread(found.ids.length) };
-    return data.ids.length ? draw() : tell(state("The collection is empty", "Add pictures on the command line: lookalike index INDEX FOLDER."));
+class MapView {
+  #app; #list; #grid;
+  #about = make("p", { className: "quiet small map-about" });
+  #place = make("div", { className: "map" });
+  #spoken = make("p", { className: "unseen", role: "status", "aria-live": "polite" });
+  #frame = make("div", { className: "map-frame" });
+  #drawn = null;
+  #pictures = null;
+  #data = null;
+  #timer = 0;
+  #isSeeing = false;
+  #isShown = false;
+  #isGone = false; // whether the server does not answer
+  #opened = ""; // key of the grid that is shown
+  #lists = new Map(); // of the grids that the history leads to: key to rows
+
+  constructor(root, app) {
+    const hands = { itemOf: (row) => this.#itemOf(row), search: (rows) => this.#search(rows) };
+    this.#app = app;
+    this.#list = createChosenList(app.api, { ...hands, most: MOST_ASKED, none: () => this.#chooseNone(), open: (rows) => this.#listRows(rows) });
+    this.#grid = createChosenGrid(app, hands);
+    this.#frame.append(this.#place, this.#list.element);
+    root.append(make("h1", { className: "unseen", textContent: "Map" }), this.#about, this.#spoken, this.#frame, this.#grid.element);
   }
 
-  function wait(found) {
-    if (found.state === "failed") return tell(state("The map could not be made", found.message, button("Try again", () => load().catch(show), { className: "primary" })));
-    const far = found.total ? ` ${found.stage}: ${found.done.toLocaleString("en")} of ${found.total.toLocaleString("en")}.` : "";
-    tell(state("The map is being made", `Every picture gets its place once; a large collection takes some seconds.${far}`));
-    timer = setTimeout(() => load().catch(show), AGAIN);
-    return null;
+  show(parameters) {
+    const key = parameters.get("grid") ?? "";
+    this.#isShown = true;
+    if (this.#data) this.#follow(key);
+    else this.#place.replaceChildren(state("The map is being fetched"));
+    return this.#loadOrSay().then(() => this.#follow(key));
   }
 
-  function tell(said) {
-    drawn = null;
-    data = null;
-    about.textContent = "";
-    place.replaceChildren(said);
+  hide() {
+    this.#isShown = this.#isGone = false;
+    clearTimeout(this.#timer);
+    this.#app.api.giveUp("map");
   }
 
-  function show(error) {
+  /* Fetching the map, and drawing it. */
+
+  #loadOrSay() {
+    return this.#load().catch((error) => this.#show(error));
+  }
+
+  async #load() {
+    const found = await this.#app.api.get("/v1/map", {}, { latest: "map" });
+    this.#isGone = false;
+    this.#pictures?.retry();
+    if (found.state !== "ready") return this.#wait(found);
+    if (found.stale) this.#loadLater();
+    if (this.#data && found.generation === this.#data.generation) return null;
+    this.#data = { ...found, order: spread(found.ids.length) };
+    return found.ids.length ? this.#draw() : this.#tell(state("The collection is empty", "Add pictures on the command line: lookalike index INDEX FOLDER."));
+  }
+
+  #loadLater() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#loadOrSay(), AGAIN);
+  }
+
+  #again() {
+    return button("Try again", () => this.#loadOrSay(), { className: "primary" });
+  }
+
+  #wait({ state: course, message, total, done, stage }) {
+    if (course === "failed") return this.#tell(state("The map could not be made", message, this.#again()));
+    if (this.#drawn) return this.#loadLater(); // by a server that began anew: what is shown stays true
+    const far = total ? ` ${stage}: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}.` : "";
+    this.#tell(state("The map is being made", `Every picture gets its place once; a large collection takes some seconds.${far}`));
+    return this.#loadLater();
+  }
+
+  #tell(said) {
+    this.#drawn = null;
+    this.#data = null;
+    this.#about.textContent = "";
+    this.#place.replaceChildren(said);
+  }
+
+  #show(error) {
     if (isOutdated(error)) return;
-    if (drawn) { app.fail(error); return; } // what is shown stays true
-    tell(state(sentence(error.message), sentence(error.hint), button("Try again", () => load().catch(show), { className: "primary" })));
+    if (this.#drawn) this.#sayOver(error); // what is shown stays true
+    else this.#tell(state(sentence(error.message), sentence(error.hint), this.#again()));
   }
 
-  function draw() {
-    about.textContent = sentences(data).join(" ");
-    pictures = lazyPictures(api, data.ids, { missed: seeWhetherItAnswers });
-    drawn = drawMap(place, data, { pictures, select: choose });
-    choose([]);
-    return null;
+  /* That the server is gone is said once; it is asked again until it answers. */
+  #sayOver(error) {
+    if (!this.#isGone) this.#app.fail(error);
+    this.#isGone = this.#isShown && error.code === UNREACHABLE;
+    if (this.#isGone) this.#loadLater();
+  }
+
+  #draw() {
+    this.#about.textContent = sentences(this.#data).join(" ");
+    this.#pictures = lazyPictures(this.#app.api, this.#data.ids, { missed: () => this.#seeWhetherItAnswers() });
+    this.#drawn = drawMap(this.#place, this.#data, { pictures: this.#pictures, select: (rows) => this.#choose(rows) });
+    this.#choose([]);
   }
 
   /* A small picture that does not come says nothing of why. */
-  function seeWhetherItAnswers() {
-    if (isSeeing) return;
-    isSeeing = true;
-    app.refreshInfo().catch(app.fail).finally(() => { isSeeing = false; });
+  #seeWhetherItAnswers() {
+    if (this.#isSeeing) return;
+    this.#isSeeing = true;
+    this.#app.refreshInfo().catch((error) => this.#show(error)).finally(() => { this.#isSeeing = false; });
   }
 
-  const itemOf = (row) => ({ id: data.ids[row], name: data.names[row], label: labelOf(row) });
+  /* What was chosen of it. */
 
-  function labelOf(row) {
-    const labels = data.columns.find(({ name }) => name === "label");
-    return labels ? labels.values[labels.codes[row]] : "";
+  #itemOf(row) {
+    const { ids, names, columns } = this.#data, labels = columns.find(({ name }) => name === "label");
+    return { id: ids[row], name: names[row], label: labels ? labels.values[labels.codes[row]] : "" };
   }
 
-  /* What a line was drawn around, as a list in the place of the legend. */
-  function choose(found) {
-    rows = found;
-    chosen.hidden = !rows.length;
-    frame.classList.toggle("has-chosen", rows.length > 0);
-    spoken.textContent = rows.length ? `${count(rows.length, "picture")} chosen` : "";
-    if (!rows.length) { chosen.replaceChildren(); return; }
-    const list = make("ul", { className: "map-thumbs" }, ...rows.slice(0, LISTED).map(entry));
-    chosen.replaceChildren(make("div", { className: "map-list-of" }, make("header", {}, make("h2", { textContent: count(rows.length, "picture") }), iconButton("close", "Choose none", () => { drawn.chooseRows([]); place.querySelector("canvas").focus(); })),
-      make("div", { className: "map-actions" }, button(rows.length === 1 ? "Search with it" : "Search with these", () => search(rows), { className: "primary", sign: "search" }), button("Open as grid", listRows)),
-      rows.length > MOST_ASKED ? make("p", { className: "quiet small", textContent: `A search starts from ${MOST_ASKED} of them, spread evenly.` }) : null,
-      list, rows.length > LISTED ? make("p", { className: "quiet small", textContent: `and ${(rows.length - LISTED).toLocaleString("en")} more in the grid` }) : null));
+  #choose(rows) {
+    this.#frame.classList.toggle("has-chosen", rows.length > 0);
+    this.#spoken.textContent = rows.length ? `${count(rows.length, "picture")} chosen` : "";
+    this.#list.show(rows);
   }
 
-  function entry(row) {
-    const { id, name, label } = itemOf(row);
-    return make("li", {}, make("button", { type: "button", className: "picture", title: name, "aria-label": `${[label, name].filter(Boolean).join(", ")}. Search with it`, onclick: () => search([row]) }, thumbnail(api.thumb(id, 128))));
+  #chooseNone() {
+    this.#drawn.chooseRows([]);
+    this.#place.querySelector("canvas").focus();
   }
 
-  function search(found) {
-    const step = Math.max(1, found.length / MOST_ASKED);
-    const some = Array.from({ length: Math.min(found.length, MOST_ASKED) }, (_, number) => found[Math.floor(number * step)]);
-    app.go("search", new URLSearchParams(some.map((row) => ["id", data.ids[row]])));
+  #search(rows) {
+    const step = Math.max(1, rows.length / MOST_ASKED);
+    const some = Array.from({ length: Math.min(rows.length, MOST_ASKED) }, (_, number) => rows[Math.floor(number * step)]);
+    this.#app.go("search", new URLSearchParams(some.map((row) => ["id", this.#data.ids[row]])));
   }
 
-  function listRows() {
-    const key = `${data.generation}-${lists.size + 1}`;
-    lists.set(key, rows);
-    app.go("map", { grid: key });
+  #listRows(rows) {
+    const key = `${this.#data.generation}-${this.#lists.size + 1}`;
+    this.#lists.set(key, rows);
+    this.#app.go("map", { grid: key });
   }
 
   /* The grid that the address names; a list of an earlier load, or of another map, is not there any more. */
-  function follow(key) {
-    const isSame = key === opened;
-    opened = data && key.startsWith(`${data.generation}-`) && lists.has(key) ? key : "";
-    if (key && data && !opened) history.replaceState(history.state, "", "#map");
-    if (!opened) return gridFrame.hidden ? null : closeGrid();
-    return isSame ? null : openGrid(lists.get(opened));
+  #follow(key) {
+    const before = this.#opened, data = this.#data;
+    this.#opened = data && key.startsWith(`${data.generation}-`) && this.#lists.has(key) ? key : "";
+    if (key && data && !this.#opened) history.replaceState(history.state, "", "#map");
+    if (this.#opened && key === before) return;
+    this.#frame.hidden = Boolean(this.#opened);
+    this.#grid.show(this.#opened ? this.#lists.get(key) : null);
   }
-
-  function openGrid(listed) {
-    shownRows = listed;
-    gridFrame.hidden = false;
-    frame.hidden = true;
-    gridTitle.textContent = count(listed.length, "picture");
-    showGrid(listed, 0);
-    gridTitle.focus();
-  }
-
-  function closeGrid() {
-    gridFrame.hidden = true;
-    frame.hidden = false;
-    grid.clear();
-  }
-
-  function showGrid(found, from) {
-    const page = found.slice(from, from + LISTED).map((row) => tile(api, itemOf(row), { more: ({ id }) => app.go("search", { id }) }, { asked: false }));
-    reached = from + page.length;
-    grid[from ? "append" : "fill"](page, { isMore: reached < found.length });
-  }
-
-  return {
-    show: (parameters) => {
-      const key = parameters.get("grid") ?? "";
-      if (data) follow(key);
-      else place.replaceChildren(state("The map is being fetched"));
-      return load().catch(show).then(() => follow(key));
-    },
-    hide: () => {
-      clearTimeout(timer);
-      api.giveUp("map");
-    },
-  };
 }
 
 function sentences({ ids, of, sampled, method, explained }) {

@@ -7,8 +7,12 @@
  */
 
 import { ApiError } from "./api.js";
+import { judgeOf } from "./thresholds.js";
 
-export const FORGOTTEN = "forgotten", TOO_LARGE = "too-large"; // codes of the page's own errors
+export const LESS = -0.5; // of what answers are to be less like: a whole one would wipe out what is asked
+export const FORGOTTEN = "forgotten";
+const TOO_LARGE = "too-large"; // as FORGOTTEN, a code of the page's own
+export const OF_UPLOADS = ["not_a_picture", "picture", "too_large", "too_many", FORGOTTEN, TOO_LARGE];
 
 const KINDS = ["id", "file"];
 const WORDS = ["label", "where", "folder", "threshold"];
@@ -38,8 +42,7 @@ export function addressOf(question) {
 export const asksFor = (question) => question.pictures.length > 0 || question.attributes.size > 0;
 /* A threshold and a probability are made for two pictures: one that is asked about, and its answer. */
 export const isJudged = ({ pictures, attributes }) => pictures.length === 1 && pictures[0].weight > 0 && !attributes.size;
-/* The threshold to judge by: the one that was chosen, else the server's own, else the first one that there is. */
-export const thresholdOf = ({ threshold }, thresholds) => threshold || (thresholds.default ? "default" : Object.keys(thresholds)[0] ?? "");
+export const isNarrowed = ({ label, where, folder, lowest, probability }) => Boolean(label || where || folder || lowest !== null || probability !== null);
 export const isCombined = (question) => question.pictures.length + question.attributes.size > 1;
 
 /* The filter in the words of the server's language. */
@@ -61,9 +64,9 @@ export function request(question, basket, { limits, thresholds }, page) {
   if (question.folder) ask.folder = question.folder;
   if (question.lowest !== null) ask.lowest = question.lowest;
   if (isJudged(question)) {
-    const threshold = thresholdOf(question, thresholds);
+    const threshold = judgeOf(question.threshold, thresholds);
     if (threshold) ask.threshold = threshold;
-    if (question.probability !== null) ask.probability = question.probability;
+    if (threshold && question.probability !== null) ask.probability = question.probability;
   }
   if (question.collapse) ask.collapse = true;
   return { ask, body: files.length ? formOf(ask, files) : null };
@@ -94,7 +97,7 @@ function fileOf(basket, key, limits) {
   return file;
 }
 
-const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 function formOf(ask, files) {
   const form = new FormData();

@@ -1,13 +1,14 @@
 /* What was decided on pairs, the latest first, each to be looked at and taken back; it lies over the review. */
 
+import { cut, shortName } from "./cutting.js";
 import { button, count, iconButton, make } from "./elements.js";
 import { dialogOf } from "./review_dialogs.js";
-import { dayOf, shortName } from "./review_words.js";
+import { dayOf } from "./review_words.js";
 import { thumbnail } from "./tiles.js";
 
 const PAGE = 20;
 const SIDE = 128; // of a thumbnail, in pixels
-const WORDS = { same: "the same", different: "not duplicates", "keep-both": "keep both" };
+const WORDS = { same: "duplicates", different: "not duplicates", "keep-both": "keep both" };
 
 /* acts: { takeBack(decision) gives a promise, fail(error) } */
 export function createDecided(api, acts) {
@@ -45,7 +46,7 @@ export function createDecided(api, acts) {
       make("span", { className: "decided-pictures", "aria-hidden": "true" }, ...pictures.map((each) => make("span", { className: "picture" }, each ? thumbnail(api.thumb(each.id, SIDE)) : null))),
       make("div", { className: "decided-words" },
         make("p", {}, make("strong", { textContent: WORDS[decision.verdict] }), make("span", { className: "quiet", textContent: `, ${dayOf(decision.made)}` })),
-        ...names.map((name, place) => make("p", { className: "decided-name", title: pictures[place]?.name ?? "" }, make("bdi", { textContent: name })))),
+        ...names.map((name, place) => make("p", { className: "decided-name" }, cut(name, { whole: pictures[place]?.name ?? name })))),
       back);
 
     async function takeBack() {

@@ -1,11 +1,11 @@
 /* What surrounds the group in hand: what was found in all, kinds, cautions, how far the finding is, what was done. */
 
 import { button, make } from "./elements.js";
-import { inBytes } from "./review_words.js";
+import { RISK, inBytes } from "./review_words.js";
 
 /* acts: { undo(), decided(), help(), again() } */
 export function createFrame(acts) {
-  const headline = make("p", { className: "headline" }), bands = make("nav", { className: "bands", "aria-label": "Kinds of duplicates" });
+  const headline = make("p", { className: "headline" }), risk = make("p", { className: "quiet small", textContent: `Of two duplicates, ${RISK}. This page moves nothing.` }), bands = make("nav", { className: "bands", "aria-label": "Kinds of duplicates" });
   const cautions = make("div", { className: "cautions", hidden: true }), body = make("div", { className: "review-body" });
   const stale = make("div", { className: "notice", hidden: true }, make("p", { textContent: "The index has changed since these groups were found." }), button("Look again", acts.again));
   const undo = button("Undo", acts.undo, { disabled: true, "aria-keyshortcuts": "U" });
@@ -15,7 +15,7 @@ export function createFrame(acts) {
   keys.append(make("kbd", { textContent: "?", "aria-hidden": "true" }));
   const tools = make("div", { className: "review-tools" }, undo, button("Decided", acts.decided, { className: "plain" }), keys);
   const element = make("div", { className: "review" },
-    make("header", { className: "review-head" }, make("div", {}, make("h1", { textContent: "Duplicates" }), headline), tools),
+    make("header", { className: "review-head" }, make("div", {}, make("h1", { textContent: "Duplicates" }), headline, risk), tools),
     stale, bands, cautions, body, done, spoken);
 
   function show(answer, queue) {
@@ -24,6 +24,7 @@ export function createFrame(acts) {
     stale.hidden = !answer.stale || !ready;
     undo.disabled = queue.undos.length === 0;
     tools.hidden = !ready;
+    risk.hidden = !ready || answer.total === 0;
     const rows = ready ? answer.totals : [];
     bands.hidden = rows.length === 0;
     bands.replaceChildren(...tabsOf(rows, queue.band));

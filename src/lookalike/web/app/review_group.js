@@ -1,12 +1,13 @@
 /* One group of duplicates, drawn: its pictures with what would become of them and why, and what can be said of them. */
 
+import { cut, shortName } from "./cutting.js";
 import { button, count, iconButton, make } from "./elements.js";
-import { DECIDED, KINDS, factsOf, inBytes, kindOf, shortName, spokenMember } from "./review_words.js";
+import { DECIDED, KINDS, REFERENCE, factsOf, inBytes, kindOf, spokenMember } from "./review_words.js";
 import { thumbnail } from "./tiles.js";
 
 const SIDE = devicePixelRatio > 1 ? 768 : 384; // of a thumbnail, in pixels
 
-/* acts: { go(step), choose(place), large(), decide(verdict), keep() }. What leaves has choose(place), which marks a member, and
+/* acts: { go(step), choose(place), large(), decide(verdict), beside() }. What leaves has choose(place), which marks a member, and
  * focus(), which goes to the one that is marked. */
 export function drawGroup(api, group, { number, total, acts }) {
   const members = group.members.map((member, place) => memberOf(api, member, { take: () => acts.choose(place), large: acts.large }));
@@ -48,28 +49,28 @@ function memberOf(api, member, { take, large }) {
   const open = make("button", {
     type: "button", className: "picture", "data-member": member.id, "aria-label": spokenMember(member), onfocus: take, onclick: large,
   }, thumbnail(api.thumb(member.id, SIDE)));
-  return make("li", { className: `member ${kind}` }, open,
+  return make("li", { className: `member ${kind}${member.keeper ? " keep" : ""}${member.reference ? " reference" : ""}` }, open,
     make("div", { className: "member-words", "aria-hidden": "true" },
-      make("p", {}, make("span", { className: `kind ${kind}`, textContent: KINDS[kind] }), member.decided ? make("span", { className: "decided", textContent: DECIDED[member.decided] }) : null),
+      make("p", {}, make("span", { className: `kind ${kind}`, textContent: KINDS[kind] }), member.reference ? make("span", { className: "beside", textContent: REFERENCE }) : null, member.decided ? make("span", { className: "decided", textContent: DECIDED[member.decided] }) : null),
       make("p", { className: "member-name", title: member.name }, make("bdi", { textContent: shortName(member.name) })),
       make("p", { className: "quiet", textContent: factsOf(member) }),
       make("p", { className: "quiet why" }, make("bdi", { textContent: member.reason }))));
 }
 
 function questionOf(group, chosen, acts) {
-  const member = group.members[chosen], keeper = group.members.find((each) => each.keeper);
-  const asked = member.keeper
-    ? make("p", { className: "quiet", textContent: "This is the keeper: S, B and D say something of the others. Choose one, and say what it is beside this one." })
-    : make("p", {}, "What is ", make("strong", {}, make("bdi", { textContent: shortName(member.name) })), " beside the keeper ", make("bdi", { textContent: shortName(keeper.name) }), "?");
+  const member = group.members[chosen], reference = group.members.find((each) => each.reference);
+  const asked = member.reference
+    ? make("p", { className: "quiet", textContent: "The others are compared with this one. Choose one of them to say what the two are." })
+    : make("p", {}, "Are ", make("strong", {}, cut(shortName(member.name), { whole: member.name })), " and ", cut(shortName(reference.name), { whole: reference.name }), " duplicates of each other?");
   const choice = (key, text, verdict) => {
-    const made = button(text, () => acts.decide(verdict), { disabled: member.keeper, "aria-keyshortcuts": key, "data-verdict": verdict });
+    const made = button(text, () => acts.decide(verdict), { disabled: member.reference, "aria-keyshortcuts": key, "data-verdict": verdict });
     if (member.decided === verdict) made.setAttribute("aria-pressed", "true");
     made.append(make("kbd", { textContent: key, "aria-hidden": "true" }));
     return made;
   };
-  const keep = button("Keep this one", acts.keep, { disabled: member.keeper, "aria-keyshortcuts": "X", className: "plain", title: "It takes the keeper's place here. What you say of pairs is kept; a plan chooses what stays by its rule, --keep." });
-  keep.append(make("kbd", { textContent: "X", "aria-hidden": "true" }));
-  return [asked, make("div", { className: "row" }, keep, choice("S", "The same", "same"), choice("B", "Keep both", "keep-both"), choice("D", "Not a duplicate", "different"))];
+  const beside = button("Compare with this one", acts.beside, { disabled: member.reference, "aria-keyshortcuts": "X", className: "plain", title: "The others are compared with it. What stays of a group is chosen by the rule of the plan, --keep." });
+  beside.append(make("kbd", { textContent: "X", "aria-hidden": "true" }));
+  return [asked, make("div", { className: "row" }, beside, choice("S", "Duplicates", "same"), choice("B", "Keep both", "keep-both"), choice("D", "Not duplicates", "different"))];
 }
 
 /* After the last group, and where there is none: what to type, as the page moves nothing. */
@@ -80,7 +81,7 @@ export function drawEnd({ any, decided, back }) {
     make("p", { className: "quiet", textContent: decided ? `${count(decided, "decision")} of this visit ${decided === 1 ? "is" : "are"} kept with the index.` : "Decisions that were made before hold." }),
     make("p", { textContent: "This page moves no file. A plan says what would go; applying it puts files aside, and can be undone:" }),
     command("lookalike duplicates INDEX --plan plan.json"), command("lookalike apply plan.json --dry-run"), command("lookalike apply plan.json"),
-    make("p", { className: "quiet", textContent: "What you said of pairs holds for the plan. A keeper that you chose here does not: of each group a plan keeps one by a rule, and --keep says which, for example --keep oldest." }),
+    make("p", { className: "quiet", textContent: "What you said of pairs holds for the plan. Of each group it keeps one by a rule, and --keep says which, for example --keep oldest." }),
     make("p", { className: "quiet small", textContent: "INDEX is the index that this server was started with." }),
     make("p", { className: "row" }, any ? button("Back to the last group", back, { sign: "left" }) : null));
 }

@@ -8,9 +8,9 @@ const PAGE = 20;
 
 export function createQueue(api) {
   const undos = []; // { a, b, before, place, member }
-  const keepers = new Map(); // group's key to the picture that is kept in place of the proposed one
+  const references = new Map(); // group's key to the picture that the others are compared with, where one was chosen
   const said = new Map(); // pairs of this visit to what was said of them
-  const own = { band: "", answer: null, place: 0, undos, begin, load, group, keep, decide, undo, forget, refresh };
+  const own = { band: "", answer: null, place: 0, undos, begin, load, group, compareWith, decide, undo, forget, refresh };
 
   /* The group of a key, or the first that nobody decided on, with its page. */
   async function begin(key) {
@@ -37,18 +37,28 @@ export function createQueue(api) {
   /* The group in hand; null past the last one. */
   function group() {
     const found = own.answer?.groups[own.place % PAGE];
-    return found ? kept(found, keepers.get(found.key), said) : null;
+    return found ? compared(found, references.get(found.key), said) : null;
   }
 
-  function keep(member) {
-    keepers.set(group().key, member.id);
+  /* What was said of pairs with it on earlier visits is asked for: a group tells of pairs with the keeper of the usual rule
+   * alone. */
+  async function compareWith(member) {
+    const { key, members } = group();
+    await Promise.all(members.filter(({ id }) => id !== member.id).map(({ id }) => recall({ a: member.id, b: id })));
+    references.set(key, member.id);
   }
 
-  async function decide(member, keeper, verdict) {
-    const pair = { a: member.id, b: keeper.id }, from = group().key;
+  async function recall(pair) {
+    if (said.has(nameOf(pair))) return;
+    const { decisions: [found] } = await api.get("/v1/decisions", pair);
+    said.set(nameOf(pair), found?.verdict ?? null);
+  }
+
+  async function decide(member, reference, verdict) {
+    const pair = { a: member.id, b: reference.id }, from = group().key;
     const { before } = await api.post("/v1/decisions", { ...pair, verdict });
     said.set(nameOf(pair), verdict);
-    undos.push({ ...pair, before: before ?? null, place: own.place, member: member.id, names: [member.name, keeper.name] });
+    undos.push({ ...pair, before: before ?? null, place: own.place, member: member.id, names: [member.name, reference.name] });
     await load();
     return group()?.key === from;
   }
@@ -85,14 +95,14 @@ export function createQueue(api) {
 
 const nameOf = ({ a, b }) => [a, b].sort((one, other) => one - other).join(" ");
 
-/* A group with another keeper, which takes the place of the proposed one; and with what was said of pairs with it. */
-function kept(group, id, said) {
-  const proposed = group.members.find((member) => member.keeper), keeper = group.members.find((member) => member.id === id) ?? proposed;
-  const told = (member) => said.get(nameOf({ a: member.id, b: keeper.id }));
-  const members = group.members.map((member) => ({ ...member, ...(member === keeper ? {} : { decided: told(member) ?? (told(member) === null ? null : member.decided) }) }));
-  if (keeper === proposed) return { ...group, members };
-  const [before, now] = [proposed, keeper].map((each) => members[group.members.indexOf(each)]);
-  Object.assign(before, { keeper: false, action: keeper.action, reason: "proposed to stay; you keep another one", decided: told(proposed) ?? null });
-  Object.assign(now, { keeper: true, action: "keep", reason: "you keep this one, see below", decided: null });
-  return { ...group, members };
+/* A group with the picture that the others are compared with: what the usual rule keeps, or another one that was chosen; and with
+ * what was said of pairs with it, and of no other. */
+function compared(group, id, said) {
+  const keeper = group.members.find((member) => member.keeper), reference = group.members.find((member) => member.id === id) ?? keeper;
+  const decided = (member) => {
+    if (member === reference) return null;
+    const told = said.get(nameOf({ a: member.id, b: reference.id }));
+    return told === undefined && reference === keeper ? member.decided : told ?? null;
+  };
+  return { ...group, members: group.members.map((member) => ({ ...member, reference: member === reference, decided: decided(member) })) };
 }

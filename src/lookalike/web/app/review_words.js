@@ -1,5 +1,6 @@
 /* Groups of duplicates in words: what is read out, and what stands under a picture. */
 
+import { shortName } from "./cutting.js";
 import { count } from "./elements.js";
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
@@ -15,21 +16,22 @@ export function inBytes(bytes) {
   return `${size < 9.95 ? size.toFixed(1) : Math.round(size).toLocaleString("en")} ${UNITS[unit]}`;
 }
 
-export const shortName = (name) => name.split("/").slice(-2).join("/");
-
 export function factsOf({ width, height, format, bytes }) {
   const shape = [width ? `${width.toLocaleString("en")} × ${height.toLocaleString("en")}` : "", format].filter(Boolean).join(" ");
   return [shape, bytes ? inBytes(bytes) : ""].filter(Boolean).join(", ");
 }
 
-/* keep: the keeper; stay: others that stay; go: what a plan would move. */
-export const kindOf = (member) => (member.keeper ? "keep" : member.action === "move" ? "go" : "stay");
-export const KINDS = { keep: "keeper", stay: "stays", go: "would go" };
-export const DECIDED = { same: "You: the same", different: "You: not a duplicate", "keep-both": "You: keep both" };
+/* What a plan by the usual rule does with it. */
+export const kindOf = (member) => (member.action === "move" ? "go" : "stay");
+export const KINDS = { stay: "would stay", go: "would go" };
+export const REFERENCE = "compared with";
+export const DECIDED = { same: "You: duplicates", different: "You: not duplicates", "keep-both": "You: keep both" };
+export const RISK = "a plan (lookalike duplicates --plan) may move one of them away";
 
 export function spokenMember(member) {
   const decided = member.decided ? `${DECIDED[member.decided]}.` : "";
-  return [`${member.name}, ${KINDS[kindOf(member)]}.`, `${factsOf(member)}.`, member.reason, decided, "Enter shows it large."].filter(Boolean).join(" ");
+  const kinds = [KINDS[kindOf(member)], ...(member.reference ? ["the others are compared with it"] : [])].join(", ");
+  return [`${member.name}, ${kinds}.`, `${factsOf(member)}.`, member.reason, decided, "Enter shows it large."].filter(Boolean).join(" ");
 }
 
 export function spokenGroup(group, place, total) {
@@ -43,8 +45,8 @@ export function spokenGroup(group, place, total) {
 export const dayOf = (made) => (Number.isNaN(Date.parse(made)) ? made : new Date(made).toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric" }));
 
 const VERDICTS = {
-  same: (a, b) => `${a} is the same as ${b}: a plan may move it.`,
-  different: (a, b) => `${a} is not a duplicate of ${b}.`,
+  same: (a, b) => `${a} and ${b} are duplicates: ${RISK}.`,
+  different: (a, b) => `${a} and ${b} are not duplicates.`,
   "keep-both": (a, b) => `${a} and ${b} both stay.`,
   forget: (a, b) => `Taken back: nothing is decided of ${a} and ${b}.`,
 };

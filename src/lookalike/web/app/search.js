@@ -5,105 +5,158 @@
 
 import { createAnswers } from "./answers.js";
 import { createAskingBar } from "./asking_bar.js";
+import { createDetails } from "./details.js";
 import { button, icon, make } from "./elements.js";
 import { createFilters } from "./filters.js";
+import { visible } from "./make.js";
 import { addressOf, asksFor, readQuestion } from "./question.js";
+import { createRemoving } from "./removing.js";
 
 const NO_FILTERS = { label: "", where: "", folder: "", lowest: null, probability: null };
 
-export function mount(root, app) {
-  let question = readQuestion(new URLSearchParams()), isAdding = false, isHidden = false, scrolled = 0;
-  let answeredAs = ""; // what verdicts and filters depend on, as it was when the question was asked
-  const known = new Map(); // id to what the server says of it, asked for once
+export const mount = (root, app) => new Search(root, app);
 
-  addEventListener("scroll", () => { if (!root.hidden) scrolled = scrollY; }, { passive: true });
+class Search {
+  #app; #bar; #filters; #answers; #removing; #details; #welcome;
+  #picker = make("input", { type: "file", accept: "image/*,.heic,.heif,.avif,.dng,.cr2,.nef,.arw", multiple: true, hidden: true });
+  #question = readQuestion(new URLSearchParams());
+  #isAdding = false; // whether pictures that are chosen join what is asked
+  #isHidden = false;
+  #scrolled = 0;
+  #answeredAs = ""; // what verdicts and filters depend on, as it was when the question was asked
+  #known = new Map(); // id to what the server says of it, asked for once
 
-  const change = (stated) => app.go("search", addressOf(stated));
-  const filters = createFilters(app, (stated) => { if (!isHidden) change({ ...question, ...stated }); }); // a field that is left with its view has changed nothing
-  const picker = make("input", { type: "file", accept: "image/*,.heic,.heif,.avif,.dng,.cr2,.nef,.arw", multiple: true, hidden: true });
-  const bar = createAskingBar(app, { change, choose, facts });
-  const answers = createAnswers(app, {
-    more: (item) => { remember(item); change({ ...question, pictures: [{ id: item.id, weight: 1 }], attributes: new Map() }); },
-    add: (item, weight) => { remember(item); change({ ...question, pictures: [...question.pictures.filter(({ id }) => id !== item.id), { id: item.id, weight }] }); },
-    compare,
-    widen: () => change({ ...question, ...NO_FILTERS }),
-    choose: () => choose({ add: false }),
-    blame,
-  });
-  const welcome = make("section", { className: "welcome", "aria-label": "Search with a picture of your own" }, icon("upload"),
-    make("div", {}, make("h2", { textContent: "Search with a picture" }), make("p", { className: "quiet", textContent: "Drop it anywhere on this page, paste it, or choose a file. It is not kept." })),
-    button("Choose a picture", () => choose({ add: false }), { className: "primary", sign: "picture" }));
-  root.append(picker, welcome, bar.element, make("div", { className: "search-body" }, filters.element, make("div", { className: "search-main" }, bar.narrowed, answers.element)));
+  constructor(root, app) {
+    this.#app = app;
+    this.#filters = createFilters(app, (stated) => { if (!this.#isHidden) this.#change(stated); }); // a field that is left with its view has changed nothing
+    this.#bar = createAskingBar(app, { change: (question) => this.#ask(question), choose: (how) => this.#choose(how), facts: (id) => this.#facts(id) });
+    this.#answers = createAnswers(app, this.#actions());
+    this.#removing = createRemoving(app, { removed: (item) => this.#removed(item) });
+    this.#details = createDetails(app.api, { more: (item) => this.#more(item) });
+    this.#welcome = welcomeOf(app, () => this.#choose({ add: false }));
+    root.append(this.#removing.element, this.#details.element, this.#picker, this.#welcome, this.#bar.element,
+      make("div", { className: "search-body" }, this.#filters.element, make("div", { className: "search-main" }, this.#bar.narrowed, this.#answers.element)));
+    this.#picker.addEventListener("change", () => this.#take());
+    addEventListener("scroll", () => { if (!root.hidden) this.#scrolled = scrollY; }, { passive: true });
+  }
 
-  picker.addEventListener("change", () => {
-    const pictures = [...picker.files].map((file) => ({ file: app.basket.keep(file), weight: 1 }));
-    picker.value = "";
-    if (pictures.length) change({ ...question, pictures: isAdding ? [...question.pictures, ...pictures] : pictures });
-  });
+  show(parameters) {
+    const before = addressOf(this.#question).toString();
+    this.#question = readQuestion(parameters);
+    const isSame = before === addressOf(this.#question).toString(), isKept = this.#isHidden && isSame && this.#answers.isAnswered();
+    this.#isHidden = false;
+    if (isKept) return this.#showAgain();
+    if (!isSame) scrollTo(0, 0);
+    return this.#answer();
+  }
 
-  function choose({ add }) {
-    isAdding = add;
-    picker.click();
+  hide() {
+    this.#isHidden = true;
+    this.#removing.close();
+    this.#details.close();
+    this.#answers.stop();
+  }
+
+  /* What is done with an answer, or where there is none. */
+  #actions() {
+    return {
+      more: (item) => this.#more(item),
+      look: (item) => this.#details.open(item),
+      add: (item, weight) => { this.#remember(item); this.#change({ pictures: [...this.#without(item.id), { id: item.id, weight }] }); },
+      compare: (item) => this.#compare(item),
+      widen: () => this.#change(NO_FILTERS),
+      choose: () => this.#choose({ add: false }),
+      blame: (error) => this.#blame(error),
+      remove: (id) => this.#facts(id).then(this.#removing.ask).catch(this.#app.fail),
+    };
+  }
+
+  #more(item) {
+    this.#remember(item);
+    this.#change({ pictures: [{ id: item.id, weight: 1 }], attributes: new Map() });
+  }
+
+  /* Asking: by the address. */
+
+  #ask(question) { this.#app.go("search", addressOf(question)); }
+
+  #change(stated) { this.#ask({ ...this.#question, ...stated }); }
+
+  #without(id) { return this.#question.pictures.filter((picture) => picture.id !== id); }
+
+  #choose({ add }) {
+    this.#isAdding = add;
+    this.#picker.click();
+  }
+
+  #take() {
+    const pictures = [...this.#picker.files].map((file) => ({ file: this.#app.basket.keep(file), weight: 1 }));
+    this.#picker.value = "";
+    if (pictures.length) this.#change({ pictures: this.#isAdding ? [...this.#question.pictures, ...pictures] : pictures });
+  }
+
+  #compare(item) {
+    const [first] = this.#question.pictures;
+    if (first) this.#app.go("compare", { a: first.id ?? `f${first.file}`, b: item.id });
+    else this.#app.say("There is no picture to compare it with: what is asked are attributes.");
+  }
+
+  /* What was asked about is not there any more. */
+  async #removed({ id, name }) {
+    this.#known.delete(id);
+    await this.#app.refreshInfo();
+    this.#change({ pictures: this.#without(id) });
+    this.#app.say(`Taken out of the collection: ${visible(name)}`);
+  }
+
+  /* What is known of a picture. */
+
+  #remember(item) { this.#known.set(item.id, Promise.resolve(item)); }
+
+  #facts(id) {
+    if (!this.#known.has(id)) {
+      this.#known.set(id, this.#app.api.get(`/v1/items/${id}`));
+      this.#known.get(id).catch(() => this.#known.delete(id));
+    }
+    return this.#known.get(id);
+  }
+
+  /* Answering. */
+
+  #answer() {
+    const asked = asksFor(this.#question);
+    this.#answeredAs = this.#basis();
+    this.#welcome.hidden = asked;
+    this.#bar.show(this.#question, { isAsked: asked });
+    this.#filters.show(this.#question, { asked });
+    return this.#answers.ask(this.#question);
+  }
+
+  #basis() {
+    const { generation, thresholds, probabilities } = this.#app.info;
+    return JSON.stringify([generation, thresholds, probabilities]);
+  }
+
+  /* The answers are kept when the view is left; a threshold that was saved since, or a picture that came, changes them. */
+  async #showAgain() {
+    this.#filters.show(this.#question, { asked: asksFor(this.#question) });
+    scrollTo(0, this.#scrolled);
+    this.#answers.stay();
+    await this.#app.refreshInfo();
+    return this.#basis() === this.#answeredAs || this.#isHidden ? null : this.#answer();
   }
 
   /* Whether it is the fault of the filter as it was written, which is told there. */
-  function blame(error) {
-    const isFault = question.where !== "" && error.status === 422 && /filter|column/.test(error.message);
-    filters.blame(isFault ? error : null);
+  #blame(error) {
+    const isFault = this.#question.where !== "" && error.status === 422 && /filter|column/.test(error.message);
+    this.#filters.blame(isFault ? error : null);
     return isFault;
   }
+}
 
-  const remember = (item) => known.set(item.id, Promise.resolve(item));
-
-  function facts(id) {
-    if (!known.has(id)) {
-      known.set(id, app.api.get(`/v1/items/${id}`));
-      known.get(id).catch(() => known.delete(id));
-    }
-    return known.get(id);
-  }
-
-  function compare(item) {
-    const [first] = question.pictures;
-    if (!first) { app.say("There is no picture to compare it with: what is asked are attributes."); return; }
-    app.go("compare", { a: first.id ?? `f${first.file}`, b: item.id });
-  }
-
-  function ask() {
-    const asked = asksFor(question);
-    answeredAs = basis();
-    welcome.hidden = asked;
-    bar.show(question, { isAsked: asked });
-    filters.show(question, { asked });
-    return answers.ask(question);
-  }
-
-  const basis = () => JSON.stringify([app.info.generation, app.info.thresholds, app.info.probabilities]);
-
-  /* The answers are kept when the view is left; a threshold that was saved since, or a picture that came, changes them. */
-  async function followServer() {
-    await app.refreshInfo();
-    return basis() === answeredAs || isHidden ? null : ask();
-  }
-
-  return {
-    show(parameters) {
-      const before = addressOf(question).toString(), isSame = before === addressOf(readQuestion(parameters)).toString();
-      const isKept = isHidden && isSame && answers.isAnswered();
-      isHidden = false;
-      question = readQuestion(parameters);
-      if (isKept) {
-        filters.show(question, { asked: asksFor(question) });
-        scrollTo(0, scrolled);
-        answers.stay();
-        return followServer();
-      }
-      if (!isSame) scrollTo(0, 0);
-      return ask();
-    },
-    hide() {
-      isHidden = true;
-      answers.stop();
-    },
-  };
+function welcomeOf(app, choose) {
+  return make("section", { className: "welcome", "aria-label": "Search with a picture of your own" }, icon("upload"),
+    make("div", {}, make("p", { className: "welcome-title", textContent: "Search with a picture" }), make("p", { className: "quiet", textContent: "Drop it anywhere on this page, paste it, or choose a file. It is not kept." })),
+    button("Choose a picture", choose, { className: "primary", sign: "picture" }),
+    app.info.writable ? button("Add to the collection", () => app.add(), { className: "plain", sign: "plus" }) : null);
 }

@@ -6,7 +6,7 @@
 
 import { isOutdated } from "./api.js";
 import { createCounts, filled } from "./boundary.js";
-import { button, count, field, make, state } from "./elements.js";
+import { button, count, field, fillAbove, make, state } from "./elements.js";
 import { createHistogram } from "./histogram.js";
 import { segments } from "./segments.js";
 import { createFigures, spoken } from "./threshold_figures.js";
@@ -15,183 +15,228 @@ import { createSaved } from "./threshold_saved.js";
 
 const PAUSE = 160; // milliseconds of rest before the server is asked
 const PAIRS = 8; // on each side of the boundary
+const UNLABELLED = "no_pairs"; // the server's code: labels tell no pairs
 
-export function mount(root, app) {
-  const histogram = createHistogram({ moved: (similarity) => move(nearest(similarity)) });
-  const figures = createFigures(), pairs = createPairs(app.api), saved = createSaved({ go: move, save, remove, undo }, { writable: app.info.writable });
-  const slider = make("input", { type: "range", step: "1", className: "threshold-slider", "aria-label": "Threshold", oninput: () => move(edge(Number(slider.value))) });
-  const number = make("input", { type: "number", step: "0.001", min: "-1", max: "1", className: "threshold-number", onchange: () => typed() });
-  const promise = make("p", { className: "promise", "aria-live": "polite" }), basis = make("p", { className: "quiet" });
-  const body = make("div", { className: "threshold-body", hidden: true }), place = make("div");
-  let data = null, counts = null, range = null, named = [], similarity = 0, timer = 0, wanted = null, scrolled = 0;
+export const mount = (root, app) => new ThresholdView(root, app);
 
-  root.append(make("header", {}, make("h1", { textContent: "Threshold" }), basis), place, body, saved.dialog);
-  body.append(
-    make("section", { className: "threshold-chart", "aria-label": "All pairs" },
-      make("div", { className: "threshold-tools" }, legend(), segments("histogram-scale", "Scale of the counts", [["log", "Logarithm"], ["root", "Square root"]], histogram.scale)),
-      histogram.element, slider,
-      make("div", { className: "threshold-typed" }, field("Threshold", number), make("div", { className: "row" }, ...[["−", -1, "Lower by one step"], ["+", 1, "Raise by one step"]].map(stepButton)), promise)),
-    make("div", { className: "threshold-said" }, figures.element, saved.element), pairs.element);
+class ThresholdView {
+  #app; #histogram; #figures; #pairs; #saved; #moving;
+  #basis = make("p", { className: "quiet" });
+  #place = make("div"); // of what stands instead, while there is nothing to show
+  #body = make("div", { className: "threshold-body", hidden: true });
+  #data = null; // pairs counted in bins
+  #counts = null;
+  #named = [];
+  #similarity = 0;
+  #wanted = null; // by the address
+  #timer = 0;
+  #scrolled = 0;
 
-  const edge = (bin) => data.bins[bin] ?? 1;
-
-  function nearest(value) {
-    const after = Math.min(counts.firstBin(value), data.bins.length - 1), before = Math.max(after - 1, 0);
-    return value - edge(before) < edge(after) - value ? edge(before) : edge(after);
+  constructor(root, app) {
+    const move = (similarity) => this.#move(similarity);
+    this.#app = app;
+    this.#histogram = createHistogram({ moved: (similarity) => move(this.#nearest(similarity)) });
+    this.#figures = createFigures();
+    this.#pairs = createPairs(app.api);
+    this.#saved = createSaved({ go: move, save: (name) => this.#save(name), remove: (name) => this.#remove(name), undo: (name) => this.#undo(name) }, { writable: app.info.writable });
+    this.#moving = createMoving({ to: move, toBin: (bin) => move(this.#edge(bin)), by: (step) => this.#step(step), stay: () => this.#similarity });
+    root.append(make("header", {}, make("h1", { textContent: "Threshold" }), this.#basis), this.#place, this.#body, this.#saved.dialog);
+    this.#body.append(
+      make("section", { className: "threshold-chart", "aria-label": "All pairs" },
+        make("div", { className: "threshold-tools" }, legend(), segments("histogram-scale", "Scale of the counts", [["log", "Logarithm"], ["root", "Square root"]], this.#histogram.scale)),
+        this.#histogram.element, this.#moving.slider, this.#moving.typed),
+      make("div", { className: "threshold-said" }, this.#figures.element, this.#saved.element), this.#pairs.element);
   }
 
-  function stepButton([sign, by, name]) {
-    return make("button", { type: "button", className: "square", textContent: sign, "aria-label": name, onclick: () => {
-      const bin = counts.firstBin(similarity);
-      move(edge(Math.min(Math.max(bin + by, 0), data.bins.length - 1)));
-    } });
+  show(parameters) {
+    this.#wanted = placeOf(parameters.get("at"));
+    return this.#data ? this.#again().catch(this.#app.fail) : this.#load();
   }
 
-  function typed() {
-    const value = Number(number.value.replace(",", "."));
-    if (number.value === "" || !Number.isFinite(value)) number.value = similarity.toFixed(4);
-    else move(Math.min(Math.max(value, -1), 1));
+  hide() {
+    clearTimeout(this.#timer);
+    this.#scrolled = scrollY;
   }
 
-  /* Everything that is known here is shown at once; what the server knows follows when the line rests. */
-  function move(to) {
-    similarity = to;
-    const found = counts.at(to);
-    slider.value = String(counts.firstBin(to));
-    slider.setAttribute("aria-valuetext", spoken(to, found));
-    number.value = to.toFixed(4);
-    histogram.move(to);
-    histogram.tell(`Histogram of ${count(data.same, "same pair")} and ${count(data.different, "different pair")} by similarity. Threshold ${spoken(to, found)}`);
-    figures.show(found);
-    pairs.fade();
-    promise.classList.add("is-old");
-    clearTimeout(timer);
-    app.api.giveUp("boundary");
-    timer = setTimeout(rest, PAUSE);
+  /* Bins: edges of which the line can stand at. */
+
+  #edge(bin) { return this.#data.bins[bin] ?? 1; }
+
+  #nearest(value) {
+    const after = Math.min(this.#counts.firstBin(value), this.#data.bins.length - 1), before = Math.max(after - 1, 0);
+    return value - this.#edge(before) < this.#edge(after) - value ? this.#edge(before) : this.#edge(after);
+  }
+
+  #step(by) {
+    const bin = this.#counts.firstBin(this.#similarity) + by;
+    this.#move(this.#edge(Math.min(Math.max(bin, 0), this.#data.bins.length - 1)));
+  }
+
+  /* Moving: everything that is known here is shown at once; what the server knows follows when the line rests. */
+
+  #move(to) {
+    this.#similarity = to;
+    this.#moving.show(to, this.#counts.firstBin(to));
+    this.#histogram.move(to);
+    this.#tell(this.#counts.at(to));
+    this.#pairs.fade();
+    clearTimeout(this.#timer);
+    this.#app.api.giveUp("boundary");
+    this.#timer = setTimeout(() => this.#rest(), PAUSE);
+  }
+
+  /* What is read out are the figures that are seen. */
+  #tell(figures, intervals = null) {
+    const { same, different } = this.#data, words = spoken(this.#similarity, figures);
+    this.#figures.show(figures, intervals);
+    this.#moving.tell(words);
+    this.#histogram.tell(`Histogram of ${count(same, "same pair")} and ${count(different, "different pair")} by similarity. Threshold ${words}`);
   }
 
   /* The line rests: the address says where, and the server is asked. */
-  function rest() {
+  async #rest() {
+    const similarity = this.#similarity;
     history.replaceState(null, "", `#threshold?${new URLSearchParams({ at: String(similarity) })}`);
-    return ask();
-  }
-
-  async function ask() {
-    const asked = similarity;
     try {
-      const answer = await app.api.get("/v1/boundary/at", { similarity: asked, count: PAIRS }, { latest: "boundary" });
-      if (asked !== similarity) return;
-      figures.show(answer.figures, answer.intervals);
-      promise.textContent = promiseAt(asked) ?? answer.promise;
-      promise.classList.remove("is-old");
-      pairs.show(answer);
+      const answer = await this.#app.api.get("/v1/boundary/at", { similarity, count: PAIRS }, { latest: "boundary" });
+      if (similarity !== this.#similarity) return;
+      this.#tell(answer.figures, answer.intervals);
+      this.#moving.promise(this.#promiseAt(similarity) ?? answer.promise);
+      this.#pairs.show(answer);
     } catch (error) {
-      if (!isOutdated(error)) app.fail(error);
+      if (!isOutdated(error)) this.#app.fail(error);
     }
   }
 
   /* Of a named threshold that stands here, if one does. */
-  function promiseAt(place) {
-    const found = named.find((each) => each.similarity === place);
-    return found && `${found.name}: ${found.promise}`;
+  #promiseAt(similarity) {
+    const found = this.#named.find((each) => each.similarity === similarity);
+    return found && `${found.name}: its promise is in the list of named thresholds.`;
   }
 
-  const pathOf = (name) => `/v1/thresholds/${encodeURIComponent(name)}`;
+  /* Named thresholds. */
 
-  function save(name) {
-    return change(async () => {
-      const isNew = !named.some((each) => each.name === name);
-      const answer = await app.api.put(pathOf(name), { similarity });
-      app.say(`Saved as ${name}: ${answer.promise}`);
+  #save(name) {
+    return this.#change(async () => {
+      const isNew = !this.#named.some((each) => each.name === name);
+      await this.#app.api.put(pathOf(name), { similarity: this.#similarity });
       return [`Saved as ${name}.`, isNew ? null : name];
     });
   }
 
-  function undo(name) {
-    return change(async () => {
-      const answer = await app.api.post(`${pathOf(name)}/undo`);
-      return [`Put back, ${name}: ${answer.promise}`];
+  #undo(name) {
+    return this.#change(async () => {
+      await this.#app.api.post(`${pathOf(name)}/undo`);
+      return [`Put back: ${name}.`];
     });
   }
 
-  function remove(name) {
-    return change(async () => {
-      await app.api.remove(pathOf(name));
+  #remove(name) {
+    return this.#change(async () => {
+      await this.#app.api.remove(pathOf(name));
       return [`Removed: ${name}.`];
     });
   }
 
   /* What was done is told once the list shows it. */
-  async function change(act) {
-    saved.busy(true);
+  async #change(act) {
+    this.#saved.busy(true);
     try {
       const told = await act();
-      app.info = await app.api.get("/v1/info");
-      await list();
-      saved.done(...told);
+      await this.#app.refreshInfo();
+      await this.#list();
+      this.#saved.done(...told);
     } catch (error) {
-      app.fail(error);
+      this.#app.fail(error);
     } finally {
-      saved.busy(false);
+      this.#saved.busy(false);
     }
   }
 
-  async function list() {
-    named = namedOf(await app.api.get("/v1/thresholds"));
-    saved.show(named);
-    histogram.mark(named);
+  async #list() {
+    this.#named = namedOf(await this.#app.api.get("/v1/thresholds"));
+    this.#saved.show(this.#named);
+    this.#histogram.mark(this.#named);
   }
 
-  async function load() {
-    place.replaceChildren(make("p", { className: "quiet", role: "status", textContent: "Comparing the labelled pictures, each with every other…" }));
+  /* Fetching the pairs. */
+
+  async #load() {
+    this.#place.replaceChildren(make("p", { className: "quiet", role: "status", textContent: "Comparing the labelled pictures, each with every other…" }));
     try {
-      data = await app.api.get("/v1/boundary");
-      counts = createCounts(data);
-      range = filled(data);
-      await list();
-      begin(wanted ?? (named.find((each) => each.name === "default") ?? named[0])?.similarity ?? bestOf(data, counts));
+      this.#data = await this.#app.api.get("/v1/boundary");
+      this.#counts = createCounts(this.#data);
+      await this.#list();
+      this.#begin(this.#wanted ?? usualOf(this.#named)?.similarity ?? bestOf(this.#data, this.#counts));
     } catch (error) {
-      data = null;
-      place.replaceChildren(isOutdated(error) ? "" : emptyState(error));
+      this.#data = null;
+      this.#place.replaceChildren(isOutdated(error) ? "" : state(error.message, error.hint, this.#wayOn(error)));
     }
+  }
+
+  /* Where labels are missing, asking again does not bring them. */
+  #wayOn({ code }) {
+    if (code !== UNLABELLED) return button("Try again", () => this.#load(), { className: "primary" });
+    if (this.#app.info.writable) return button("Add pictures with a label", () => this.#app.add(), { className: "primary" });
+    return make("code", { textContent: "lookalike index INDEX labelled.csv" });
   }
 
   /* Shown once more: the pairs are compared anew where the index changed. */
-  async function again() {
-    app.info = await app.api.get("/v1/info");
-    if (app.info.generation !== data.generation) return load();
-    await list();
-    move(wanted ?? similarity);
-    if (scrolled) scrollTo(0, scrolled); // back from a pair
-    scrolled = 0;
+  async #again() {
+    await this.#app.refreshInfo();
+    if (this.#app.info.generation !== this.#data.generation) return this.#load();
+    await this.#list();
+    this.#move(this.#wanted ?? this.#similarity);
+    if (this.#scrolled) scrollTo(0, this.#scrolled); // back from a pair
+    this.#scrolled = 0;
     return null;
   }
 
-  function begin(start) {
-    place.replaceChildren();
-    basis.textContent = basisOf(data);
-    body.hidden = false;
-    slider.min = String(range.first);
-    slider.max = String(range.last + 1);
-    histogram.show(data, range);
-    move(start);
+  #begin(similarity) {
+    const range = filled(this.#data);
+    this.#place.replaceChildren();
+    this.#basis.textContent = basisOf(this.#data);
+    this.#body.hidden = false;
+    this.#moving.range(range);
+    this.#histogram.show(this.#data, range);
+    this.#move(similarity);
   }
+}
 
-  function emptyState(error) {
-    return state(error.message, error.hint, button("Try again", load, { className: "primary" }));
+/* What moves the line beside the histogram itself, and what it promises where it is. hands: { to(similarity), toBin(bin),
+ * by(steps), stay() }, which gives where it is. */
+function createMoving(hands) {
+  const slider = make("input", { type: "range", step: "1", className: "threshold-slider above", "aria-label": "Threshold", oninput: () => hands.toBin(Number(slider.value)) });
+  const number = make("input", { type: "number", step: "0.001", min: "-1", max: "1", className: "threshold-number", onchange: () => typed() });
+  const promise = make("p", { className: "promise", "aria-live": "polite" });
+  const steps = [["−", -1, "Lower by one step"], ["+", 1, "Raise by one step"]].map(([sign, by, name]) => make("button", { type: "button", className: "square", textContent: sign, "aria-label": name, onclick: () => hands.by(by) }));
+
+  function typed() {
+    const value = Number(number.value.replace(",", "."));
+    if (number.value === "" || !Number.isFinite(value)) number.value = hands.stay().toFixed(4);
+    else hands.to(Math.min(Math.max(value, -1), 1));
   }
 
   return {
-    show: (parameters) => {
-      wanted = placeOf(parameters.get("at"));
-      return data ? again().catch(app.fail) : load();
+    slider,
+    typed: make("div", { className: "threshold-typed" }, field("Threshold", number), make("div", { className: "row" }, ...steps), promise),
+    range: ({ first, last }) => Object.assign(slider, { min: String(first), max: String(last + 1) }),
+    show(similarity, bin) {
+      slider.value = String(bin);
+      fillAbove(slider);
+      number.value = similarity.toFixed(4);
+      promise.classList.add("is-old");
     },
-    hide: () => {
-      clearTimeout(timer);
-      scrolled = scrollY;
+    tell: (words) => slider.setAttribute("aria-valuetext", words),
+    promise(text) {
+      promise.textContent = text;
+      promise.classList.remove("is-old");
     },
   };
 }
+
+const pathOf = (name) => `/v1/thresholds/${encodeURIComponent(name)}`;
+const usualOf = (named) => named.find(({ name }) => name === "default") ?? named[0];
 
 /* A similarity of the address; null where it says none. */
 function placeOf(text) {

@@ -38,8 +38,7 @@ export function createFigures() {
   function show(figures, intervals = null) {
     for (const [name, number] of cells) number.textContent = figures[name].toLocaleString("en");
     for (const [name, { value, range }] of shares) {
-      const isNone = name === "precision" && figures.right_matches + figures.wrong_matches === 0;
-      value.textContent = isNone ? "nothing matches" : shareOf(figures[name]);
+      value.textContent = shownShare(name, figures);
       value.dataset.value = String(figures[name]);
       const between = intervals?.[name];
       range.textContent = between ? rangeOf(...between) : "";
@@ -52,8 +51,11 @@ export function createFigures() {
 /* Nothing where both ends read the same: where none was seen, drawing again sees none either. */
 function rangeOf(low, high) {
   const [from, to] = [shareOf(low), shareOf(high)];
-  return from === to ? "" : ` ${from} to ${to}`;
+  return from === to ? "" : ` (95% interval ${from} to ${to})`;
 }
+
+/* What stands for a share; where nothing matches there is nothing to be precise about. */
+const shownShare = (name, figures) => (name === "precision" && figures.right_matches + figures.wrong_matches === 0 ? "nothing matches" : shareOf(figures[name]));
 
 /* Rates of false matches are small, and each digit of them counts. */
 export function shareOf(share) {
@@ -63,4 +65,5 @@ export function shareOf(share) {
   return percent(share);
 }
 
-export const spoken = (similarity, figures) => `${similarity.toFixed(3)}: precision ${shareOf(figures.precision)}, recall ${shareOf(figures.recall)}, false-match rate ${shareOf(figures.false_match_rate)}`;
+/* What is shown, as one sentence. */
+export const spoken = (similarity, figures) => `${similarity.toFixed(4)}: ${Object.entries(SHARES).map(([name, [title]]) => `${title.toLowerCase()} ${shownShare(name, figures)}`).join(", ")}`;

@@ -14,7 +14,7 @@ export function createSaved(acts, { writable }) {
     const wanted = name.value.trim(), before = thresholds.find((each) => each.name === wanted);
     if (before && before.target !== BY_HAND) asking.ask(before, () => acts.save(wanted));
     else acts.save(wanted);
-  } }, field("Save this threshold as", name), save);
+  } }, field("Save this threshold as", name), save, make("p", { className: "quiet small" }, "It is stored in the model: every index of this model and ", make("code", { textContent: "lookalike match" }), " follow."));
   const told = make("span"), undo = button("Undo", null, { className: "plain", hidden: true }), asking = createAsking();
   const done = make("p", { className: "saved-done small", role: "status" }, told, undo);
   const element = make("section", { className: "named", "aria-label": "Named thresholds" }, make("h2", { textContent: "Named thresholds" }), list, none, writable ? form : readOnly(), done);
@@ -46,7 +46,7 @@ export function createSaved(acts, { writable }) {
 function createAsking() {
   const text = make("p"), lost = make("p", { className: "missing" }), title = make("h2");
   const replace = button("Replace it", null, { className: "primary" });
-  const element = make("dialog", { className: "asking", "aria-label": "Replace a threshold" }, make("header", {}, title), text, lost,
+  const element = make("dialog", { className: "replacing", "aria-label": "Replace a threshold" }, make("header", {}, title), text, lost,
     make("p", { className: "row" }, button("Leave it", () => element.close()), replace));
 
   function ask({ name, promise }, act) {

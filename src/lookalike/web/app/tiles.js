@@ -1,7 +1,9 @@
 /* One picture of the collection in a grid: its thumbnail, what is known of it, and what can be done with it. */
 
+import { cut, shortName } from "./cutting.js";
 import { icon, iconButton, make } from "./elements.js";
 import { visible } from "./make.js";
+import { LESS } from "./question.js";
 
 const SIDE = devicePixelRatio > 1 ? 384 : 256; // of a thumbnail, in pixels
 
@@ -12,35 +14,37 @@ export function thumbnail(source) {
   return image;
 }
 
-/* item: of the collection, or a hit, judged by a threshold. actions: { more, compare, add }; add(item, weight). */
-export function tile(api, item, actions, { asked, threshold = null }) {
-  const words = wordsOf(item, threshold);
+/* item: of the collection, or a hit, judged by a threshold. actions: { more, look, compare, add }; add(item, weight). nameOf says
+ * how much of a name is shown. */
+export function tile(api, item, actions, { asked, threshold = null, nameOf = shortName }) {
+  const words = wordsOf(item, threshold, nameOf);
   const open = make("button", {
     type: "button", className: "picture", tabIndex: -1, onclick: () => actions.more(item), "data-id": item.id,
     "aria-label": `${spoken(item, threshold)}. More like this`, title: visible(item.name),
   }, thumbnail(api.thumb(item.id, SIDE)), item.match === true ? badge() : null);
   open.addEventListener("keydown", (event) => {
-    const act = { c: () => asked && actions.compare(item), "+": () => actions.add(item, 1), "-": () => asked && actions.add(item, -1) }[event.key];
+    const act = { i: () => actions.look?.(item), c: () => asked && actions.compare(item), "+": () => actions.add(item, 1), "-": () => asked && actions.add(item, LESS) }[event.key.toLowerCase()];
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     act();
   });
-  return make("li", { className: `tile${item.match === true ? " match" : ""}` }, open, asked ? actionsOf(item, actions) : null, words);
+  return make("li", { className: `tile${item.match === true ? " match" : ""}` }, open, actions.look ? actionsOf(item, actions, { asked }) : null, words);
 }
 
-function actionsOf(item, actions) {
-  const small = (sign, name, act) => iconButton(sign, name, act, { tabIndex: -1 });
-  return make("div", { className: "tile-actions" },
-    small("compare", "Compare with what is asked", () => actions.compare(item)),
-    small("plus", "Add: more like this as well", () => actions.add(item, 1)),
-    small("minus", "Take away: less like this", () => actions.add(item, -1)));
+function actionsOf(item, actions, { asked }) {
+  const small = (sign, name, key, act) => iconButton(sign, `${name} (${key})`, act, { tabIndex: -1, "aria-keyshortcuts": key });
+  const look = small("large", "Look at it large", "I", () => actions.look(item));
+  return make("div", { className: "tile-actions" }, look, ...(asked ? [
+    small("compare", "Compare with what is asked", "C", () => actions.compare(item)),
+    small("plus", "Add: more like this as well", "+", () => actions.add(item, 1)),
+    small("minus", "Take away: less like this", "-", () => actions.add(item, LESS))] : []));
 }
 
-function wordsOf(item, threshold) {
+function wordsOf(item, threshold, nameOf) {
   const parts = [];
   if (item.similarity !== undefined) parts.push(make("p", { className: "tile-figures" }, make("strong", { textContent: shownSimilarity(item, threshold) }), verdict(item), probable(item)));
-  if (item.label) parts.push(make("p", { className: "tile-label" }, make("bdi", { textContent: item.label })));
-  parts.push(make("p", { className: "tile-name", title: visible(item.name) }, make("bdi", { textContent: shortName(item.name) })));
+  if (item.label) parts.push(make("p", { className: "tile-label" }, cut(item.label)));
+  parts.push(make("p", { className: "tile-name" }, cut(nameOf(item.name), { whole: item.name })));
   if (item.copies?.length) parts.push(make("p", { className: "tile-name", textContent: item.copies.length === 1 ? "and 1 copy" : `and ${item.copies.length} copies` }));
   return make("div", { className: "tile-words", "aria-hidden": "true" }, ...parts);
 }
@@ -72,9 +76,6 @@ export function percent(share) {
 }
 
 const badge = () => make("span", { className: "badge" }, icon("tick"));
-
-/* The last two parts of a name tell pictures apart; the whole of it is its title. */
-const shortName = (name) => name.split("/").slice(-2).join("/");
 
 function spoken({ label, name, similarity, match, band, probability }, threshold) {
   const parts = [label, name].filter(Boolean).map(visible);
