@@ -21,12 +21,13 @@ from lookalike.errors import EvaluationError
 from lookalike.evaluation import embed_both, part_of
 from lookalike.judging.attribute_metrics import (
     KS,
-    Similarities,
+    between,
     chance,
     judge,
     likeness,
     make_changes,
     make_queries,
+    means,
 )
 from lookalike.judging.intervals import bootstrap_difference, bootstrap_figures
 from lookalike.judging.similarity import Doubles, Ints
@@ -114,7 +115,7 @@ class _Judged:
         return self.pictures.values
 
     def figures(self, queries: Vectors, gallery: Vectors) -> dict[str, Doubles]:
-        return judge(_between(queries, gallery), self.stated, self.values, itself=self.itself)
+        return judge(between(queries, gallery), self.stated, self.values, itself=self.itself)
 
     def rows(
         self, asked: Values, queries: Vectors, gallery: Vectors, found: Mapping[str, Doubles], *, seed: int
@@ -133,7 +134,7 @@ class _Judged:
             key: bootstrap_difference(found[key], before[key], asked, draws=draws, seed=seed)
             for key in before
         }
-        means, untrained = _means(found), _means(before)
+        averages, untrained = means(found), means(before)
         right = agree(self.stated, self.values).sum(axis=1)
         return QueryKind(
             name,
@@ -141,10 +142,10 @@ class _Judged:
             queries=int((~np.isnan(found["map"])).sum()),
             right=float(right.mean()),
             figures={
-                key: Figure(means[key], *interval, baseline=untrained.get(key), gain=gains.get(key))
+                key: Figure(averages[key], *interval, baseline=untrained.get(key), gain=gains.get(key))
                 for key, interval in intervals.items()
             },
-            references={"chance": _means(chance(self.stated, self.values, ks=KS, itself=self.itself))},
+            references={"chance": means(chance(self.stated, self.values, ks=KS, itself=self.itself))},
         )
 
 
@@ -275,23 +276,11 @@ def _judge_composed(
     if untrained is not None:
         for name, queries in ways.items():
             figures[name][LIKENESS] = likeness(queries @ gallery.T, rows, untrained.features)
-    means = {name: _means(found) for name, found in figures.items()}
+    averages = {name: means(found) for name, found in figures.items()}
     kind = judged.kind("composed", figures["composed"], figures["picture alone"], draws=draws, seed=seed)
     drawn = judged.rows(changes, ways["composed"], gallery, figures["composed"], seed=seed)
-    references = {"changes alone": means["changes alone"], **kind.references}
+    references = {"changes alone": averages["changes alone"], **kind.references}
     return replace(kind, references=references, rows=drawn)
-
-
-def _between(queries: Vectors, gallery: Vectors) -> Similarities:
-    def compare(block: slice) -> Floats:
-        similar: Floats = np.clip(queries[block] @ gallery.T, -1.0, 1.0)
-        return similar
-
-    return compare
-
-
-def _means(figures: Mapping[str, Doubles]) -> dict[str, float]:
-    return {name: float(np.nanmean(values)) for name, values in figures.items()}
 
 
 def _unit(rows: Floats) -> Floats:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from lookalike.errors import LookalikeError
+from lookalike.errors import ConfigError, LookalikeError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -46,6 +46,26 @@ def check_writable(path: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+def make_output_folder(folder: Path, *, what: str) -> None:
+    """Make the folder that results go to, where it is not there.
+
+    Args:
+        what: for example "the run folder".
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{what} cannot be made",
+            where=folder,
+            saw=error.strerror or str(error),
+            do="give a folder that can be written with --out",
+        ) from error
 
 
 def check_replaceable(path: Path, *, kind: str, is_ours: Callable[[Path], object]) -> None:

@@ -7,7 +7,15 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from lookalike.judging.attribute_metrics import BLOCK, chance, judge, likeness, make_queries
+from lookalike.judging.attribute_metrics import (
+    BLOCK,
+    between,
+    chance,
+    judge,
+    likeness,
+    make_queries,
+    means,
+)
 from lookalike.judging.metrics import retrieval
 from lookalike.records import Floats
 from lookalike.tables.attribute_values import Values, agree, undecided
@@ -150,3 +158,12 @@ def test_queries_depend_on_the_seed_alone_and_are_at_most_so_many() -> None:
 
 def test_pictures_without_anything_present_ask_for_no_presence() -> None:
     assert set(make_queries(-np.ones((4, 3), np.int8), most=9, seed=0)) == {"full"}
+
+
+def test_similarities_of_a_block_are_those_of_its_pairs_and_never_beyond_one() -> None:
+    queries, pictures = units(5, 3, seed=1), np.concatenate([units(4, 3, seed=2), units(5, 3, seed=1)])
+    found = between(queries, pictures * np.float32(1 + 1e-6))(slice(2, 4))
+    wanted = [[min(1.0, sum(map(float, q * p))) for p in pictures] for q in queries[2:4]]
+    assert found == pytest.approx(np.array(wanted), abs=1e-5)
+    assert found.max() == 1.0
+    assert means({"map": np.array([0.5, np.nan, 1.0])}) == {"map": 0.75}

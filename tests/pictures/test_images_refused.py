@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import sys
 import threading
 import warnings
@@ -17,6 +18,7 @@ from PIL import Image, ImageFile
 
 from lookalike.errors import ImageError, SkipReason
 from lookalike.pictures.images import MAX_PIXELS, open_image, skipped
+from lookalike.pictures.pixel_limit import limited
 from pictures import content, exif, heic, noise, png, reason, smooth
 
 # what does not open
@@ -187,9 +189,45 @@ def test_pillows_own_limit_neither_warns_nor_changes(monkeypatch: pytest.MonkeyP
         Image.open(io.BytesIO(data))
 
 
-def test_a_bomb_that_pillow_itself_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP", "ICO", "AVIF", "JPEG2000"])
+def test_the_one_limit_holds_for_every_format_whatever_pillows_is(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    data = content(noise(32, 32), kind)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    assert reason(content(noise(), "TIFF")) is SkipReason.TOO_LARGE
+    assert open_image(data, max_pixels=1024).shape == (32, 32, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with pytest.raises(ImageError, match="saw 32 x 32 pixels, wanted at most 1,023 pixels") as caught:
+        open_image(data, max_pixels=1023)
+    assert caught.value.reason is SkipReason.TOO_LARGE
+    assert caught.value.do == "scale it down"
+
+
+def test_an_icon_is_refused_by_the_picture_in_it_not_by_its_own_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = png(3000, 2000)
+    icon = struct.pack("<HHHBBBBHHII", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(inside), 22) + inside
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", lambda self: pytest.fail("decoded"))
+    with pytest.raises(ImageError, match="saw 3000 x 2000 pixels, wanted at most 1,000,000 pixels"):
+        open_image(icon, max_pixels=1_000_000)
+
+
+def test_threads_do_not_share_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = content(noise(), "WEBP")
+    errors: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            Image.open(io.BytesIO(data))
+        except BaseException as error:  # noqa: BLE001 - told below
+            errors.append(error)
+
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with limited(10_000):
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+        assert Image.open(io.BytesIO(data)).size == (31, 24)
+    assert [type(error) for error in errors] == [Image.DecompressionBombError]
 
 
 def test_truncated_pictures_are_not_completed_in_secret() -> None:

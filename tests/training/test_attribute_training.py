@@ -12,11 +12,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from attribute_sides import NAMES, config, side
+from listening import Listener
 from lookalike.config import AttributeConfig
 from lookalike.errors import ConfigError, ModelError, TableError
 from lookalike.models.attributes import BASELINE, BRANCH
 from lookalike.models.model import open_session
-from lookalike.records import Progress
 from lookalike.runfile import parse_config
 from lookalike.tables.table import ImageTable
 from lookalike.training.attribute_data import AttributeSide, learnable, left_out_in_words
@@ -24,19 +24,6 @@ from lookalike.training.attribute_export import check_branch
 from lookalike.training.attribute_solve import indicators
 from lookalike.training.attributes import train_attributes
 from lookalike.training.side import Trained
-
-
-class Listener:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def stage(self, _: str) -> Progress:
-        return lambda _done, _total: None
 
 
 def trained(folder: Path, watcher: Listener, **options: Any) -> Trained:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_trainer import clusters
 
+from clustered import clusters
 from lookalike.config import RunConfig
 from lookalike.errors import ConfigError
 from lookalike.runfile import parse_config

@@ -13,6 +13,7 @@ import filelock
 import polars as pl
 import pytest
 
+from listening import Listener
 from lookalike import Model, calibrate, train
 from lookalike.errors import ConfigError, LookalikeError, TableError, TrainingError
 from lookalike.runfile import parse_config
@@ -24,19 +25,6 @@ SETTINGS: dict[str, Any] = {
     "split": {"by": "class", "train": 0.5, "val": 0.25, "test": 0.25},
     "network": {"embedding_dim": 16},
 }
-
-
-class Listener:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def stage(self, _: str) -> Any:
-        return lambda _done, _total: None
 
 
 def test_a_second_training_into_a_folder_is_refused(tmp_path: Path) -> None:

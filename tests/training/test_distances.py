@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 import pytest
@@ -11,18 +10,7 @@ from torch import Tensor
 
 from lookalike.errors import ConfigError
 from lookalike.training.distances import Distance, classes_of, pairwise_distances, positives_of
-
-DISTANCES: tuple[Distance, ...] = ("euclidean", "squared", "cosine")
-
-
-def distance_by_hand(a: Tensor, b: Tensor, distance: str) -> float:
-    first, second = a.tolist(), b.tolist()
-    if distance == "cosine":
-        dot = sum(x * y for x, y in zip(first, second, strict=True))
-        lengths = math.sqrt(sum(x * x for x in first) * sum(y * y for y in second))
-        return float(1 - dot / lengths)
-    squared: float = sum((x - y) ** 2 for x, y in zip(first, second, strict=True))
-    return squared if distance == "squared" else math.sqrt(squared)
+from loss_batches import DISTANCES, distance_by_hand
 
 
 def test_positives_are_filled_up_with_the_row_itself() -> None:

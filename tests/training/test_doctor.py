@@ -13,11 +13,13 @@ import pytest
 import torch
 from tensorboard.backend.event_processing import event_accumulator
 
+from clustered import clusters
+from listening import Listener
 from lookalike import train as train_run
 from lookalike.config import BatchConfig, RunConfig
 from lookalike.errors import BatchError, TrainingError
 from lookalike.models.model import Model
-from lookalike.records import AlarmKind, Progress
+from lookalike.records import AlarmKind
 from lookalike.runfile import parse_config
 from lookalike.tables.splits import split_table
 from lookalike.tables.table import ImageTable
@@ -28,18 +30,6 @@ from lookalike.training.sources import WHOLE, Batch, FeatureSource, Part, label_
 from lookalike.training.trainer import Fitted, fit, history_columns
 
 DIM = 24
-
-
-def clusters(classes: int, each: int, *, seed: int) -> FeatureSource:
-    """Classes that differ in a few directions only, under much noise in the others."""
-    rng = np.random.default_rng(seed)
-    means = np.zeros((classes, DIM))
-    means[:, :4] = rng.normal(size=(classes, 4)) * 2
-    labels = np.repeat(np.arange(classes), each)
-    noise = rng.normal(size=(len(labels), DIM)) * np.where(np.arange(DIM) < 4, 0.3, 2.0)
-    features = means[labels] + noise
-    features /= np.linalg.norm(features, axis=1, keepdims=True)
-    return FeatureSource(features.astype(np.float32), labels.astype(str))
 
 
 def config(loss: dict[str, Any] | None = None, **training: Any) -> RunConfig:
@@ -281,19 +271,6 @@ def test_what_is_measured_is_told_everywhere(patient: Patient) -> None:
     assert [event.step for event in shown] == [0, 1]
     assert sum(shown[1].histogram_value.bucket) == fitted.similarities[1]["val"].same.sum()
     assert "waiting" not in fitted.history[0], "the history is the same whenever it is made"
-
-
-class Listener:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def stage(self, _: str) -> Progress:
-        return lambda _done, _total: None
 
 
 def sample_run(**changes: Any) -> RunConfig:

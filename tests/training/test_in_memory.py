@@ -10,20 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from clustered import even_clusters
 from lookalike.config import RunConfig
 from lookalike.runfile import parse_config
 from lookalike.training.in_memory import fit_in_memory
 from lookalike.training.network import Head
-from lookalike.training.sources import FeatureSource
 from lookalike.training.trainer import Fitted, fit
-
-
-def clusters(seed: int) -> FeatureSource:
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(16), 6)
-    means = np.zeros((16, 24))
-    means[:, :4] = rng.normal(size=(16, 4)) * 2
-    return FeatureSource((means[labels] + rng.normal(size=(96, 24))).astype(np.float32), labels.astype(str))
 
 
 def config(**training: Any) -> RunConfig:
@@ -43,7 +35,7 @@ def head() -> Head:
 
 
 def in_memory(settings: RunConfig, **options: Any) -> Fitted:
-    return fit_in_memory(head(), settings, train=clusters(1), val=clusters(2), **options)
+    return fit_in_memory(head(), settings, train=even_clusters(1), val=even_clusters(2), **options)
 
 
 def same(one: Fitted, other: Fitted) -> bool:
@@ -56,7 +48,7 @@ def same(one: Fitted, other: Fitted) -> bool:
 )
 def test_it_keeps_what_a_run_keeps(training: dict[str, Any], tmp_path: Path) -> None:
     settings = config(**training)
-    run = fit(head(), settings, train=clusters(1), val=clusters(2), folder=tmp_path)
+    run = fit(head(), settings, train=even_clusters(1), val=even_clusters(2), folder=tmp_path)
     alone = in_memory(settings)
     assert alone.best == run.best
     assert alone.best > alone.start

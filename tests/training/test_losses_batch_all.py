@@ -12,32 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from lookalike.errors import BatchError, ConfigError
 from lookalike.training import distances
 from lookalike.training.distances import Distance
 from lookalike.training.losses import batch_all, triplet_batch_all
-
-DISTANCES: tuple[Distance, ...] = ("euclidean", "squared", "cosine")
-UNEQUAL = [0] * 9 + [1] * 2 + [2] * 6 + [3]
-batches = st.tuples(
-    st.lists(st.integers(0, 3), min_size=3, max_size=10).filter(lambda y: len(y) > len(set(y)) > 1),
-    st.integers(0, 10_000),
-)
-
-
-def embed(labels: list[int], seed: int, *, dims: int = 4) -> tuple[Tensor, Tensor]:
-    random = torch.Generator().manual_seed(seed)
-    rows = torch.randn(len(labels), dims, generator=random, dtype=torch.float64)
-    return normalize(rows, dim=1), torch.tensor(labels)
-
-
-def apart(a: Tensor, b: Tensor, distance: str) -> float:
-    if distance == "cosine":
-        return 1 - float(a @ b)
-    squared = float(((a - b) ** 2).sum())
-    return squared if distance == "squared" else math.sqrt(squared)
+from loss_batches import DISTANCES, UNEQUAL, LargestTensor, batches, distance_by_hand, embed
 
 
 def gradient_of(rows: Tensor, labels: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
@@ -67,14 +47,17 @@ def dense(rows: Tensor, labels: Tensor, *, margin: float, distance: str) -> tupl
 
 
 @settings(deadline=None, max_examples=50)
-@given(batches, st.floats(0.05, 2.0), st.sampled_from(DISTANCES))
+@given(batches(), st.floats(0.05, 2.0), st.sampled_from(DISTANCES))
 def test_value_by_three_loops(batch: tuple[list[int], int], margin: float, distance: Distance) -> None:
     rows, labels = embed(*batch)
     n, terms = len(labels), []
     for a in range(n):
         for p in (p for p in range(n) if p != a and labels[p] == labels[a]):
             for other in (k for k in range(n) if labels[k] != labels[a]):
-                near, far = apart(rows[a], rows[p], distance), apart(rows[a], rows[other], distance)
+                near, far = (
+                    distance_by_hand(rows[a], rows[p], distance),
+                    distance_by_hand(rows[a], rows[other], distance),
+                )
                 terms.append(max(0.0, near - far + margin))
     active = [term for term in terms if term > 0]
     loss = triplet_batch_all(rows, labels, margin=margin, distance=distance)
@@ -168,7 +151,7 @@ def test_perfect_clusters_cost_nothing(distance: Distance) -> None:
 
 
 @settings(deadline=None, max_examples=15)
-@given(batches, st.sampled_from(DISTANCES))
+@given(batches(), st.sampled_from(DISTANCES))
 def test_order_and_rotation_do_not_matter(batch: tuple[list[int], int], distance: Distance) -> None:
     rows, labels = embed(*batch)
     expected = triplet_batch_all(rows, labels, margin=0.5, distance=distance).item()
@@ -189,19 +172,6 @@ def test_lower_precision_is_near() -> None:
         inside = gradient_of(rows.float(), labels, margin=0.4)
     for ours, theirs in zip(inside, outside, strict=True):
         torch.testing.assert_close(ours, theirs)
-
-
-class LargestTensor(TorchDispatchMode):
-    """Watches every operation for the most elements in a result."""
-
-    elements = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for part in result if isinstance(result, list | tuple) else (result,):
-            if isinstance(part, Tensor):
-                self.elements = max(self.elements, part.numel())
-        return result
 
 
 @pytest.mark.parametrize("per_class", [4, 150])

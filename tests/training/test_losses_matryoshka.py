@@ -11,16 +11,11 @@ from torch.nn.functional import normalize
 
 from lookalike.errors import BatchError, ConfigError
 from lookalike.training.losses import Matryoshka, ProxyAnchor, multi_similarity, triplet_semi_hard
-
-
-def embed(labels: list[int], seed: int, *, dims: int = 8) -> tuple[Tensor, Tensor]:
-    random = torch.Generator().manual_seed(seed)
-    z = torch.randn(len(labels), dims, generator=random, dtype=torch.float64)
-    return normalize(z, dim=1), torch.tensor(labels)
+from loss_batches import embed
 
 
 def test_is_the_mean_over_the_lengths() -> None:
-    z, y = embed([0, 0, 1, 1, 2, 2], seed=0)
+    z, y = embed([0, 0, 1, 1, 2, 2], seed=0, dims=8)
     each = [multi_similarity(normalize(z[:, :m], dim=1), y).item() for m in (2, 4, 8)]
     assert Matryoshka(multi_similarity, dimensions=(2, 4, 8))(z, y).item() == pytest.approx(sum(each) / 3)
     weighted = Matryoshka(multi_similarity, dimensions=(2, 4, 8), weights=(1, 2, 5))
@@ -28,12 +23,12 @@ def test_is_the_mean_over_the_lengths() -> None:
 
 
 def test_the_full_length_alone_is_the_loss() -> None:
-    z, y = embed([0, 0, 1, 1], seed=0)
+    z, y = embed([0, 0, 1, 1], seed=0, dims=8)
     assert Matryoshka(triplet_semi_hard, dimensions=[8])(z, y) == triplet_semi_hard(z, y)
 
 
 def test_gallery_is_shortened_too() -> None:
-    (z, y), (more, more_y) = embed([0, 0, 1, 1], seed=0), embed([1, 5], seed=1)
+    (z, y), (more, more_y) = embed([0, 0, 1, 1], seed=0, dims=8), embed([1, 5], seed=1, dims=8)
     short, short_more = normalize(z[:, :3], dim=1), normalize(more[:, :3], dim=1)
     expected = multi_similarity(short, y, gallery=(short_more, more_y)).item()
     loss = Matryoshka(multi_similarity, dimensions=[3])
@@ -41,7 +36,7 @@ def test_gallery_is_shortened_too() -> None:
 
 
 def test_numeric_gradient() -> None:
-    z, y = embed([0, 0, 1, 1, 2, 2], seed=0)
+    z, y = embed([0, 0, 1, 1, 2, 2], seed=0, dims=8)
     loss = Matryoshka(triplet_semi_hard, dimensions=(3, 8))
     assert torch.autograd.gradcheck(lambda a: loss(a, y), z.requires_grad_())
 
@@ -57,7 +52,7 @@ def test_gradient_is_finite_where_the_first_dimensions_are_zero() -> None:
 def test_proxies_are_tied_and_registered() -> None:
     proxies = ProxyAnchor(classes=3, dim=8)
     loss = Matryoshka(proxies, dimensions=(2, 8))
-    z, y = embed([0, 0, 1, 2], seed=0)
+    z, y = embed([0, 0, 1, 2], seed=0, dims=8)
     loss(z, y).backward()
     assert [name for name, _ in loss.named_parameters()] == ["loss.weight"]
     gradient = cast(Tensor, proxies.weight.grad)

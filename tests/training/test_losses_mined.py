@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn.functional import log_softmax, normalize
+from torch.nn.functional import log_softmax
 
 from lookalike.errors import BatchError, ConfigError
 from lookalike.training.distances import Distance
@@ -25,19 +25,9 @@ from lookalike.training.losses import (
 )
 from lookalike.training.mining import mine_distance_weighted, mine_easy_positive
 from lookalike.training.triplets import mine_batch_hard
+from loss_batches import DISTANCES, batches, embed
 
-DISTANCES: tuple[Distance, ...] = ("euclidean", "squared", "cosine")
 BOTH: tuple[Callable[..., Tensor], ...] = (triplet_easy_positive, triplet_distance_weighted)
-batches = st.tuples(
-    st.lists(st.integers(0, 3), min_size=3, max_size=10).filter(lambda y: len(y) > len(set(y)) > 1),
-    st.integers(0, 10_000),
-)
-
-
-def embed(labels: list[int], seed: int, *, dims: int = 4) -> tuple[Tensor, Tensor]:
-    random = torch.Generator().manual_seed(seed)
-    rows = torch.randn(len(labels), dims, generator=random, dtype=torch.float64)
-    return normalize(rows, dim=1), torch.tensor(labels)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -45,7 +35,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 @settings(deadline=None, max_examples=50)
-@given(batches, st.floats(0.05, 3.0))
+@given(batches(), st.floats(0.05, 3.0))
 def test_easy_positive_is_the_papers_log_softmax(batch: tuple[list[int], int], temperature: float) -> None:
     rows, labels = embed(*batch)
     terms = []
@@ -136,33 +126,6 @@ def test_numeric_gradient(margin: Any, distance: Distance) -> None:
             ),
             rows,
         )
-
-
-@pytest.mark.parametrize("distance", DISTANCES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("loss", BOTH)
-def test_identical_opposite_and_zero_rows(
-    loss: Callable[..., Tensor], dtype: torch.dtype, distance: str
-) -> None:
-    rows = torch.tensor([[1.0, 0], [1, 0], [-1, 0], [-1, 0], [0, 0], [0, 0], [1, 0], [0, 0]], dtype=dtype)
-    rows.requires_grad_()
-    value = loss(rows, torch.tensor([0, 0, 0, 1, 1, 2, 2, 3]), margin=1.0, distance=distance)
-    value.backward()
-    assert value.isfinite()
-    assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-    gradient = cast(Tensor, rows.grad)
-    assert gradient.isfinite().all()
-    assert gradient.dtype == dtype
-
-
-@pytest.mark.parametrize("loss", BOTH)
-def test_collapsed_and_perfect_batches(loss: Callable[..., Tensor]) -> None:
-    collapsed = normalize(torch.ones(8, 5), dim=1).requires_grad_()
-    value = loss(collapsed, torch.arange(8) // 2, margin=0.7)
-    value.backward()
-    assert value.item() == pytest.approx(0.7)
-    assert cast(Tensor, collapsed.grad).abs().max() == 0
-    assert loss(torch.eye(4).repeat_interleave(3, dim=0), torch.arange(12) // 3, margin=0.9).item() == 0
 
 
 @pytest.mark.parametrize("loss", BOTH)

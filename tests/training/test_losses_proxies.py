@@ -21,6 +21,7 @@ from lookalike.training.losses import (
     ProxyAnchor,
 )
 from lookalike.training.losses.proxies import Proxies
+from loss_batches import embed
 
 KINDS: tuple[type[Proxies], ...] = (NormalisedSoftmax, CosFace, ArcFace, ProxyAnchor)
 MILD: dict[type[Proxies], dict[str, float]] = {
@@ -36,12 +37,6 @@ batches = st.tuples(st.lists(st.integers(0, 4), min_size=1, max_size=9), st.inte
 def make(kind: type[Proxies], seed: int = 0, *, classes: int = 5, dim: int = 4, **options: float) -> Proxies:
     torch.manual_seed(seed)
     return kind(classes=classes, dim=dim, **(options or MILD[kind])).double()
-
-
-def embed(labels: list[int], seed: int, *, dims: int = 4) -> tuple[Tensor, Tensor]:
-    random = torch.Generator().manual_seed(seed)
-    z = torch.randn(len(labels), dims, generator=random, dtype=torch.float64)
-    return normalize(z, dim=1), torch.tensor(labels)
 
 
 def cosines(loss: Proxies, z: Tensor) -> list[list[float]]:

@@ -12,25 +12,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from lookalike.errors import BatchError, ConfigError
 from lookalike.training import distances, losses, mining, triplets
 from lookalike.training.mining import mine_distance_weighted, mine_easy_positive, mine_multi_similarity
 from lookalike.training.triplets import Triplets
+from loss_batches import UNEQUAL, batches, embed
 
-batches = st.tuples(
-    st.lists(st.integers(0, 4), min_size=3, max_size=14).filter(lambda y: len(y) > len(set(y)) > 1),
-    st.integers(0, 10_000),
-)
-UNEQUAL = [0] * 9 + [1] * 2 + [2] * 6 + [3]
 MINERS = (mine_easy_positive, mine_distance_weighted, mine_multi_similarity)
-
-
-def embed(labels: list[int], seed: int, *, dims: int = 3) -> tuple[Tensor, Tensor]:
-    random = torch.Generator().manual_seed(seed)
-    rows = torch.randn(len(labels), dims, generator=random, dtype=torch.float64)
-    return normalize(rows, dim=1), torch.tensor(labels)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -42,9 +31,9 @@ def as_list(mined: Triplets) -> list[tuple[int, ...]]:
 
 
 @settings(deadline=None, max_examples=60)
-@given(batches, st.sampled_from(["semi_hard", "hard"]))
+@given(batches(last=4, most=14), st.sampled_from(["semi_hard", "hard"]))
 def test_easy_positive_is_what_two_loops_find(batch: tuple[list[int], int], negatives: Any) -> None:
-    rows, labels = embed(*batch)
+    rows, labels = embed(*batch, dims=3)
     expected = []
     for a in range(len(labels)):
         far = [float((rows[a] - row).norm()) for row in rows]
@@ -109,7 +98,7 @@ def test_negatives_come_up_as_often_as_their_weights_say(labels: list[int]) -> N
 
 
 def test_distance_weighted_counts_labels_and_seeds() -> None:
-    rows, labels = embed([3, 3, 3, 7, 7, 9, 3], seed=1)
+    rows, labels = embed([3, 3, 3, 7, 7, 9, 3], seed=1, dims=3)
     mined = mine_distance_weighted(rows, labels, generator=seeded(5))
     assert len(mined.anchor) == 4 * 3 + 2 * 1
     pairs = list(zip(mined.anchor.tolist(), mined.positive.tolist(), strict=True))
@@ -161,9 +150,9 @@ def test_identical_and_opposite_rows_can_be_drawn_from() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(batches, st.floats(0, 1.5))
+@given(batches(last=4, most=14), st.floats(0, 1.5))
 def test_pairs_are_what_two_loops_find(batch: tuple[list[int], int], epsilon: float) -> None:
-    rows, labels = embed(*batch)
+    rows, labels = embed(*batch, dims=3)
     found = mine_multi_similarity(rows, labels, epsilon=epsilon)
     for a in range(len(labels)):
         alike = [float(rows[a] @ row) for row in rows]
@@ -208,7 +197,7 @@ def test_told_apart_classes_leave_no_pair() -> None:
 
 
 def test_blocks_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, labels = embed(UNEQUAL, seed=7)
+    rows, labels = embed(UNEQUAL, seed=7, dims=3)
     easy, drawn = mine_easy_positive(rows, labels), mine_distance_weighted(rows, labels, generator=seeded())
     pairs = mine_multi_similarity(rows, labels)
     monkeypatch.setattr(distances, "_BLOCK_ELEMENTS", 50)  # 2 rows of 18 at a time
@@ -237,7 +226,7 @@ def test_order_scale_and_precision_do_not_matter(mine: Any) -> None:
 
 
 def test_nan_does_not_stop_the_mining() -> None:
-    rows, labels = embed([0, 0, 1, 1, 2], seed=0)
+    rows, labels = embed([0, 0, 1, 1, 2], seed=0, dims=3)
     rows[1] = math.nan
     assert len(mine_easy_positive(rows, labels).anchor) == 4
     drawn = mine_distance_weighted(rows, labels, generator=seeded())

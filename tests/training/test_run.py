@@ -11,34 +11,17 @@ import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
+from listening import Listener
 from lookalike import evaluate, train
 from lookalike.config import RunConfig
 from lookalike.errors import ConfigError, TableError
 from lookalike.models.embedding import embed_table
 from lookalike.models.model import Model
-from lookalike.records import Progress
 from lookalike.runfile import load_config, parse_config
 from lookalike.tables.table import ImageTable
 from lookalike.training.run import Run
 
 ROOT = Path(__file__).parents[2]
-
-
-class Listener:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.stages: dict[str, tuple[int, int]] = {}
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def stage(self, name: str) -> Progress:
-        def count(done: int, total: int) -> None:
-            self.stages[name] = (done, total)
-
-        return count
 
 
 def settings(**changes: Any) -> RunConfig:
@@ -164,7 +147,7 @@ def test_every_kind_of_training_ends_in_a_model(
     assert run.model.dim == changes["network"]["embedding_dim"]
     assert (tmp_path / "run" / "baseline").exists() is not settings(**changes).network.frozen
     assert any("Trained" in text for text in listener.said)
-    assert all(done == total for done, total in listener.stages.values())
+    assert all(done == total for *_, (done, total) in listener.stages.values())
     history = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
     assert 2 <= len(history) <= 3
     assert "val map@r before" in (tmp_path / "run" / "report.html").read_text()

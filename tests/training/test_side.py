@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,3 +44,18 @@ def test_pictures_of_one_group_do_not_find_each_other() -> None:
 def test_two_queries_do_not_find_each_other() -> None:
     asked = side(role=["query", "gallery", None, "query", "gallery", None])
     assert left_out(asked) == {"ab", "ad", "be"}
+
+
+def test_some_rows_keep_all_that_is_known_of_them() -> None:
+    whole = side(group=["g", None, None, "g", "h", "h"])
+    views = np.arange(6 * 2 * 4, dtype=np.float32).reshape(6, 2, 4)
+    whole = replace(whole, views=views, categories=np.array(list("uuvvww")))
+    some = whole.take(np.array([4, 0, 3]))
+    assert some.table.frame["image"].to_list() == ["e", "a", "d"]
+    assert (some.labels.tolist(), some.hashes) == (["y", "x", "y"], (b"4", b"0", b"3"))
+    assert np.array_equal(some.features, np.stack([whole.features[row] for row in (4, 0, 3)]))
+    assert some.views is not None
+    assert some.views[:, 0, 0].tolist() == [32, 0, 24]
+    assert some.categories is not None
+    assert some.categories.tolist() == ["w", "u", "v"]
+    assert left_out(whole.take(np.array([0, 1, 2, 3, 4, 5]))) == left_out(whole)

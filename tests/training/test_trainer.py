@@ -6,30 +6,17 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
+from clustered import clusters
 from lookalike.config import RunConfig
 from lookalike.errors import ConfigError
 from lookalike.runfile import parse_config
 from lookalike.training import trainer as trainer_module
 from lookalike.training.learner import MONITOR, Learner, score
 from lookalike.training.network import Head
-from lookalike.training.sources import FeatureSource
 from lookalike.training.trainer import fit
-
-
-def clusters(classes: int, each: int, *, seed: int, dim: int = 24) -> FeatureSource:
-    """Classes that differ in a few directions only, under much noise in the others."""
-    rng = np.random.default_rng(seed)
-    means = np.zeros((classes, dim))
-    means[:, :4] = rng.normal(size=(classes, 4)) * 2
-    labels = np.repeat(np.arange(classes), each)
-    spread = np.where(np.arange(dim) < 4, 0.3, 2.0)
-    features = means[labels] + rng.normal(size=(len(labels), dim)) * spread
-    features /= np.linalg.norm(features, axis=1, keepdims=True)
-    return FeatureSource(features.astype(np.float32), labels.astype(str))
 
 
 def config(**training: Any) -> RunConfig:

@@ -13,11 +13,11 @@ import yaml
 from optuna.trial import TrialState
 
 from html_page import Page
+from listening import Listener
 from lookalike import evaluate, train
 from lookalike.cli import app
 from lookalike.errors import ConfigError, TableError, TrainingError
 from lookalike.models.model import Model
-from lookalike.records import Progress
 from lookalike.runfile import load_config
 from lookalike.tables.table import ImageTable
 from lookalike.training import tuning_material, tuning_search, tuning_verdict
@@ -28,20 +28,6 @@ from lookalike.training.tuning import Study, tune
 from lookalike.training.tuning_material import Material
 from lookalike.training.tuning_trial import Attempt, attempt, known_figures
 from small_study import write_study
-
-
-class Listener:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.counts: dict[str, list[tuple[int, int]]] = {}
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def stage(self, name: str) -> Progress:
-        return lambda done, total: self.counts.setdefault(name, []).append((done, total))
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +113,8 @@ def test_the_report_has_every_plot(study: Study) -> None:
 
 
 def test_progress_is_told(study: Study, listener: Listener) -> None:
-    assert listener.counts["trials"][0] == (0, 4)
-    assert listener.counts["trials"][-1] == (4, 4)
+    assert listener.stages["trials"][0] == (0, 4)
+    assert listener.stages["trials"][-1] == (4, 4)
     lines = [line for line in listener.said if line.startswith("Trial ")]
     assert len(lines) == 4
     assert "best so far map@r" in lines[0]

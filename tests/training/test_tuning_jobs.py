@@ -9,26 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from lookalike.records import Progress
+from listening import Listener
 from lookalike.tables.table import ImageTable
 from lookalike.training.tuning_jobs import helpers, new_search
 from lookalike.training.tuning_search import Search
 from lookalike.training.tuning_space import load_study
 from lookalike.training.tuning_trial import objectives_of
 from small_study import write_study
-
-
-class Listener:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def stage(self, _name: str) -> Progress:
-        return lambda _done, _total: None
 
 
 class Ended:

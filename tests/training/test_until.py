@@ -6,25 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
+from clustered import even_clusters
 from lookalike.config import RunConfig
 from lookalike.runfile import parse_config
 from lookalike.training.gradient import notes_of
 from lookalike.training.network import Head
-from lookalike.training.sources import FeatureSource
 from lookalike.training.trainer import Fitted, fit
 from lookalike.training.until import fit_until
-
-
-def clusters(seed: int) -> FeatureSource:
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(16), 6)
-    means = np.zeros((16, 24))
-    means[:, :4] = rng.normal(size=(16, 4)) * 2
-    return FeatureSource((means[labels] + rng.normal(size=(96, 24))).astype(np.float32), labels.astype(str))
 
 
 def config(**training: Any) -> RunConfig:
@@ -46,7 +37,7 @@ def head() -> Head:
 
 
 def until(folder: Path, epochs: int, settings: RunConfig, **options: Any) -> Fitted:
-    return fit_until(head(), settings, train=clusters(1), folder=folder, epochs=epochs, **options)
+    return fit_until(head(), settings, train=even_clusters(1), folder=folder, epochs=epochs, **options)
 
 
 def same(one: Fitted, other: Fitted) -> bool:
@@ -57,7 +48,7 @@ def same(one: Fitted, other: Fitted) -> bool:
 @pytest.mark.parametrize("training", [{}, {"ema": 0.8}], ids=str)
 def test_it_leaves_what_val_would_have_kept(training: dict[str, Any], tmp_path: Path) -> None:
     settings = config(**training)
-    chosen = fit(head(), settings, train=clusters(1), val=clusters(2), folder=tmp_path / "chosen")
+    chosen = fit(head(), settings, train=even_clusters(1), val=even_clusters(2), folder=tmp_path / "chosen")
     assert chosen.epochs > 0
     settled = until(tmp_path / "settled", chosen.epochs, settings)
     assert same(settled, chosen)

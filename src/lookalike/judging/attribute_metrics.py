@@ -8,7 +8,7 @@ that query's ranking. Intervals and words are made elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -27,6 +27,21 @@ MOST_CHANGES = 3  # of a composed query
 Similarities: TypeAlias = Callable[
     [slice], NDArray[np.floating]
 ]  # of a block of queries to all pictures, [b, n]
+
+
+def between(queries: NDArray[np.floating], pictures: NDArray[np.floating]) -> Similarities:
+    """What `judge` takes, of queries [q, d] and pictures [n, d], unit rows."""
+
+    def compare(block: slice) -> NDArray[np.floating]:
+        similar: NDArray[np.floating] = np.clip(queries[block] @ pictures.T, -1.0, 1.0)  # [b, n]
+        return similar
+
+    return compare
+
+
+def means(figures: Mapping[str, Doubles]) -> dict[str, float]:
+    """The mean of each figure over the queries that have it; one of them at least has to."""
+    return {name: float(np.nanmean(values)) for name, values in figures.items()}
 
 
 def judge(

@@ -114,7 +114,7 @@ def read_calibration(path: Path, *, fingerprint: str) -> Calibration | None:
         what, do = "the calibration is of another format version", "update lookalike, or calibrate again"
         raise ModelError(what, where=path, saw=f"format {version}", wanted=f"format {FORMAT}", do=do)
     try:
-        calibration = _calibration(values)
+        calibration = calibration_from(values)
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     if calibration.fingerprint != fingerprint:
@@ -141,7 +141,8 @@ def made_for_another(where: object, *, saw: str, wanted: str) -> ModelError:
     )
 
 
-def _calibration(values: Mapping[str, Any]) -> Calibration:
+def calibration_from(values: Mapping[str, Any]) -> Calibration:
+    """The calibration of plain values, as `asdict` gives them; raises what Python does where it is none."""
     same, different, images, classes, groups, seen = (_count(values, name) for name in COUNTS)
     if values["basis"] not in BASES:
         raise ValueError(f"basis is {values['basis']!r}")

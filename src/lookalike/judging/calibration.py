@@ -21,7 +21,7 @@ from lookalike.judging.curves import Curve, threshold_curve
 from lookalike.judging.pairs import ClassPairs, both_kinds, class_pairs, first_bin, pair_histogram
 from lookalike.judging.similarity import Doubles, Ints, class_codes
 from lookalike.judging.target import Target as Target
-from lookalike.judging.target import check_confidence
+from lookalike.judging.target import all_alike, check_confidence
 from lookalike.records import Floats, Labels, PairHistogram, Threshold
 
 BINS = 2**18  # thresholds lie on multiples of 2^-17 (about 8e-6), each exact in float32
@@ -113,13 +113,8 @@ def measured_of(
     except EvaluationError as error:
         raise _no_calibration(error) from error
     if curve.similarity[0] - curve.similarity[-1] <= 2.0 / BINS:
-        raise CalibrationError(
-            "no threshold can tell anything apart",
-            where="vectors",
-            saw=f"all pairs with a similarity of {curve.similarity[0]:.4f}",
-            wanted="pairs that are more and less alike",
-            do="train again: this model gives every picture the same embedding",
-        )
+        saw = f"all pairs with a similarity of {curve.similarity[0]:.4f}"
+        raise all_alike(saw=saw, wanted="pairs that are more and less alike")
     return Measured(histogram, curve, images, classes, count)
 
 

@@ -15,6 +15,7 @@ from lookalike.errors import CalibrationError
 from lookalike.judging.bounds import ErrorShare
 from lookalike.judging.decisions import GRID, Decisions, OpenCounts, count_at, open_curve
 from lookalike.judging.open_errors import candidates, of_named, of_strangers
+from lookalike.judging.target import all_alike
 from lookalike.open_threshold import MOST_VOTES, OpenThreshold
 
 RATE, PRECISION = "false-identification-rate", "precision"
@@ -188,13 +189,8 @@ def _refusal(
 
 def _check_spread(curve: OpenCounts) -> None:
     if curve.similarity[0] - curve.similarity[-1] <= 1.0 / GRID:
-        raise CalibrationError(
-            "no threshold can tell anything apart",
-            where="vectors",
-            saw=f"nearest pictures that are all alike by {curve.similarity[0]:.4f}",
-            wanted="known things that are more alike than strangers",
-            do="train again: this model gives every picture the same embedding",
-        )
+        saw = f"nearest pictures that are all alike by {curve.similarity[0]:.4f}"
+        raise all_alike(saw=saw, wanted="known things that are more alike than strangers")
 
 
 def _check_between(value: float, low: float, what: str, *, option: str) -> None:

@@ -76,6 +76,21 @@ def check_confidence(confidence: float) -> None:
         )
 
 
+def all_alike(*, saw: str, wanted: str) -> CalibrationError:
+    """The error of vectors that no threshold parts.
+
+    Args:
+        saw: what is as alike as everything else, and how much.
+    """
+    return CalibrationError(
+        "no threshold can tell anything apart",
+        where="vectors",
+        saw=saw,
+        wanted=wanted,
+        do="train again: this model gives every picture the same embedding",
+    )
+
+
 def check_name(name: str, *, but: str) -> None:
     """Refuse what is no name for a threshold: it stands in messages, in files and on command lines.
 

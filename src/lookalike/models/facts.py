@@ -106,7 +106,7 @@ def check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     if outputs["embedding"] != facts["dim"]:
         wanted = f"{outputs['embedding']}, the length of the output embedding"
         raise _damaged(folder, "dim", saw=str(facts["dim"]), wanted=wanted)
-    _check_thresholds(folder, facts["thresholds"], inside="thresholds")
+    check_thresholds(folder, facts["thresholds"], inside="thresholds")
     _check_shortened(folder, {"dimensions": [], "shortened": {}, **facts})
 
 
@@ -168,11 +168,17 @@ def _check_shortened(folder: Path, facts: Mapping[str, Any]) -> None:
     _check(folder, dimensions, dict.fromkeys(dimensions, (int,)), inside="dimensions.")
     _check(folder, facts["shortened"], dict.fromkeys(facts["shortened"], (dict,)), inside="shortened.")
     for length, thresholds in facts["shortened"].items():
-        _check_thresholds(folder, thresholds, inside=f"shortened.{length}")
+        check_thresholds(folder, thresholds, inside=f"shortened.{length}")
 
 
-def _check_thresholds(folder: Path, thresholds: Mapping[str, Any], *, inside: str) -> None:
-    """Thresholds can be made again, so a wrong one is not the end of the model."""
+def check_thresholds(folder: Path, thresholds: Mapping[str, Any], *, inside: str) -> None:
+    """Look whether thresholds by name are what a model keeps.
+
+    They can be made again, so a wrong one is not the end of the model.
+
+    Raises:
+        ModelError: one of them is not.
+    """
     for name, threshold in thresholds.items():
         place = f"{inside}.{name}"
         do = f"take {place} out of the file, then make it again: lookalike calibrate {folder} DATA"

@@ -12,7 +12,7 @@ import math
 import stat
 import struct
 import threading
-import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -25,6 +25,7 @@ from lookalike.errors import ImageError, SkipReason
 from lookalike.pictures.colour import to_rgb, upright
 from lookalike.pictures.finding import find_images, printable, reason_of
 from lookalike.pictures.formats import HEIC, MAGIC, can_open_heic, hush_pillow, identify
+from lookalike.pictures.pixel_limit import TooManyPixelsError, limited
 from lookalike.pictures.raw import MissingDecoder
 from lookalike.records import Box, Pixels, Skipped
 
@@ -45,7 +46,8 @@ MIN_SIDE = 2
 
 _ORIENTATION_TAG = 0x0112
 _DAMAGED_EXIF = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
-_HUGE = threading.Lock()  # one at a time: warning filters belong to the process, and so does memory
+_HUGE = threading.Lock()  # one at a time: memory belongs to the process
+_HUGE_PIXELS = MAX_PIXELS // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,15 @@ def _open(file: IO[bytes], source: Path | bytes, length: int, wish: _Wish) -> Pi
         raise _error(source, SkipReason.EMPTY, "0 bytes", do="restore or remove the file")
     prefix = file.read(16)
     try:
-        image = identify(file, prefix, suffix="" if isinstance(source, bytes) else source.suffix.lower())
-        if image is not None:
-            return _decode(image, source, wish)
+        with limited(wish.max_pixels):
+            suffix = "" if isinstance(source, bytes) else source.suffix.lower()
+            image = identify(file, prefix, suffix=suffix)
+            if image is not None:
+                return _decode(image, source, wish)
     except ImageError:
         raise
+    except TooManyPixelsError as error:
+        raise _too_large(source, error.size, max_pixels=wish.max_pixels) from error
     except MissingDecoder as error:
         raise _error(source, SkipReason.NOT_AN_IMAGE, str(error), do=error.command) from error
     except Exception as error:  # what decoders raise on damaged data is without end
@@ -176,8 +182,7 @@ def _decode(image: Image.Image, source: Path | bytes, wish: _Wish) -> Picture:
 def _check_size(source: Path | bytes, size: tuple[int, int], *, max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        wanted = f"at most {max_pixels:,} pixels"
-        raise _error(source, SkipReason.TOO_LARGE, f"{width} x {height} pixels", wanted, "scale it down")
+        raise _too_large(source, size, max_pixels=max_pixels)
     if min(size) < MIN_SIDE:
         raise _too_small(source, f"{width} x {height} pixels")
 
@@ -194,11 +199,7 @@ def _draft(image: Image.Image, target: int, box: Box | None) -> None:
 
 
 def _load(image: Image.Image) -> None:
-    if image.width * image.height <= (Image.MAX_IMAGE_PIXELS or math.inf):
-        image.load()
-        return
-    with _HUGE, warnings.catch_warnings():  # within our limit; Pillow's own is lower and warns
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    with _HUGE if image.width * image.height > _HUGE_PIXELS else nullcontext():
         image.load()
 
 
@@ -231,7 +232,7 @@ def _cut(pixels: Pixels, box: Box, source: Path | bytes, *, full: tuple[int, int
 def _damage(source: Path | bytes, error: Exception) -> ImageError:
     if isinstance(error, OSError) and error.errno is not None:
         return _system_error(source, error)
-    if isinstance(error, (MemoryError, Image.DecompressionBombError)):
+    if isinstance(error, MemoryError):
         saw = str(error) or "more pixels than memory"
         return _error(source, SkipReason.TOO_LARGE, saw, do="scale it down")
     saw = str(error) or type(error).__name__
@@ -253,6 +254,11 @@ def _legible(prefix: bytes) -> str:
     """Text as text on one line, anything else as hexadecimal numbers."""
     text = " ".join(codecs.getincrementaldecoder("utf-8-sig")("replace").decode(prefix).split())
     return f'"{text}"' if text.isprintable() and "\ufffd" not in text else prefix.hex(" ")
+
+
+def _too_large(source: Path | bytes, size: tuple[int, int], *, max_pixels: int) -> ImageError:
+    saw, wanted = f"{size[0]} x {size[1]} pixels", f"at most {max_pixels:,} pixels"
+    return _error(source, SkipReason.TOO_LARGE, saw, wanted, "scale it down")
 
 
 def _too_small(source: Path | bytes, saw: str) -> ImageError:

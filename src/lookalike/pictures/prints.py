@@ -42,6 +42,11 @@ def print_vectors(prints: Sequence[bytes]) -> Floats:
     A print of one grey has no direction; its vector is that of no other picture's likeness: all in one place.
     """
     values = np.frombuffer(b"".join(prints), np.uint8).reshape(-1, PRINT * PRINT).astype(np.float32)
+    return centred(values)
+
+
+def centred(values: Floats) -> Floats:
+    """Rows [n, v] less their means, as unit vectors; rows of one value lie all in one place. In place."""
     values -= values.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     flat = lengths[:, 0] == 0

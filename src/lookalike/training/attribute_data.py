@@ -7,10 +7,9 @@ training are done elsewhere; labels play no part.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lookalike.config import AttributeConfig
 from lookalike.errors import TableError
@@ -47,7 +46,7 @@ class AttributeSide:
                 saw=f"{len(rows):,} pictures with a stated attribute, all alike",
                 do="state attributes of more pictures, or name others in attributes.names",
             )
-        return cls(_rows_of(side, rows), values)
+        return cls(side if len(rows) == len(side.labels) else side.take(rows), values)
 
 
 @dataclass(frozen=True)
@@ -108,15 +107,3 @@ def left_out_in_words(names: Sequence[str]) -> tuple[str, ...]:
     shown = ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
     said = f"attributes left out, being the same in all training pictures: {len(names):,}: {shown}"
     return (said,) if names else ()
-
-
-def _rows_of(side: Side, rows: NDArray[np.int64]) -> Side:
-    if len(rows) == len(side.labels):
-        return side
-    return replace(
-        side,
-        table=side.table.take(rows),
-        labels=side.labels[rows],
-        features=side.features[rows],
-        hashes=tuple(side.hashes[row] for row in rows),
-    )

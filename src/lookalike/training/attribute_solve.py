@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.judging.attribute_metrics import Similarities, judge, make_queries
+from lookalike.judging.attribute_metrics import between, judge, make_queries
 from lookalike.records import Floats
 from lookalike.tables.attribute_values import Values
 from lookalike.training.closed_form import LinearHead, apply
@@ -146,8 +146,7 @@ def score(pictures: Floats, values: Values, embed: Embed) -> dict[str, float]:
     found = {}
     for kind, stated in make_queries(values, most=MOST_QUERIES, seed=0).items():
         queries = embed(indicators(stated))
-        similar = _comparison(queries, pictures)
-        found[kind] = float(np.nanmean(judge(similar, stated, values)["map"]))
+        found[kind] = float(np.nanmean(judge(between(queries, pictures), stated, values)["map"]))
     return found
 
 
@@ -173,14 +172,6 @@ def prototypes(features: Floats, values: Values) -> dict[str, Floats]:
     known = (stated.sum(axis=0) > 0)[:, None]
     means = (stated.T @ features) / counts
     return {"mean": mean, "prototypes": np.where(known, means - mean, 0.0).astype(np.float32)}
-
-
-def _comparison(queries: Floats, pictures: Floats) -> Similarities:
-    def compare(block: slice) -> Floats:
-        similar: Floats = np.clip(queries[block] @ pictures.T, -1.0, 1.0)
-        return similar
-
-    return compare
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import filelock
 
 from lookalike.config import RunConfig
 from lookalike.errors import ConfigError, TrainingError
-from lookalike.files import write_atomically
+from lookalike.files import make_output_folder, write_atomically
 from lookalike.presenting.pages import installed
 from lookalike.runfile import dump_config, load_config
 from lookalike.tables.table import ImageTable
@@ -33,15 +33,7 @@ def held(folder: Path) -> Iterator[None]:
         ConfigError: the folder cannot be made, or another process trains into it.
         TrainingError: the disk is full or fails in the middle.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            "the run folder cannot be made",
-            where=folder,
-            saw=error.strerror or str(error),
-            do="give a folder that can be written with --out",
-        ) from error
+    make_output_folder(folder, what="the run folder")
     lock = filelock.FileLock(folder / LOCK, timeout=0)
     try:
         if is_first():  # the others of several processes train into the same folder

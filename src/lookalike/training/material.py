@@ -74,13 +74,7 @@ def limited(side: Side, batches: BatchConfig, *, seed: int) -> Side:
         total_examples_per_class=batches.total_examples_per_class,
         seed=seed,
     )
-    return replace(
-        side,
-        table=side.table.take(rows),
-        labels=side.labels[rows],
-        features=side.features[rows],
-        hashes=tuple(side.hashes[row] for row in rows),
-    )
+    return side.take(rows)
 
 
 def with_views(side: Side, backbone: Model, config: RunConfig, folder: Path, watcher: Watcher) -> Side:

@@ -21,10 +21,10 @@ from lookalike.models.embedding import embed_table
 from lookalike.models.model import GRAPH, Model, write_facts
 from lookalike.pictures.preprocess import Preprocess
 from lookalike.records import Watcher
-from lookalike.training.closed_form import Candidate, LinearHead, choose
+from lookalike.training.closed_form import Candidate, LinearHead
 from lookalike.training.folder import model_facts
 from lookalike.training.side import Side
-from lookalike.training.starting import solve_as
+from lookalike.training.starting import choose_on, solve_as
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,7 @@ def refit(
         TableError: all training labels are equal.
     """
     known, judged = _features_of(graph, preprocess, config, (train, val), watcher)
-    network = config.network
-    head, tried = choose(
-        known.features,
-        known.labels,
-        judged.features,
-        judged.labels,
-        dim=network.embedding_dim or known.features.shape[1],
-        powers=network.powers,
-        shrinkages=network.shrinkages,
-        val_identity=judged.identity,
-    )
+    head, tried = choose_on(judged, config, known)
     best = max(tried, key=lambda candidate: candidate.map_at_r)
     return Refitted(head, best.map_at_r, best)
 

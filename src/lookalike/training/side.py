@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,18 @@ class Side:
         group, or both queries (both of the gallery).
         """
         return pair_exclusions(self.table, identity=self.content)
+
+    def take(self, rows: NDArray[np.int64]) -> Side:
+        """The pictures of some rows, in that order; what was skipped stays noted."""
+        return replace(
+            self,
+            table=self.table.take(rows),
+            labels=self.labels[rows],
+            features=self.features[rows],
+            hashes=tuple(self.hashes[row] for row in rows),
+            views=None if self.views is None else self.views[rows],
+            categories=None if self.categories is None else self.categories[rows],
+        )
 
 
 @dataclass(frozen=True)

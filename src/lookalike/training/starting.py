@@ -31,15 +31,20 @@ def closed_form_start(
         return None, ()
     if options:
         return solve_as(config, train, options), ()
+    return choose_on(val, config, train)
+
+
+def choose_on(val: Side, config: RunConfig, train: Side) -> tuple[LinearHead, Sequence[Candidate]]:
+    """Solve a head on a side with the options that are best on another, and what was tried for it."""
     features, labels = all_samples(train)
     return choose(
         features,
         labels,
         val.features,
         val.labels,
-        dim=network.embedding_dim or train.features.shape[1],
-        powers=network.powers,
-        shrinkages=network.shrinkages,
+        dim=config.network.embedding_dim or features.shape[1],
+        powers=config.network.powers,
+        shrinkages=config.network.shrinkages,
         val_identity=val.identity,
     )
 

@@ -7,7 +7,7 @@ decided here, nor is how a space is solved or trained.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,8 +16,7 @@ import numpy as np
 from lookalike.attribute_evaluation import MEANINGS
 from lookalike.attribute_search import STRENGTH, compose
 from lookalike.config import RunConfig
-from lookalike.judging.attribute_metrics import KS, Similarities, judge, make_changes, make_queries
-from lookalike.judging.similarity import Doubles
+from lookalike.judging.attribute_metrics import KS, between, judge, make_changes, make_queries, means
 from lookalike.models.attributes import AttributeBranch
 from lookalike.models.embedding import embed_table
 from lookalike.models.model import Model
@@ -91,28 +90,16 @@ def figures_of(embed: Embed, gallery: Floats, values: Values) -> dict[str, float
         Name to figure, in [0, 1], higher is better; without kinds of query that the pictures do not allow.
     """
     kinds = {
-        name: _means(judge(_between(embed(stated), gallery), stated, values))
+        name: means(judge(between(embed(stated), gallery), stated, values))
         for name, stated in make_queries(values, most=MOST_QUERIES, seed=0).items()
         if len(stated) > 1
     }
-    means = {name: float(np.mean([found[name] for found in kinds.values()])) for name in MEASURES if kinds}
+    averages = {name: float(np.mean([found[name] for found in kinds.values()])) for name in MEASURES if kinds}
     rows, changes, wanted = make_changes(values, most=MOST_QUERIES, seed=0)
     if len(rows) > 1:
         queries = compose(gallery[rows], embed(changes), strength=STRENGTH)
-        kinds[COMPOSED] = _means(judge(_between(queries, gallery), wanted, values, itself=rows))
+        kinds[COMPOSED] = means(judge(between(queries, gallery), wanted, values, itself=rows))
     return {
-        **means,
+        **averages,
         **{f"{name}_{kind}": value for kind, found in kinds.items() for name, value in found.items()},
     }
-
-
-def _between(queries: Floats, gallery: Floats) -> Similarities:
-    def compare(block: slice) -> Floats:
-        similar: Floats = np.clip(queries[block] @ gallery.T, -1.0, 1.0)
-        return similar
-
-    return compare
-
-
-def _means(figures: Mapping[str, Doubles]) -> dict[str, float]:
-    return {name: float(np.nanmean(values)) for name, values in figures.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 import optuna
 
 from lookalike.errors import ConfigError
-from lookalike.files import check_writable, write_atomically
+from lookalike.files import check_writable, make_output_folder, write_atomically
 from lookalike.training.tuning_store import identities
 
 OWNER = "study.json"
@@ -25,15 +25,7 @@ def make_folder(folder: Path, name: str) -> None:
         ConfigError: it cannot be made, or another study is there.
         LookalikeError: it cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            "the study's folder cannot be made",
-            where=folder,
-            saw=error.strerror or str(error),
-            do="give a folder that can be written with --out",
-        ) from error
+    make_output_folder(folder, what="the study's folder")
     check_writable(folder / OWNER)
     known = _owner(folder).get("name", name)
     if known != name:
