@@ -29,6 +29,7 @@ from benchmarks.shares import share, share_of_groups
 from lookalike import Index, Model
 from lookalike.duplicates.confirming import DIFFERENCE
 from lookalike.duplicates.finding import find_duplicates
+from lookalike.duplicates.limits import Wishes
 from lookalike.duplicates.records import Duplicates
 from lookalike.errors import ImageError
 from lookalike.models.model import DEFAULT
@@ -103,7 +104,7 @@ class Trial:
     def found(self, *, difference: float = DIFFERENCE, mirrored: bool = True) -> Duplicates:
         """Its duplicates."""
         with Index.open(self.index_file) as index:
-            return find_duplicates(index, difference=difference, mirrored=mirrored)
+            return find_duplicates(index, Wishes(difference=difference, mirrored=mirrored))
 
     def is_right(self, pair: Pair) -> bool:
         """Whether both are made of one picture."""

@@ -86,6 +86,18 @@ def test_slabs_and_chunks_change_nothing(files: Files, monkeypatch: pytest.Monke
     assert told == sorted(told)
 
 
+def test_progress_is_told_after_each_file_so_that_it_can_end_the_work(files: Files) -> None:
+    opened = Opened()
+
+    def enough(done: int, pairs: int) -> None:
+        assert (done, pairs) == (0, 3)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        pixel_differences(files, *ends((0, 1), (0, 3), (0, 5)), opened=opened, progress=enough)
+    assert list(opened.smalls) == [0]
+
+
 def test_equal_pixels_have_equal_hashes_in_any_file(files: Files) -> None:
     opened = Opened()
     hashes = pixel_hashes(files, np.arange(7), opened=opened)

@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 from lookalike.duplicates import enlarged
 from lookalike.duplicates.enlarged import find_enlarged, is_enlarged, note_of_rest
 from lookalike.duplicates.finding import find_duplicates
+from lookalike.duplicates.limits import Wishes
 from lookalike.duplicates.records import Band, Evidence, Group, Member
 from lookalike.indexing.index import Index
 from lookalike.indexing.schema import Decision
@@ -142,7 +143,7 @@ def test_a_decision_makes_no_picture_enlarged_and_its_pair_is_in_one_group(
     before = in_groups(decided_on, keep)
     with decided_on.store.writing() as writer:
         writer.decide([Decision.of(known["sharp"], known[other], "same", made="2026-01-01")])
-    groups = find_duplicates(decided_on, difference=0.6, keep=keep).groups
+    groups = find_duplicates(decided_on, Wishes(difference=0.6, keep=keep)).groups
     members = {Path(each.path).stem: each for group in groups for each in group.members}
     assert members["sharp"].shown is None
     assert {*before, "sharp", other} <= members.keys()
@@ -153,7 +154,7 @@ def test_a_decision_makes_no_picture_enlarged_and_its_pair_is_in_one_group(
 
 
 def in_groups(index: Index, keep: str) -> set[str]:
-    groups = find_duplicates(index, difference=0.6, keep=keep).groups
+    groups = find_duplicates(index, Wishes(difference=0.6, keep=keep)).groups
     return {Path(each.path).stem for group in groups for each in group.members}
 
 
@@ -188,8 +189,8 @@ def test_a_small_original_is_kept_before_its_enlarged_copies(tiny: Model, tmp_pa
         write(root / f"{number}.png", scene(number, 120, 90))
     with Index.create(tmp_path / "i.idx", tiny) as index:
         index.update(ImageTable.read(root))
-        (group,) = find_duplicates(index, difference=0.6).groups
-        (by_name,) = find_duplicates(index, difference=0.6, keep="bytes").groups
+        (group,) = find_duplicates(index, Wishes(difference=0.6)).groups
+        (by_name,) = find_duplicates(index, Wishes(difference=0.6, keep="bytes")).groups
     assert Path(group.members[group.keeper].path).name == "original.png"
     assert group.keeper_reason == "It has the most detail (120 x 90; what is larger shows no more)."
     assert len(group.removable) == 4

@@ -12,6 +12,7 @@ from lookalike import Index, Model
 from lookalike.duplicates import measured
 from lookalike.duplicates.equals import Equals
 from lookalike.duplicates.finding import find_duplicates
+from lookalike.duplicates.limits import Wishes
 from lookalike.duplicates.proposing import propose
 from lookalike.duplicates.records import Band
 from lookalike.tables.table import ImageTable
@@ -55,7 +56,7 @@ def test_one_of_equals_is_compared_and_all_are_grouped(index: Index, monkeypatch
     assert [evidence.band for evidence in group.evidence] == [Band.SAME_PIXELS] * (EQUAL - 1) + [
         Band.NEAR_COPY
     ]
-    assert find_duplicates(index, bands=[Band.SAME_PIXELS]).groups[0].band is Band.SAME_PIXELS
-    (near,) = find_duplicates(index, bands=[Band.NEAR_COPY]).groups
+    assert find_duplicates(index, Wishes(bands=[Band.SAME_PIXELS])).groups[0].band is Band.SAME_PIXELS
+    (near,) = find_duplicates(index, Wishes(bands=[Band.NEAR_COPY])).groups
     assert len(near) == EQUAL + 1
     assert {evidence.band for evidence in near.evidence} == {Band.NEAR_COPY}

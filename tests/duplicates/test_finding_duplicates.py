@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from lookalike.duplicates import glancing, proposing
 from lookalike.duplicates.finding import find_duplicates
+from lookalike.duplicates.limits import Wishes
 from lookalike.duplicates.records import Band, Duplicates, Group
 from lookalike.errors import ConfigError, SkipReason, StoreError
 from lookalike.indexing.database import transaction
@@ -60,7 +61,7 @@ def index(root: Path, tiny: Model, tmp_path: Path) -> Iterator[Index]:
 
 def found_in(index: Index, **options: Any) -> Duplicates:
     """Duplicates of which the oldest stay: of the first picture the one that the others are made of."""
-    return find_duplicates(index, keep="resolution,oldest,name", **options)
+    return find_duplicates(index, Wishes(keep="resolution,oldest,name", **options))
 
 
 def names(group: Group) -> list[str]:
@@ -144,13 +145,13 @@ def test_a_stricter_limit_finds_less(index: Index) -> None:
 
 
 def test_what_stays_is_what_the_rule_prefers(index: Index) -> None:
-    found = find_duplicates(index, keep="format,name")
+    found = find_duplicates(index, Wishes(keep="format,name"))
     assert names(found.groups[0])[0] == "one.png"
     assert (
         found.groups[0].keeper_reason == "It has the better format (PNG) and among equals the shortest name."
     )
     assert names(find_duplicates(index).groups[0])[0] == "bright.png"  # of the most bytes
-    assert find_duplicates(index, keep="name").groups[1].members[0].path.endswith("/two.png")
+    assert find_duplicates(index, Wishes(keep="name")).groups[1].members[0].path.endswith("/two.png")
 
 
 def test_the_same_whatever_the_order(root: Path, tiny: Model, tmp_path: Path, index: Index) -> None:
@@ -234,7 +235,7 @@ def test_what_a_decision_takes_leaves_its_copies_to_each_other(tiny: Model, tmp_
     with Index.create(tmp_path / "i.idx", tiny) as index:
         index.update(ImageTable.read(tmp_path / "set"))
         decide(index, ("large.png", "0.png", "same"))
-        found = find_duplicates(index, keep="resolution,name", difference=0.45)
+        found = find_duplicates(index, Wishes(keep="resolution,name", difference=0.45))
     assert groups(found) == [{"1.png", "2.png"}, {"large.png", "0.png"}]
 
 
@@ -359,7 +360,7 @@ def test_many_pictures_go_by_the_forest(index: Index, monkeypatch: pytest.Monkey
 )
 def test_what_cannot_be_asked_is_refused(index: Index, options: dict[str, object], what: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        find_duplicates(index, **options)  # type: ignore[arg-type]
+        find_duplicates(index, Wishes(**options))  # type: ignore[arg-type]
     assert caught.value.what == what
     assert caught.value.do
 

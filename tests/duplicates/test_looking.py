@@ -12,6 +12,7 @@ from PIL import Image
 
 from lookalike.duplicates.deciding import forget
 from lookalike.duplicates.finding import find_duplicates, look_for
+from lookalike.duplicates.limits import Wishes
 from lookalike.duplicates.records import Band
 from lookalike.indexing.index import Index
 from lookalike.indexing.schema import Changes, Decision, Item, Verdict
@@ -89,7 +90,7 @@ STEPS = {
 def test_groups_after_each_decision_are_those_found_anew(
     index: Index, steps: list[tuple[str, str, Verdict]]
 ) -> None:
-    found = look_for(index, similarity=0.9, bands=list(Band)[:3])
+    found = look_for(index, Wishes(similarity=0.9, bands=list(Band)[:3]))
     assert found.groups() == find_duplicates(index)
     for a, b, verdict in steps:
         decide(index, a, b, verdict)
@@ -101,7 +102,7 @@ def test_groups_after_each_decision_are_those_found_anew(
 
 
 def test_what_was_enlarged_follows_decisions(enlarged: Index) -> None:
-    found = look_for(enlarged, difference=0.6)
+    found = look_for(enlarged, Wishes(difference=0.6))
     (group,) = found.groups().groups
     assert Path(group.members[0].path).name == "small.png"
     steps: list[tuple[str, str, Verdict]] = [
@@ -111,24 +112,24 @@ def test_what_was_enlarged_follows_decisions(enlarged: Index) -> None:
     ]
     for a, b, verdict in steps:
         decide(enlarged, a, b, verdict)
-        assert found.groups() == find_duplicates(enlarged, difference=0.6)
+        assert found.groups() == find_duplicates(enlarged, Wishes(difference=0.6))
     for a, b, _ in steps:
         known = hashes(enlarged)
         forget(enlarged.store, known[a].hex(), known[b].hex())
-        assert found.groups() == find_duplicates(enlarged, difference=0.6)
+        assert found.groups() == find_duplicates(enlarged, Wishes(difference=0.6))
     assert found.groups().groups == (group,)
 
 
 def test_random_decisions_with_all_bands(index: Index) -> None:
     rng = np.random.default_rng(0)
     names = sorted(hashes(index))
-    found = look_for(index, similarity=0.6, bands=list(Band))
+    found = look_for(index, Wishes(similarity=0.6, bands=list(Band)))
     for _ in range(8):
         a, b = rng.choice(len(names), 2, replace=False).tolist()
         verdict: Verdict = ("same", "different", "keep-both")[rng.integers(3)]
         if hashes(index)[names[a]] != hashes(index)[names[b]]:
             decide(index, names[a], names[b], verdict)
-            assert found.groups() == find_duplicates(index, similarity=0.6, bands=list(Band))
+            assert found.groups() == find_duplicates(index, Wishes(similarity=0.6, bands=list(Band)))
 
 
 def test_what_was_compared_is_not_compared_again(index: Index) -> None:

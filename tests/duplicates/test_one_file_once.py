@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.duplicates.finding import find_duplicates
+from lookalike.duplicates.limits import Wishes
 from lookalike.duplicates.plans import why_it_stays
 from lookalike.duplicates.records import Duplicates
 from lookalike.errors import SkipReason
@@ -48,8 +49,8 @@ def test_what_is_in_the_library_by_any_name_is_not_new(tiny: Model, album: Path,
     (album / "b.png").symlink_to("../new/b.png")
     library = indexed(tmp_path / "library.idx", tiny, album)
     with Index.open(indexed(tmp_path / "new.idx", tiny, tmp_path / "new")) as new, Index.open(library) as old:
-        assert going(find_duplicates(new, against=old)) == ["a.png", "new.png"]
-        assert find_duplicates(new, against=new).groups == ()
+        assert going(find_duplicates(new, Wishes(against=old))) == ["a.png", "new.png"]
+        assert find_duplicates(new, Wishes(against=new)).groups == ()
 
 
 def test_a_library_that_holds_the_new_pictures_has_nothing_new(
@@ -57,7 +58,7 @@ def test_a_library_that_holds_the_new_pictures_has_nothing_new(
 ) -> None:
     library = indexed(tmp_path / "library.idx", tiny, tmp_path)
     with Index.open(indexed(tmp_path / "new.idx", tiny, album)) as new, Index.open(library) as old:
-        assert find_duplicates(new, against=old).groups == ()
+        assert find_duplicates(new, Wishes(against=old)).groups == ()
 
 
 def test_what_is_gone_of_the_library_compares_nothing_new_with_itself(
@@ -67,7 +68,7 @@ def test_what_is_gone_of_the_library_compares_nothing_new_with_itself(
     library = indexed(tmp_path / "library.idx", tiny, tmp_path / "old")
     (tmp_path / "old/gone.png").unlink()
     with Index.open(indexed(tmp_path / "new.idx", tiny, album)) as new, Index.open(library) as old:
-        found = find_duplicates(new, against=old)
+        found = find_duplicates(new, Wishes(against=old))
     assert found.groups == ()
     assert [(Path(entry.path).name, entry.reason) for entry in found.skipped] == [
         ("gone.png", SkipReason.MISSING)
@@ -108,7 +109,7 @@ def test_another_name_saves_nothing(tiny: Model, album: Path, tmp_path: Path, ki
 def test_two_names_of_a_copy_count_once(tiny: Model, album: Path, tmp_path: Path) -> None:
     (album / "d.png").hardlink_to(album / "b.png")
     with Index.open(indexed(tmp_path / "a.idx", tiny, album)) as index:
-        (group,) = find_duplicates(index, keep="name").groups
+        (group,) = find_duplicates(index, Wishes(keep="name")).groups
     assert [Path(member.path).name for member in group.removable] == ["b.png", "d.png"]
     assert group.bytes == (album / "b.png").stat().st_size
 
@@ -117,6 +118,6 @@ def test_a_link_to_a_copy_elsewhere_stays(tiny: Model, album: Path, tmp_path: Pa
     (album / "b.png").rename(tmp_path / "elsewhere.png")
     (album / "link.png").symlink_to("../elsewhere.png")
     with Index.open(indexed(tmp_path / "a.idx", tiny, album)) as index:
-        (group,) = find_duplicates(index, keep="name").groups
+        (group,) = find_duplicates(index, Wishes(keep="name")).groups
     assert group.removable == ()
     assert why_it_stays(group, 1) == "It is a symbolic link, no file of its own."

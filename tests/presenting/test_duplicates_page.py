@@ -102,11 +102,11 @@ def test_cautions_say_what_is_missing(found: Duplicates) -> None:
     assert said[0] == "Note."
     assert "too many likely pairs" in said[1]
     page = Page(render_duplicates(replace(found, skipped=skipped), index=INDEX))
-    assert "1 picture could not be opened and compared any more." in page.words()
+    assert "1 picture left out: missing (no such file)." in page.words()
     away = (Skipped("a.png", SkipReason.QUARANTINE), Skipped("b.png", SkipReason.QUARANTINE))
     words = Page(render_duplicates(replace(found, skipped=away), index=INDEX)).words()
     assert "2 pictures left out: put away in a quarantine." in words
-    assert "could not be opened" not in words
+    assert "missing" not in words
 
 
 def test_values_are_plain_and_whole(found: Duplicates) -> None:

@@ -218,6 +218,7 @@ def _find(
     from contextlib import ExitStack
 
     from lookalike.duplicates.finding import find_duplicates
+    from lookalike.duplicates.limits import Wishes
     from lookalike.indexing.index import Index
 
     with ExitStack() as stack:
@@ -225,10 +226,9 @@ def _find(
         library = against
         if against is not None and against.is_file():
             library = stack.enter_context(Index.open(against))  # type: ignore[assignment]
-        found = find_duplicates(
-            index, against=library, similarity=_similarity(index, threshold, similarity), mirrored=mirrored,
-            watcher=talk, **options,
-        )  # fmt: skip
+        limit = _similarity(index, threshold, similarity)
+        wishes = Wishes(against=library, similarity=limit, mirrored=mirrored, **options)
+        found = find_duplicates(index, wishes, watcher=talk)
         return found, tuple(root.path for root in index.store.roots())
 
 

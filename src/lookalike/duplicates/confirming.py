@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -103,7 +104,7 @@ def pixel_differences(
         opened: takes the pictures that cannot be opened; small pictures that it has are not opened again.
         mirrored: whether a mirror image is one picture too.
         within: up to which a difference is of interest, as of `overlay.differences`.
-        progress: called with (pairs done, pairs).
+        progress: called with (pairs done, pairs), also where a picture was opened and no pair is done.
 
     Returns:
         [m] float32, see `overlay.differences`, infinite too where a picture cannot be opened; and [m] whether
@@ -113,7 +114,9 @@ def pixel_differences(
     for start in range(0, len(first), _SLAB):
         slab = slice(start, start + _SLAB)
         rows = np.unique(np.concatenate([first[slab], second[slab]]))
-        smalls = _smalls(places, rows, opened)
+        smalls = _smalls(
+            places, rows, opened, tell=partial(progress, start, len(first)) if progress else None
+        )
         known = np.array(sorted(smalls), np.int64)
         usable = start + np.flatnonzero(np.isin(first[slab], known) & np.isin(second[slab], known))
         chunks = [usable[at : at + _CHUNK] for at in range(0, len(usable), _CHUNK)]
@@ -131,13 +134,17 @@ def pixel_differences(
     return found, turned
 
 
-def _smalls(places: Places, rows: Rows, opened: Opened) -> dict[int, Pixels]:
-    """The small pictures of rows, without those that cannot be opened."""
+def _smalls(
+    places: Places, rows: Rows, opened: Opened, *, tell: Callable[[], None] | None
+) -> dict[int, Pixels]:
+    """The small pictures of rows, without those that cannot be opened; `tell` is called after each file."""
     wanted = rows.tolist()
     missing = [row for row in wanted if row not in opened.smalls and row not in opened.skipped]
     for row, small in _each(_small, places, np.array(missing, np.int64), opened):
         if small is not None:
             opened.smalls[row] = small
+        if tell is not None:
+            tell()
     found = {row: opened.smalls[row] for row in wanted if row in opened.smalls}
     opened.forget()
     return found

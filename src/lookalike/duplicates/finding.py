@@ -8,42 +8,29 @@ look, where the index did not know it.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from lookalike.duplicates.assembling import Assembly
 from lookalike.duplicates.comparing import Comparer, Edges
-from lookalike.duplicates.confirming import DIFFERENCE
 from lookalike.duplicates.decided import Decided, decided
 from lookalike.duplicates.enlarged import Told, Tried, find_enlarged, note_of_rest
 from lookalike.duplicates.gathering import Contents, gather
 from lookalike.duplicates.glancing import gather_looks
-from lookalike.duplicates.keepers import KEEP, KeepRule
-from lookalike.duplicates.limits import Asked, asked_of
-from lookalike.duplicates.records import COPIES, Band, Duplicates
-from lookalike.errors import SkipReason, StoreError
+from lookalike.duplicates.keepers import KeepRule
+from lookalike.duplicates.limits import USUAL, Asked, Wishes, asked_of
+from lookalike.duplicates.records import Duplicates
+from lookalike.errors import StoreError
 from lookalike.indexing.index import Index
-from lookalike.indexing.selection import ALL, Selection
 from lookalike.indexing.store import Store
 from lookalike.records import SILENT, Watcher
 
 _ROUNDS = 4  # in which the next largest pictures of groups are looked at
 
 
-def find_duplicates(
-    index: Index,
-    *,
-    bands: Collection[Band] = COPIES,
-    against: Index | Path | None = None,
-    similarity: float | None = None,
-    difference: float = DIFFERENCE,
-    mirrored: bool = False,
-    keep: str = KEEP,
-    selection: Selection = ALL,
-    watcher: Watcher = SILENT,
-) -> Duplicates:
+def find_duplicates(index: Index, wishes: Wishes = USUAL, *, watcher: Watcher = SILENT) -> Duplicates:
     """Group the pictures of an index that are one picture, or show the same thing.
 
     A group is what is kept and all that is within the threshold of that one; each picture is in one group at
@@ -51,56 +38,27 @@ def find_duplicates(
     one group, and those of which both are to stay are not proposed to go.
 
     Args:
-        bands: what to look for; "same thing" needs a calibration by labels, or `similarity`.
-        against: the library: another index of the same model, or a folder of this one. Then only what is not
-            in the library is compared with what is, and what is in it always stays.
-        similarity: from which on two pictures show the same thing, in (0, 1]; None is the calibrated one.
-        difference: up to which two pictures are near copies, in (0, 1]: see `overlay.differences`.
-        mirrored: whether mirror images are near copies.
-        keep: which picture of a group is proposed to stay, see `KeepRule`.
-        selection: which pictures are looked at; the library is taken whole.
+        wishes: what to find, and what is to stay of it.
         watcher: told of the stages.
 
     Raises:
-        StoreError: the index is damaged, `against` is of another model, or no picture lies in that folder.
+        StoreError: the index is damaged, the library is of another model, or no picture lies in that folder.
         ConfigError: `keep`, or a limit, is not understood, or no band is asked for.
     """
-    found = look_for(
-        index,
-        bands=bands,
-        against=against,
-        similarity=similarity,
-        difference=difference,
-        mirrored=mirrored,
-        keep=keep,
-        selection=selection,
-        watcher=watcher,
-    )
-    return found.groups()
+    return look_for(index, wishes, watcher=watcher).groups()
 
 
-def look_for(
-    index: Index,
-    *,
-    bands: Collection[Band] = COPIES,
-    against: Index | Path | None = None,
-    similarity: float | None = None,
-    difference: float = DIFFERENCE,
-    mirrored: bool = False,
-    keep: str = KEEP,
-    selection: Selection = ALL,
-    watcher: Watcher = SILENT,
-) -> Found:
+def look_for(index: Index, wishes: Wishes = USUAL, *, watcher: Watcher = SILENT) -> Found:
     """Compare the pictures of an index once, to group them as often as decisions on them change.
 
     Args and raises: as of `find_duplicates`. The index has to stay open.
     """
-    rule = KeepRule.parse(keep)
+    rule = KeepRule.parse(wishes.keep)
     rule.check_folders()
-    asked = asked_of(index, bands, similarity=similarity, difference=difference, mirrored=mirrored)
-    library = _library(index, against)
+    asked = asked_of(index, wishes)
+    library = _library(index, wishes.against)
     with index.store.reading():
-        contents = gather(index.store, library=library, selection=selection)
+        contents = gather(index.store, library=library, selection=wishes.selection)
         generation, older = index.store.generation(), index.store.is_of_older_format
     stored = gather_looks(contents, progress=watcher.stage("look at pictures"))
     generation = index.store.generation() if stored and older else generation + stored
@@ -180,15 +138,16 @@ def check_looked_at(found: Duplicates, index: Path) -> None:
     """Refuse to say that nothing is there twice where most of the pictures could not be looked at.
 
     Raises:
-        StoreError: nothing was found, and most files are missing.
+        StoreError: nothing was found, and most files are missing or cannot be opened.
     """
-    missing = sum(entry.reason is SkipReason.MISSING for entry in found.skipped)
-    if not found.groups and 2 * missing > found.compared:
+    if found.is_blind:
+        reasons = Counter(entry.reason for entry in found.unopened)
         raise StoreError(
-            "most of the pictures are not there, so nothing can be said of them",
+            "most of the pictures cannot be opened, so nothing can be said of them",
             where=index,
-            saw=f"{missing:,} missing",
-            do=f"mount their disk, or bring the index up to date: lookalike index {shlex.quote(str(index))}",
+            saw=f"{', '.join(f'{count:,} {why}' for why, count in reasons.items())} of {found.compared:,}",
+            do="mount their disk; or, if they moved, this finds them again: "
+            f"lookalike index {shlex.quote(str(index))} FOLDER",
         )
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from lookalike.duplicates.confirming import DIFFERENCE
+from lookalike.duplicates.keepers import KEEP
 from lookalike.duplicates.proposing import CORRELATION, SIMILARITY
-from lookalike.duplicates.records import Band, Limit
+from lookalike.duplicates.records import COPIES, Band, Limit
 from lookalike.errors import ConfigError, StoreError
 from lookalike.indexing.index import Index
+from lookalike.indexing.selection import ALL, Selection
 from lookalike.judging.calibrated import NEAR_COPY, SAME_THING, Calibration
 from lookalike.models.verdicts import calibration_of
 
@@ -26,6 +29,33 @@ MEASURED = (
     "or saved again 98.6 % were found (96.9 to 99.8)"
 )
 MOST_DIFFERENT = 1.0  # from about 1.4 on two pictures have nothing to do with each other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a person wants to be found, and what is to stay of it.
+
+    Attributes:
+        bands: what to look for; "same thing" needs a calibration by labels, or `similarity`.
+        against: the library: another index of the same model, or a folder of this one. Then only what is not
+            in the library is compared with what is, and what is in it always stays.
+        similarity: from which on two pictures show the same thing, in (0, 1]; None is the calibrated one.
+        difference: up to which two pictures are near copies, in (0, 1]: see `overlay.differences`.
+        mirrored: whether mirror images are near copies.
+        keep: which picture of a group is proposed to stay, see `KeepRule`.
+        selection: which pictures are looked at; the library is taken whole.
+    """
+
+    bands: Collection[Band] = COPIES
+    against: Index | Path | None = None
+    similarity: float | None = None
+    difference: float = DIFFERENCE
+    mirrored: bool = False
+    keep: str = KEEP
+    selection: Selection = ALL
+
+
+USUAL = Wishes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +83,22 @@ class Asked:
         return any(limit.band is band for limit in self.limits)
 
 
-def asked_of(
-    index: Index,
-    bands: Collection[Band],
-    *,
-    similarity: float | None = None,
-    difference: float = DIFFERENCE,
-    mirrored: bool = False,
-) -> Asked:
+def asked_of(index: Index, wishes: Wishes) -> Asked:
     """The limits of the bands that are asked for and can be told.
 
     Raises:
         ConfigError: no band is asked for, `similarity` or `difference` is no limit, or what shows the same
             thing alone is asked for and cannot be told.
     """
-    if not bands:
+    similarity, difference = wishes.similarity, wishes.difference
+    if not wishes.bands:
         raise _no_bands()
     if similarity is not None and not 0.0 < similarity <= 1.0:
         raise _no_limit("similarity", similarity, wanted="above 0, at most 1", example="0.9")
     if not 0.0 < difference <= MOST_DIFFERENT:
         most = f"above 0, at most {MOST_DIFFERENT:g}"
         raise _no_limit("difference", difference, wanted=most, example=f"{DIFFERENCE:g}")
-    wanted = sorted(set(bands), key=lambda band: band.order)
+    wanted = sorted(set(wishes.bands), key=lambda band: band.order)
     calibration, notes = _calibration(index) if {Band.NEAR_COPY, Band.SAME_THING} & {*wanted} else (None, [])
     cuts = {band.name: band for band in calibration.bands} if calibration is not None else {}
     proposing = cuts[NEAR_COPY].similarity if NEAR_COPY in cuts else SIMILARITY
@@ -96,7 +120,7 @@ def asked_of(
             notes = [*notes, _not_offered(index)]
     given = tuple(limits[band] for band in wanted if band in limits)
     same = limits[Band.SAME_THING].similarity if Band.SAME_THING in limits else None
-    return Asked(given, proposing, difference, same, mirrored, tuple(notes))
+    return Asked(given, proposing, difference, same, wishes.mirrored, tuple(notes))
 
 
 def _near_copies(proposing: float, difference: float, *, calibrated: bool) -> Limit:

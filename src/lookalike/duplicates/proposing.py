@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lookalike.checkups.alike import AlikePairs, across_pairs, alike_pairs
 from lookalike.duplicates.forest import forest_pairs
-from lookalike.pictures.prints import PRINT
+from lookalike.pictures.prints import PRINT, centred
 from lookalike.records import SILENT, Floats, Watcher
 
 Rows = NDArray[np.int64]
@@ -91,13 +91,7 @@ def print_rows(prints: Prints) -> Floats:
     Finer than that, copies differ more than they agree, and four times as much has to be compared.
     """
     values = prints.reshape(-1, _HALF, 2, _HALF, 2).astype(np.float32).mean(axis=(2, 4))
-    rows = values.reshape(len(prints), _HALF * _HALF)
-    rows -= rows.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    flat = lengths[:, 0] == 0
-    rows[flat, 0] = lengths[flat, 0] = 1.0
-    unit: Floats = rows / lengths
-    return unit
+    return centred(values.reshape(len(prints), _HALF * _HALF))
 
 
 def _alike(

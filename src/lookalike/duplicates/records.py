@@ -9,6 +9,7 @@ import builtins
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lookalike.errors import SkipReason
 from lookalike.records import Skipped
 
 
@@ -195,3 +196,13 @@ class Duplicates:
 
     def __len__(self) -> int:
         return len(self.groups)
+
+    @property
+    def unopened(self) -> tuple[Skipped, ...]:
+        """What was skipped against somebody's will; what was put away in a quarantine is not among it."""
+        return tuple(entry for entry in self.skipped if entry.reason is not SkipReason.QUARANTINE)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing was found, and most pictures could not be opened: nothing can be said of them."""
+        return not self.groups and 2 * len(self.unopened) > self.compared

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lookalike.duplicates.records import Duplicates, Group, Member
-from lookalike.errors import SkipReason
 from lookalike.files import write_atomically
 from lookalike.pictures.images import Box
 from lookalike.presenting.duplicates_wording import (
@@ -23,6 +22,7 @@ from lookalike.presenting.duplicates_wording import (
     in_bytes,
     open_groups,
     totals,
+    unopened,
     why_of,
 )
 from lookalike.presenting.report import render
@@ -63,7 +63,7 @@ def render_duplicates(found: Duplicates, *, index: Path, created: str = "", most
         "duplicates.html.j2",
         title=f"Duplicates in {index}",
         headline=headline(found),
-        cautions=[*cautions(found), *_left_out(found)],
+        cautions=[*cautions(found), *unopened(found)],
         totals=totals(found),
         in_bytes=in_bytes,
         limits=found.limits,
@@ -109,16 +109,6 @@ def _tiles(group: Group, order: Sequence[int]) -> list[Tile]:
         kind = "keep" if place == group.keeper else "go" if member.key in going else "stay"
         tiles.append(Tile(member, kind, facts_of(member), why_of(group, place)))
     return tiles
-
-
-def _left_out(found: Duplicates) -> list[str]:
-    """How many pictures were not compared, and why not."""
-    away = sum(entry.reason is SkipReason.QUARANTINE for entry in found.skipped)
-    lost = len(found.skipped) - away
-    said = [f"{counted(lost, 'picture')} could not be opened and compared any more."] if lost else []
-    if away:
-        said.append(f"{counted(away, 'picture')} left out: put away in a quarantine.")
-    return said
 
 
 def _thumb(member: Member) -> str:

@@ -6,6 +6,7 @@ here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from lookalike.duplicates.explaining import SURE
 from lookalike.duplicates.plans import evidence_of, reason_of, why_it_stays
 from lookalike.duplicates.records import Band, Duplicates, Group, Member
+from lookalike.errors import SkipReason
+from lookalike.records import Skipped
 
 MOST_GROUPS = 50  # that are printed
 MOST_MEMBERS = 20  # of one of them
@@ -56,6 +59,8 @@ def headline(found: Duplicates) -> str:
     'No duplicates among 3 pictures.'
     """
     groups = open_groups(found)
+    if found.is_blind:
+        return f"{_share(found)}: lookalike index INDEX FOLDER finds again what moved to that folder."
     if not groups:
         return f"No duplicates among {counted(found.compared, 'picture')}."
     total = _total(None, groups)
@@ -85,6 +90,38 @@ def cautions(found: Duplicates) -> list[str]:
     return said
 
 
+def left_out(found: Duplicates) -> list[str]:
+    """What was not compared, a sentence for each reason.
+
+    >>> left_out(Duplicates((), (), 2, (Skipped("a.png", SkipReason.EMPTY, "0 bytes"),), ()))
+    ['1 picture left out: empty.']
+    """
+    return [*([f"{_blank(found)}."] if found.blank else ()), *unopened(found)]
+
+
+def unopened(found: Duplicates) -> list[str]:
+    """Why pictures could not be opened, a sentence for each reason; none is named."""
+    away = Counter(_why(entry) for entry in found.skipped)
+    return [f"{counted(number, 'picture')} left out: {why}." for why, number in away.most_common()]
+
+
+def _why(entry: Skipped) -> str:
+    if entry.reason is SkipReason.QUARANTINE:
+        return "put away in a quarantine"
+    return f"{entry.reason} (no such file)" if entry.reason is SkipReason.MISSING else str(entry.reason)
+
+
+def _blank(found: Duplicates) -> str:
+    return f"{counted(len(found.blank), 'picture')} of one colour, in no group"
+
+
+def _share(found: Duplicates) -> str:
+    lost = found.unopened
+    is_gone = all(entry.reason is SkipReason.MISSING for entry in lost)
+    what = "are not where they were" if is_gone else "cannot be opened"
+    return f"{len(lost):,} of {counted(found.compared, 'picture')} {what}"
+
+
 def _is_unsure(group: Group) -> bool:
     return any((edge.difference or 0.0) > SURE for edge in group.evidence)
 
@@ -98,10 +135,12 @@ def lines(found: Duplicates, *, index: Path, most: int = MOST_GROUPS) -> list[st
     if len(groups) > most:
         told += ["", f"and {counted(len(groups) - most, 'group')} more; --json and --html show them"]
     if found.blank:
-        told += ["", f"{counted(len(found.blank), 'picture')} of one colour, in no group:"]
+        told += ["", f"{_blank(found)}:"]
         told += [f"  {entry.path}" for entry in found.blank[:MOST_MEMBERS]]
         if len(found.blank) > MOST_MEMBERS:
             told.append(f"  and {len(found.blank) - MOST_MEMBERS:,} more")
+    if found.skipped:
+        told += ["", *unopened(found)]
     return told
 
 
