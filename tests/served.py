@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from painted import much_alike
 
 LOCAL = "http://127.0.0.1:8000"
 TOKEN = "0123456789abcdef-token"
+PATIENCE = 60.0  # seconds; what is waited for comes in much less
 
 
 def painted_index(place: Path, model: Path, *, things: int = 3) -> Path:
@@ -107,3 +110,40 @@ def running(index: Path, *options: str, log: Path | None = None) -> Iterator[Ser
         finally:
             process.kill()
             process.communicate()
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for something that comes soon."""
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.02)
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process has started, by their ids."""
+    return list(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is such a process."""
+    return Path(f"/proc/{process}").exists()
+
+
+@contextmanager
+def standing_still(processes: Sequence[int]) -> Iterator[None]:
+    """Let some processes do nothing until the block ends."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        until(lambda: all(status(process, "State") == "T (stopped)" for process in processes))
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def status(process: int, name: str) -> str:
+    """What the system knows of a process by a name."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{name}:"))

@@ -20,7 +20,7 @@ from lookalike.indexing.adding import add_pictures
 from lookalike.indexing.index import Index
 from lookalike.indexing.schema import Writer
 from lookalike.indexing.store import Store
-from lookalike.models.embedding import embed_chunks
+from lookalike.models.embedding import content_hash, embed_chunks
 from lookalike.models.model import Model
 from lookalike.serving import adding, desk
 from lookalike.serving.adding import Adding
@@ -118,8 +118,28 @@ def test_a_picture_is_added_with_its_label(asking: TestClient, index: Path) -> N
     }
     assert asking.get("/v1/items?label=dog").json()["total"] == 1
     assert asking.get("/v1/thumb/4").status_code == 200
-    assert asking.get("/v1/folders").json()["folders"][-1] == {"name": "a.idx-added", "count": 1}
+    assert asking.get("/v1/folders").json()["folders"][-1] == {
+        "name": "a.idx-added",
+        "count": 1,
+        "folders": False,
+    }
     assert updated(index) == {"unchanged": 4}
+
+
+def test_the_senders_name_stays_and_keeps_apart(asking: TestClient, index: Path) -> None:
+    sent = [
+        *parts(picture(7), picture(8), name="my dolphin.jpg"),
+        *parts(picture(9), name="../../ä\u202e/b:c.png"),
+    ]
+    names = [entry["name"] for entry in asking.post("/v1/items", files=sent).json()["added"]]
+    digests = [content_hash(picture(seed)).hex() for seed in (7, 8, 9)]
+    assert names == [
+        f"a.idx-added/{stem}-{digest}.png"
+        for stem, digest in zip(("my dolphin", "my dolphin", "b_c"), digests, strict=True)
+    ]
+    hits = asking.post("/v1/search", json={"query": [{"id": 1}]}).json()["hits"]
+    assert {*names} <= {hit["name"] for hit in hits}
+    assert updated(index) == {"unchanged": 6}
 
 
 def test_its_vector_is_that_of_its_file(asking: TestClient, index: Path) -> None:

@@ -145,12 +145,18 @@ def test_labels_are_counted(asking: TestClient, start: str, limit: int) -> None:
 
 def test_folders_are_listed_level_by_level(asking: TestClient) -> None:
     found, totals = pages(asking, "/v1/folders", "folders", "skip", limit=1)
-    assert found == [{"name": "shop", "count": 22}, {"name": "more", "count": 4}]
+    assert found == [
+        {"name": "shop", "count": 22, "folders": True},
+        {"name": "more", "count": 4, "folders": False},
+    ]
     assert set(totals) == {2}
     below, _ = pages(asking, "/v1/folders", "folders", "skip", limit=5, below="shop")
-    assert below == [{"name": "shop/new", "count": 14}, {"name": "shop/old", "count": 8}]
+    assert below == [
+        {"name": "shop/new", "count": 14, "folders": False},
+        {"name": "shop/old", "count": 8, "folders": True},
+    ]
     assert asking.get("/v1/folders", params={"below": "shop/old"}).json()["folders"] == [
-        {"name": "shop/old/é", "count": 8}
+        {"name": "shop/old/é", "count": 8, "folders": False}
     ]
     assert asking.get("/v1/folders", params={"below": "more"}).json() == {
         "folders": [],

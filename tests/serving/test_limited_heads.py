@@ -82,7 +82,7 @@ def test_a_long_body_is_no_long_head_and_others_follow(address: str) -> None:
 def test_what_is_no_http_is_refused(address: str) -> None:
     with connected(address) as connection:
         connection.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
-        assert refused(connection) == "Invalid HTTP request received."
+        assert refused(connection) == "This is no HTTP request: there is no such method."
 
 
 def test_who_does_not_read_is_given_up(

@@ -21,7 +21,7 @@ from lookalike.presenting import projection
 from lookalike.presenting.map_page import GRAIN, MOST_COLUMNS
 from lookalike.presenting.projection import Plane, project
 from lookalike.serving import mapping
-from lookalike.serving.map_columns import FEW, columns_of
+from lookalike.serving.map_columns import FEW, Column, columns_of, first_column
 from lookalike.serving.mapping import Map
 from served import client
 
@@ -102,7 +102,8 @@ def test_one_column_alone(asking: TestClient) -> None:
     every = made(asking)
     one = made(asking, column="folder")
     assert [column["name"] for column in one["columns"]] == ["folder"]
-    assert {**one, "columns": every["columns"]} == every
+    assert (every["column"], one["column"]) == ("label", "folder")
+    assert {**one, "column": "label", "columns": every["columns"]} == every
     answer = asking.get("/v1/map", params={"column": "colour"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_such_column")
     assert answer.json()["error"]["hint"] == "Columns: label, folder."
@@ -142,6 +143,44 @@ def test_of_many_attributes_some_are_columns(tiny: Model, tmp_path: Path) -> Non
         found = [column.name for column in columns_of(index.store, np.array([1, 2]), names)]
     assert found == ["label", "folder", *(f"a{place}" for place in (0, 1, 10, 11, 12, 13))]
     assert len(found) == MOST_COLUMNS
+
+
+def column(name: str, *values: str) -> Column:
+    return Column(name, sorted(values), list(range(len(values))))
+
+
+FOLDERS = column("folder", "a", "b", "c", "d", "e")
+
+
+@pytest.mark.parametrize(
+    ("columns", "wanted"),
+    [
+        ([column("label", "", "cat"), FOLDERS, column("kind", "1", "2", "3", "4")], "label"),
+        ([column("label", "cat")], "label"),
+        ([FOLDERS, column("flag", "0", "1"), column("year", "", "1", "2", "3"), column("z", "1", "2", "3")],
+         "year"),
+        ([FOLDERS, column("a", "", "0", "1"), column("b", "0", "1"), column("c", "", "1")], "a"),
+        ([FOLDERS], None),
+        ([], None),
+    ],
+    ids=["label", "one label", "most values", "several", "folder", "none"],
+)  # fmt: skip
+def test_the_label_or_the_attribute_with_most_values_comes_first(
+    columns: list[Column], wanted: str | None
+) -> None:
+    assert first_column(columns) == wanted
+
+
+def test_without_labels_an_attribute_comes_first(tiny: Model, tmp_path: Path) -> None:
+    path = labelled_index(tmp_path, tiny, {None: 6})
+    with Index.open(path) as index, index.store.writing() as writer:
+        for number in range(1, 7):
+            text = json.dumps({"smiling": number % 2, "year": number % 3})
+            writer._connection.execute("UPDATE items SET attributes = ? WHERE id = ?", (text, number))
+    with client(path) as asking:
+        assert asking.get("/v1/map").json()["column"] is None  # while it is made
+        assert made(asking)["column"] == "year"
+        assert made(asking, column="smiling")["column"] == "smiling"
 
 
 # many pictures

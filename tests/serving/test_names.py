@@ -77,8 +77,8 @@ def test_a_folder_and_a_manifest_in_it_have_one_name(tmp_path: Path) -> None:
     store = filled(tmp_path, ("pets", "pets", ("x.png",)), ("pets", "pets/list.csv", ("y.png", "in/z.png")))
     names = Names(store)
     assert set(names.of(ids(store)).values()) == {"pets/x.png", "pets/y.png", "pets/in/z.png"}
-    assert names.folders() == (Folder("pets", 3),)
-    assert names.folders("pets") == (Folder("pets/in", 1),)
+    assert names.folders() == (Folder("pets", 3, True),)
+    assert names.folders("pets") == (Folder("pets/in", 1, False),)
     store.close()
 
 
@@ -87,8 +87,8 @@ def test_an_item_outside_its_root_goes_by_its_files_name(tmp_path: Path, outside
     store = filled(tmp_path, ("pets", "list.csv", (outside, "cat/1.png")))
     names = Names(store)
     assert set(names.of(ids(store)).values()) == {"pets/x.png", "pets/cat/1.png"}
-    assert names.folders() == (Folder("pets", 1),)
-    assert names.folders("pets") == (Folder("pets/cat", 1),)
+    assert names.folders() == (Folder("pets", 1, True),)
+    assert names.folders("pets") == (Folder("pets/cat", 1, False),)
     store.close()
 
 
@@ -102,6 +102,7 @@ def test_folders_are_counted_as_a_walk_counts_them(tmp_path: Path) -> None:
     while waiting:
         for folder in names.folders(waiting.pop()):
             found[folder.name] = folder.count
+            assert folder.folders == any(name.startswith(f"{folder.name}/") for name in walked)
             waiting.append(folder.name)
     assert found == dict(walked)
     for name, count in found.items():
@@ -114,16 +115,25 @@ def test_a_root_inside_another_is_counted_in_both(tmp_path: Path) -> None:
         tmp_path, ("pets", "pets", ("cat/1.png",)), ("pets/cat", "pets/cat", ("2.png", "in/3.png"))
     )
     names = Names(store)
-    assert names.folders("pets") == (Folder("pets/cat", 3),)
-    assert names.folders("pets/cat") == (Folder("pets/cat/in", 1),)
-    assert names.folders("cat") == (Folder("cat/in", 1),)
+    assert names.folders("pets") == (Folder("pets/cat", 3, True),)
+    assert names.folders("pets/cat") == (Folder("pets/cat/in", 1, False),)
+    assert names.folders("cat") == (Folder("cat/in", 1, False),)
+    store.close()
+
+
+def test_a_folder_that_only_leads_to_another_root_has_folders(tmp_path: Path) -> None:
+    store = filled(tmp_path, ("pets", "pets", ("1.png",)), ("pets/a/b", "pets/a/b", ("2.png",)))
+    names = Names(store)
+    assert names.folders() == (Folder("pets", 1, True), Folder("b", 1, False))
+    assert names.folders("pets") == (Folder("pets/a", 1, True),)
+    assert names.folders("pets/a") == (Folder("pets/a/b", 1, False),)
     store.close()
 
 
 def test_listings_follow_the_index(tmp_path: Path) -> None:
     store = filled(tmp_path, ("pets", "pets", ("cat/1.png",)))
     names = Names(store)
-    assert names.folders("pets") == (Folder("pets/cat", 1),)
+    assert names.folders("pets") == (Folder("pets/cat", 1, False),)
     with store.writing() as writer:
         more = [Item(1, f"{name}/1.png", "", 1, 1, name.encode(), None, "{}") for name in ("cow", "dog")]
         writer.apply(Changes(puts=[(item, vector(number)) for number, item in enumerate(more, start=9)]))

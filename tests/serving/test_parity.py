@@ -21,7 +21,7 @@ from lookalike.identifying import Identification, identify
 from lookalike.indexing.index import Index
 from lookalike.indexing.selection import Selection
 from lookalike.matching import match
-from lookalike.models.embedding import embed_chunks
+from lookalike.models.embedding import content_hash, embed_chunks
 from lookalike.models.model import Model
 from lookalike.search import search_ids, search_images, search_together
 from lookalike.serving.questions import IdentifyAsk, MatchAsk, SearchAsk
@@ -234,21 +234,22 @@ def test_match(doors: Doors, words: list[str], options: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("which", ["stranger", "known"])
+@pytest.mark.parametrize("which", ["stranger", "known", "twin"])
 def test_identify(doors: Doors, which: str) -> None:
     path: Path = getattr(doors, which)
     (found,) = identify(doors.index, [path])
     assert isinstance(found, Identification)
     command = doors.command("identify", doors.index.path, path)
-    ask = {}
-    files = [path]
-    if which == "known":  # an upload would be answered with its own file, a copy
-        number = next(iter(doors.index.same_content(None, path)))
-        ask, files = {"query": [{"id": number}]}, []
-    answer = doors.ask("identify", ask, *files)
-    named = {"query": answer["query"]}
+    answers = [doors.ask("identify", {}, path)]
+    known = doors.index.same_content(content_hash(path.read_bytes()))
+    assert answers[0]["known"] == sorted(known)
+    answers += [doors.ask("identify", {"query": [{"id": number}]}) for number in known]
+    assert len(answers) == (1 if which == "stranger" else 2)
     values = asdict(found) | {"threshold": found.threshold.similarity, "promise": found.threshold.promise}
-    doors.same(answer, command | named, values | named)
+    for answer in answers:
+        assert not {hit["id"] for hit in answer["neighbours"]} & {*known}
+        named = {"query": answer["query"]}
+        doors.same(answer, command | named, values | named)
 
 
 def test_embed(doors: Doors) -> None:

@@ -136,12 +136,16 @@ def test_an_empty_answer_says_why_by_name(asking: TestClient, plain: TestClient)
         ({"query": [{"id": 999}]}, 404, "no_such_item: The index has no item 999."),
         ({"query": [{"id": 1}, {"id": 998, "weight": -1}]}, 404, "no_such_item: The index has no item 998."),
         ({"query": [{"upload": 0}]}, 422, "uploads: .*there is no upload 0, of 0"),
-        ({"query": [{}]}, 422, "invalid: query.0.*give either id or upload"),
+        ({"query": [{}]}, 422, "invalid: query.0. in the body: give either id or upload"),
         ({"query": [{"id": 1, "upload": 0}]}, 422, "invalid: query.0.*give either id or upload"),
-        ({"query": [{"id": 2**63}]}, 422, "invalid: query.0.id"),
-        ({"query": [{"id": 1, "wieght": 1}]}, 422, "invalid: query.0.wieght"),
+        (
+            {"query": [{"id": 2**63}]},
+            422,
+            "invalid: query.0..id in the body: saw 9223372036854775808; wanted at most",
+        ),
+        ({"query": [{"id": 1, "wieght": 1}]}, 422, "invalid: query.0..wieght in the body: there is no"),
         ({"k": 0}, 422, "invalid: k"),
-        ({"query": [{"id": 1}], "k": 5000}, 422, "invalid: k: saw 5000"),
+        ({"query": [{"id": 1}], "k": 5000}, 422, "invalid: k in the body: saw 5000; wanted at most 1000"),
         ({"query": [{"id": 1}], "lowest": 0.5, "highest": 0.1}, 422, "unusable: .*0.5 to 0.1"),
         ({"query": [{"id": 1}], "where": "label ="}, 422, "unusable: "),
         ({"query": [{"id": 1}], "folder": "elsewhere"}, 422, "unusable: nothing of the index lies in this"),
@@ -164,6 +168,38 @@ def test_an_empty_answer_says_why_by_name(asking: TestClient, plain: TestClient)
 )
 def test_what_cannot_be_asked_is_told(asking: TestClient, ask: object, status: int, told: str) -> None:
     assert re.match(told, error(asking, "search", status, json=ask), re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("way", "ask", "hint"),
+    [
+        ("search", {"kk": 1}, "Did you mean k? Known are: query, attributes, k, "),
+        ("search", {"query": [{"id": 1}], "where": "label ="}, "for example label = 'cat' and year >= 2020"),
+        ("search", {"query": [{"id": 1}], "where": "kw:food = 1"}, 'in double quotes: "kw:food"'),
+        ("match", {"a": {"id": 1}, "b": {"id": 2}, "threshold": "lose"}, 'by "threshold": "loose", or make'),
+        ("match", {"a": {"id": 1}, "b": {"id": 2}, "threshold": "lose"}, "calibrate MODEL DATA --name lose"),
+        ("identify", {"query": [{"id": 1}], "threshold": "x"}, "lookalike calibrate MODEL DATA --question"),
+    ],
+    ids=["field", "filter", "column", "threshold", "model", "identify"],
+)
+def test_a_hint_can_be_followed(asking: TestClient, way: str, ask: object, hint: str) -> None:
+    assert hint in asking.post(f"/v1/{way}", json=ask).json()["error"]["hint"]
+
+
+def test_a_picture_that_is_gone_is_told_by_its_item(asking: TestClient, index: Path) -> None:
+    file = index.parent / "painted" / "thing02" / "3.png"
+    with Index.open(index) as opened:
+        (number,) = opened.same_content(None, file)
+    kept = file.rename(file.with_suffix(".away"))
+    done = asking.post("/v1/explain", json={"a": {"id": number}, "b": {"id": 1}})
+    thumb = asking.get(f"/v1/thumb/{number}")
+    kept.rename(file)
+    error = done.json()["error"]
+    assert (done.status_code, error["code"]) == (409, "picture_gone")
+    assert error["message"] == f"The picture of item {number}, painted/thing02/3.png, is not where it was."
+    assert error["hint"].endswith("lookalike index INDEX")
+    assert (thumb.status_code, thumb.headers["x-picture"]) == (200, "missing")
+    assert "x-picture" not in asking.get(f"/v1/thumb/{number}").headers
 
 
 def test_an_upload_that_nobody_asks_for_is_told(asking: TestClient) -> None:

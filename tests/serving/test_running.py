@@ -10,7 +10,6 @@ import signal
 import socket
 import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,11 +24,10 @@ from lookalike.serving import running as running_module
 from lookalike.serving.running import address_of, serve
 from lookalike.serving.settings import Settings
 from lookalike.serving.supervising import Worker
+from lookalike.serving.worker import started
 from lookalike.tables.table import ImageTable
 from painted import paint
-from served import TOKEN, painted_index, running
-
-PATIENCE = 60.0  # seconds; what is waited for comes in much less
+from served import PATIENCE, TOKEN, children, is_alive, painted_index, running, until
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +50,6 @@ def found(address: str, picture: bytes) -> list[str]:
     )
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return [hit["name"] for hit in json.load(answer)["hits"]]
-
-
-def until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
 
 
 def half_asked(address: str) -> tuple[socket.socket, bytes]:
@@ -88,6 +79,7 @@ def test_it_says_one_line_when_ready_and_ends_when_running_requests_are_answered
     lines = [json.loads(line) for line in err.splitlines()]
     assert [line["path"] for line in lines if line["message"] == "request"] == ["/v1/info", "/v1/session"]
     assert not [line for line in lines if line["level"] not in ("info", "warning")]
+    assert "12 pictures, read-only; Ctrl-C ends the server" in [line["message"] for line in lines]
 
 
 def accepts(address: str) -> bool:
@@ -134,19 +126,12 @@ def test_several_workers_count_together_and_are_replaced(index: Path, tmp_path: 
         os.kill(first[0], signal.SIGKILL)
         until(lambda: len(set(children(served.process.pid)) - set(first)) == 1)
         assert "a worker ended by itself" in log.read_text()
+        assert log.read_text().count("12 pictures, read-only; Ctrl-C ends the server") == 1
         assert get(served.address, "healthz") == {"status": "ok"}
         served.process.send_signal(signal.SIGTERM)
         assert served.end()[0] == 0
         until(lambda: not any(map(is_alive, first)))
     assert "Traceback" not in log.read_text()
-
-
-def children(process: int) -> list[int]:
-    return list(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
-
-
-def is_alive(process: int) -> bool:
-    return Path(f"/proc/{process}").exists()
 
 
 def test_workers_end_when_nobody_watches_them_any_more(index: Path) -> None:
@@ -175,7 +160,22 @@ def test_a_port_that_is_taken(index: Path, capsys: pytest.CaptureFixture[str]) -
         port = other.getsockname()[1]
         line = refused(str(index), "--port", str(port), capsys=capsys)
     assert f"127.0.0.1 port {port} - saw another program listens there" in line
-    assert f"--port {port + 1}" in line
+    assert line.endswith("--port 0")
+
+
+def test_options_that_are_not_understood(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app(["serve", str(index), "--log", "xml"], standalone_mode=False) == 2
+    line = capsys.readouterr().err
+    assert "'--log': 'xml' is not one of 'text', 'json'" in line
+    assert "Value error" not in line
+
+
+def test_what_is_started_is_told_in_words() -> None:
+    assert started(Settings(Path("a.idx")), 1) == "1 picture, read-only; Ctrl-C ends the server"
+    assert (
+        started(Settings(Path("a.idx"), writable=True), 1200)
+        == "1,200 pictures, writable; Ctrl-C ends the server"
+    )
 
 
 def test_an_address_that_is_not_ours(index: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,9 +156,9 @@ def test_what_is_no_similarity_is_not_saved(asking: TestClient, body: Any) -> No
 def test_only_a_server_that_may_write_saves(place: Path, tiny: Model) -> None:
     with client(place) as asking:
         answer = asking.put("/v1/thresholds/mine", json={"similarity": 0.3})
-        assert failed(answer) == (403, "not_writable")
-        assert failed(asking.delete("/v1/thresholds/default")) == (403, "not_writable")
-        assert failed(asking.post("/v1/thresholds/default/undo")) == (403, "not_writable")
+        assert failed(answer) == (403, "read_only")
+        assert failed(asking.delete("/v1/thresholds/default")) == (403, "read_only")
+        assert failed(asking.post("/v1/thresholds/default/undo")) == (403, "read_only")
         assert got(asking, "/v1/boundary/at", similarity=0.3)["above"]
     assert set(Model.load(tiny.folder).thresholds) == {DEFAULT}
 

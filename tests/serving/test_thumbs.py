@@ -218,20 +218,47 @@ def test_a_tile_is_not_kept(opened: Index) -> None:
     decoders = FakeDecoders()
     thumbs = of(opened, decoders)
     decoders.error = ImageError("no", reason=SkipReason.TRUNCATED, where="x", saw="y", do="z")
-    assert get(thumbs, 1) == Thumb(thumbnails.tile("truncated", 64), is_lasting=False)
+    assert get(thumbs, 1) == Thumb(thumbnails.tile("truncated", 64), "truncated")
     decoders.error = None
     assert (get(thumbs, 1).is_lasting, thumbs.kept_bytes) == (True, 100)
 
 
-def test_a_file_that_changed_is_shown_as_it_is_and_not_kept(opened: Index, index: Path) -> None:
+def test_a_file_that_changed_is_not_shown(opened: Index, index: Path) -> None:
     decoders = FakeDecoders()
     thumbs = of(opened, decoders)
     before = (index.parent / "small.png").read_bytes()
     (index.parent / "small.png").write_bytes(before + b" more")
-    first = get(thumbs, 4)
-    assert (first.is_lasting, thumbs.kept_bytes) == (False, 0)
-    assert get(thumbs, 4) != first
+    changed = Thumb(thumbnails.tile("changed", 64), "changed")
+    assert (get(thumbs, 4), thumbs.kept_bytes) == (changed, 0)
     (index.parent / "small.png").unlink()
-    assert get(thumbs, 4) == Thumb(thumbnails.tile("missing", 64), is_lasting=False)
+    assert get(thumbs, 4) == Thumb(thumbnails.tile("missing", 64), "missing")
     (index.parent / "small.png").write_bytes(before)
-    assert get(thumbs, 4).is_lasting
+    assert get(thumbs, 4).is_lasting  # another time, the same content
+
+
+def test_a_link_in_the_place_of_a_picture_shows_nothing_of_what_it_leads_to(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder, secret = tmp_path / "photos", tmp_path / "secret.bmp"
+    folder.mkdir()
+    mine = folder / "mine.bmp"  # of one size, whatever it shows
+    scene(1, 64, 64).save(mine)
+    scene(3, 64, 64).save(folder / "other.bmp")
+    path = tmp_path / "a.idx"
+    with Index.create(path, Model.load(tiny_folder)) as made:
+        made.update(ImageTable.read(folder), source=folder)
+    scene(2, 64, 64).save(secret)
+    assert secret.stat().st_size == mine.stat().st_size
+    mine.unlink()
+    mine.symlink_to(secret)
+    with client(path) as asking:
+        answer = asking.get("/v1/thumb/1?s=64")
+        assert answer.content == thumbnails.tile("changed", 64)
+        assert answer.headers["cache-control"] == "no-store"
+        refused = asking.post("/v1/explain", json={"a": {"id": 1}, "b": {"id": 2}})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "picture_changed")
+        assert "lookalike index INDEX" in refused.json()["error"]["hint"]
+        mine.unlink()
+        scene(1, 64, 64).save(mine)
+        assert "etag" in asking.get("/v1/thumb/1?s=64").headers
+        assert asking.post("/v1/explain", json={"a": {"id": 1}, "b": {"id": 2}}).status_code == 200

@@ -25,7 +25,7 @@ BOUNDARY = "x-boundary"
 @pytest.fixture(scope="module")
 def asking() -> Iterator[TestClient]:
     app = FastAPI()
-    answer_problems(app, ())
+    answer_problems(app, {})
     limits = Settings(Path("a.idx"), max_bytes=MOST, max_files=3)
 
     @app.post("/")
@@ -98,7 +98,9 @@ def test_large_uploads_are_not_written(asking: TestClient, monkeypatch: pytest.M
 
 
 def test_one_byte_more_is_too_much(asking: TestClient) -> None:
-    assert code(asking.post("/", files=[("picture", ("a.png", bytes(MOST + 1)))])) == (413, "too_large")
+    answer = asking.post("/", files=[("picture", ("a.png", bytes(MOST + 1)))])
+    assert code(answer) == (413, "too_large")
+    assert "--max-bytes sets the limit" in answer.json()["error"]["hint"]
     both = [("picture", ("a.png", bytes(MOST // 2 + 1)))] * 2
     assert code(asking.post("/", files=both)) == (413, "too_large")
 
@@ -110,7 +112,9 @@ def test_too_many_pictures_or_parts(asking: TestClient) -> None:
 
 def test_questions_are_limited(asking: TestClient) -> None:
     assert code(asking.post("/", data={"ask": " " * (MAX_ASK + 1)}, files={})) == (415, "content_type")
-    assert code(raw(asking, part("ask", b" " * (MAX_ASK + 1)) + END)) == (413, "too_large")
+    answer = raw(asking, part("ask", b" " * (MAX_ASK + 1)) + END)
+    assert code(answer) == (413, "too_large")
+    assert "no option changes this limit" in answer.json()["error"]["hint"]
     assert code(raw(asking, b" " * (MAX_ASK + 1), "application/json")) == (413, "too_large")
 
 

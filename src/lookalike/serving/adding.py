@@ -118,7 +118,7 @@ class Adding:
         usable = {content: each for content, each in prepared.items() if isinstance(each, Prepared)}
         vectors = self._embed(np.stack([each.pixels for each in usable.values()])) if usable else ()
         seen: dict[bytes, Seen | ImageError] = {
-            content: Seen(files[content].content, content, vector, each.look)
+            content: Seen(files[content].content, content, vector, each.look, files[content].name)
             for (content, each), vector in zip(usable.items(), vectors, strict=True)
         }
         return seen | {content: each for content, each in prepared.items() if isinstance(each, ImageError)}

@@ -36,7 +36,8 @@ def read(kind: type[AskKind], upload: Upload) -> AskKind:
     try:
         return kind.model_validate(upload.ask)
     except ValidationError as error:
-        raise invalid_values(error.errors(include_url=False)) from error
+        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
+        raise invalid_values(found, body=kind.model_json_schema()) from error
 
 
 def chosen(asked: Sequence[PictureAsk], upload: Upload) -> list[PictureAsk]:
@@ -205,7 +206,7 @@ def match_values(found: Match, threshold: str) -> dict[str, Any]:
     }
 
 
-def identify_values(found: Identification, names: Mapping[int, str]) -> dict[str, Any]:
+def identify_values(found: Identification, names: Mapping[int, str], known: Sequence[int]) -> dict[str, Any]:
     """What a picture is taken for as plain values."""
     return {
         "query": found.query,
@@ -216,6 +217,7 @@ def identify_values(found: Identification, names: Mapping[int, str]) -> dict[str
         "neighbours": [hit_values(hit, names) for hit in found.neighbours],
         "threshold": found.threshold.similarity,
         "promise": found.threshold.promise,
+        "known": known,
     }
 
 

@@ -49,6 +49,6 @@ def create_app(desk: Desk) -> FastAPI:
     for routes in ROUTES:
         app.include_router(routes(desk), dependencies=[Depends(check_described)])
     app.openapi()  # made once: each request is held to it
-    app.add_middleware(Guard, settings=desk.settings)
+    app.add_middleware(Guard, settings=desk.settings, failures=desk.failures)
     app.add_middleware(Observer, metrics=desk.metrics)  # outermost: it also sees what is refused
     return app

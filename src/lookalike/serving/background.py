@@ -7,8 +7,11 @@ any time. What is worked at is the callers' business.
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -18,7 +21,8 @@ from lookalike.records import Progress, Watcher
 Made = TypeVar("Made")
 
 LOG = logging.getLogger(__name__)
-_PATIENCE = 10.0  # seconds that closing waits for a thread
+NICENESS = 10  # of the work: requests are waited for, this is not
+_PATIENCE = 3.0  # seconds that closing waits for a thread: what reads, or stores whole steps, may be cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,14 @@ class Background(Generic[Made]):
         if thread is not None:
             thread.join(seconds)
 
-    def close(self) -> None:
-        """End what is under way where it next tells how far it is; nothing can be started any more."""
+    def end(self) -> None:
+        """Have what is under way end where it next tells how far it is; nothing can be started any more."""
         with self._lock:
             self._is_closed = True
+
+    def close(self) -> None:
+        """The same, and wait for it."""
+        self.end()
         self.wait(_PATIENCE)
 
     def say(self, _text: str) -> None:
@@ -101,6 +109,7 @@ class Background(Generic[Made]):
 
     def _run(self, work: Callable[[Watcher], Made]) -> None:
         try:
+            _stand_back()
             self.made = work(self)
         except _Stopped:
             pass
@@ -111,3 +120,11 @@ class Background(Generic[Made]):
             self.error = error
         finally:
             self._thread = None
+
+
+def _stand_back() -> None:
+    """Have the system give this thread, and those that it starts, what processors the others leave."""
+    if sys.platform == "linux":  # elsewhere this would be about the whole process
+        own = threading.get_native_id()
+        with suppress(OSError):  # a container may forbid it
+            os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + NICENESS)

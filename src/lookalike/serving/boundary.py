@@ -13,10 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lookalike.calibrating import calibration_before
 from lookalike.errors import CalibrationError
 from lookalike.indexing.index import Index
-from lookalike.judging.calibrated import Calibration
 from lookalike.judging.calibration import BINS, Measured, measure, metrics_at
 from lookalike.judging.intervals import percentile_interval
 from lookalike.judging.pair_intervals import AT_THRESHOLD, figure_draws
@@ -27,6 +25,7 @@ from lookalike.records import Threshold
 from lookalike.serving.labelled_sample import Sample, draw, nothing
 from lookalike.serving.nearest_pairs import NearestPairs, Pair
 from lookalike.serving.problems import Problem
+from lookalike.serving.replaced import note_replaced, replaced
 from lookalike.setting import by_hand, remove_threshold, reread, restore_threshold, set_threshold
 
 COLUMNS = 2048  # of the histogram that is shown, from -1 to 1
@@ -107,7 +106,6 @@ class Boundary:
         self._index = index
         self._lock = threading.Lock()
         self._border: Border | None = None
-        self._replaced: dict[str, tuple[Threshold, Calibration | None]] = {}  # by names, as they were before
         self._noted = 0  # when model.json was written that is known here
 
     def border(self, *, fresh: bool = True) -> Border:
@@ -164,27 +162,25 @@ class Boundary:
         border, model = self.border(fresh=False), self._index.model
         with self._lock:
             reread(model)
-            before, calibration = model.thresholds.get(name), calibration_before(model)
-            kept = set_threshold(model, similarity, name=name, pairs=border.pairs, seen=border.seen)
-            if before is not None:
-                self._replaced[name] = before, calibration
-            return kept
+            wanted = by_hand(model, similarity, pairs=border.pairs, seen=border.seen)
+            note_replaced(model, name, by=wanted)
+            return set_threshold(model, similarity, name=name, pairs=border.pairs, seen=border.seen)
 
     def undo(self, name: str) -> Threshold:
-        """Put back the threshold that was there before it was last saved here.
+        """Put back the threshold that was there before it was last saved, by this process or another one.
 
         Raises:
-            Problem: none was replaced, or it is put back already.
+            Problem: none was replaced, it is put back already, or it was changed otherwise since.
             ModelError: the model folder is not there any more, or was trained again since.
         """
         with self._lock:
-            if name not in self._replaced:
-                hint = "A threshold can be put back once, by the server that replaced it."
+            reread(self._index.model)
+            before = replaced(self._index.model, name)
+            if before is None:
+                hint = "A threshold can be put back once, as long as nothing else changed it since."
                 raise Problem(409, "nothing_replaced", "No threshold of that name was replaced here.", hint)
-            threshold, calibration = self._replaced[name]
-            restore_threshold(self._index.model, threshold, name=name, calibration=calibration)
-            del self._replaced[name]
-            return threshold
+            restore_threshold(self._index.model, before.threshold, name=name, calibration=before.calibration)
+            return before.threshold
 
     def remove(self, name: str) -> None:
         """Forget a threshold that was set by hand.
@@ -205,7 +201,6 @@ class Boundary:
                 raise Problem(
                     409, "not_by_hand", f"The threshold {name} was not set by hand.", hint
                 ) from error
-            self._replaced.pop(name, None)
 
     def _follow(self) -> None:
         try:

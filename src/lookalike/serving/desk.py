@@ -5,15 +5,18 @@ Settings enter; a desk leaves that is opened once and closed in the end. Answeri
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lookalike.indexing.index import Index
-from lookalike.models.model import Model
+from lookalike.indexing.ready import open_ready
+from lookalike.models.model import DEFAULT, Model, cache_folder
 from lookalike.serving.adding import Adding
 from lookalike.serving.boundary import Boundary
 from lookalike.serving.decoding import Decoders
 from lookalike.serving.explaining import Explainer
 from lookalike.serving.following import Follower
+from lookalike.serving.limits import FAILURES_A_MINUTE, Rates
 from lookalike.serving.mapping import Map
 from lookalike.serving.names import Names
 from lookalike.serving.observing import Metrics
@@ -32,6 +35,7 @@ class Desk:
         follower: knows what others changed meanwhile.
         names: what items and folders are called outside.
         metrics: what is counted.
+        failures: wrong tokens, by whichever way they were sent.
         decoders: the processes in which pictures are decoded.
         searcher, explainer: answer questions about pictures.
         thumbs: small copies of the index's pictures.
@@ -48,6 +52,7 @@ class Desk:
         self.follower = Follower(index)
         self.names = Names(index.store)
         self.metrics = Metrics(items=lambda: len(index))
+        self.failures = Rates(FAILURES_A_MINUTE)
         self.decoders = Decoders(self.model.preprocess, settings)
         self.adding = Adding(index, self.decoders, self.metrics) if settings.writable else None
         self.searcher = Searcher(index, self.decoders, self.names, self.metrics, follow=self.follower.follow)
@@ -58,14 +63,17 @@ class Desk:
         self.map = Map(index)
 
     @classmethod
-    def open(cls, settings: Settings) -> Desk:
+    def open(cls, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> Desk:
         """Open the index and load its model.
+
+        Args:
+            say: told where something is done that takes its time.
 
         Raises:
             StoreError: there is no such index, or its model is not to be found.
             ModelError: the model cannot be run.
         """
-        index = Index.open(settings.index, keep_fast=True)
+        index = open_ready(settings.index, keep_fast=True, say=say)
         try:
             _ = index.model.session  # a model that does not load is told now, not to the first who asks
             return cls(settings, index)
@@ -73,14 +81,18 @@ class Desk:
             index.close()
             raise
 
-    def places(self) -> list[Path]:
-        """Paths of this machine that texts of errors may hold."""
+    def places(self) -> dict[Path, str]:
+        """Paths of this machine that texts of errors may hold, each with what a command calls it."""
         roots = [Path(place) for root in self.index.store.roots() for place in (root.path, root.source)]
-        named = (self.settings.index, self.model.folder)  # as they were typed, perhaps relatively
-        return [*named, *(place.absolute() for place in named), *roots]
+        model = DEFAULT if self.model.folder.is_relative_to(cache_folder()) else "MODEL"
+        named = {self.settings.index: "INDEX", self.model.folder: model}  # as typed, perhaps relatively
+        absolute = {place.absolute(): word for place, word in named.items()}
+        return {**dict.fromkeys(roots, "DATA"), **named, **absolute}
 
     def close(self) -> None:
         """Let go of the parts in the opposite order."""
+        for part in (self.map, self.review):  # together, so that the one does not wait for the other
+            part.end()
         self.map.close()
         self.review.close()
         self.explainer.close()

@@ -9,16 +9,19 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from lookalike.errors import ImageError, SkipReason
 from lookalike.indexing.index import Index
+from lookalike.indexing.schema import Item
 from lookalike.indexing.store import absolute
 from lookalike.indexing.stored_items import items
 from lookalike.models.explanation import Viewed, explain, viewed
-from lookalike.records import Box
 from lookalike.serving.batching import Line
 from lookalike.serving.collection import box_of
 from lookalike.serving.decoding import Decoders
 from lookalike.serving.names import Names
+from lookalike.serving.problems import Problem
 from lookalike.serving.searcher import no_such_item
+from lookalike.serving.unchanged import is_as_indexed
 from lookalike.serving.uploads import File
 
 MOST_WAITING = 16
@@ -38,7 +41,7 @@ class Explainer:
 
         Raises:
             ImageError: one of them cannot be used.
-            Problem: there is no such item, or too many wait already.
+            Problem: there is no such item, its file is not where it was or not what it was, or too many wait.
         """
         return await self._line.ask((a, b))
 
@@ -61,15 +64,40 @@ class Explainer:
         if isinstance(side, File):
             shown, prepared = self._decoders.viewed(side.content, name=side.name)
             return viewed(side.name, shown, prepared, self._index.model.preprocess)
-        name, file, box = self._item(side)
-        shown, prepared = self._decoders.viewed(file, name=name, box=box)
+        name, file, item = self._item(side)
+        try:
+            shown, prepared = self._decoders.viewed(file, name=name, box=box_of(item))
+        except ImageError as error:
+            if error.reason != SkipReason.MISSING:
+                raise
+            raise _gone(side, name) from error
+        if not is_as_indexed(item, file):  # asked after reading: what is drawn was meant
+            raise _changed(side, name)
         return viewed(name, shown, prepared, self._index.model.preprocess)
 
-    def _item(self, number: int) -> tuple[str, Path, Box | None]:
+    def _item(self, number: int) -> tuple[str, Path, Item]:
         with self._index.reading():
             item = items(self._index.store, [number]).get(number)
             if item is None:
                 raise no_such_item(number)
             roots = {root.id: root.path for root in self._index.store.roots()}
             name = self._names.of([number])[number]
-        return name, Path(absolute(roots[item.root], item.path)), box_of(item)
+        return name, Path(absolute(roots[item.root], item.path)), item
+
+
+def _gone(number: int, name: str) -> Problem:
+    return Problem(
+        409,
+        "picture_gone",
+        f"The picture of item {number}, {name}, is not where it was.",
+        "Have the index brought up to date, which finds pictures that were moved: lookalike index INDEX",
+    )
+
+
+def _changed(number: int, name: str) -> Problem:
+    return Problem(
+        409,
+        "picture_changed",
+        f"The picture of item {number}, {name}, has changed since it was indexed.",
+        "Have the index brought up to date, which takes it up again: lookalike index INDEX",
+    )

@@ -35,7 +35,6 @@ ALIVE = {"/healthz", "/readyz"}
 OPEN = {"/", "/v1/session", *ALIVE}  # what can be asked without the token
 STATIC = "/static/"
 FORM_BYTES = MAX_ASK + 65_536  # of a multipart body beside its pictures
-FAILURES_A_MINUTE = 30  # wrong tokens of one client
 
 _log = logging.getLogger(LOGGER)
 
@@ -44,16 +43,19 @@ class Guard:
     """ASGI middleware that lets in what may be asked.
 
     Args:
+        failures: counts wrong tokens, also those that are sent to open a session.
         body_seconds: that a body may take.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, failures: Rates, body_seconds: float = BODY_SECONDS
+    ) -> None:
         self._app = app
         self._settings, self._body_seconds = settings, body_seconds
         self._hosts, self._origins = Hosts(settings), Origins(settings.origins)
         self._tokens = None if settings.token is None else Tokens(settings.token)
         self._rates = None if settings.rate is None else Rates(settings.rate)
-        self._failures = Rates(FAILURES_A_MINUTE)
+        self._failures = failures
         self._held = Held(BODIES_AT_ONCE * (settings.max_bytes + FORM_BYTES))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,8 +125,8 @@ class Guard:
         plain = headers.get(b"content-type", b"").startswith(b"application/json")
         most = MAX_ASK if plain else self._settings.max_bytes + FORM_BYTES
         if length.isdigit() and int(length[:20]) > most:
-            raise too_large(most)
-        return Body(receive, most=most, held=self._held, seconds=self._body_seconds)
+            raise too_large(most, is_question=plain)
+        return Body(receive, most=most, held=self._held, is_question=plain, seconds=self._body_seconds)
 
 
 class _Answer:
@@ -144,7 +146,7 @@ class _Answer:
                 headers.append(NOT_KEPT)
             if self.named and self._origin is not None:
                 headers.append((b"access-control-allow-origin", self._origin))
-                headers.append((b"access-control-expose-headers", b"X-Request-Id, ETag"))
+                headers.append((b"access-control-expose-headers", b"X-Request-Id, ETag, X-Picture"))
                 headers.append((b"vary", b"Origin"))
             message["headers"] = headers
         await self._send(message)

@@ -6,21 +6,25 @@ Clients and bodies enter; a problem leaves where a limit is passed. The memory o
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
 from math import ceil
 
 from starlette.types import Message, Receive
 
+from lookalike.serving.addresses import network_of
 from lookalike.serving.problems import Problem, seconds_of
 
 MOST_CLIENTS = 10_000  # remembered at once; the one that has been quiet longest is forgotten
 BODY_SECONDS = 20.0  # that a body may take, and one more for every ...
 SLOWEST = 10_000  # bytes
 BODIES_AT_ONCE = 16  # of the largest size, held by one process
+FAILURES_A_MINUTE = 30  # wrong tokens of one client
+SEND_LESS = "Send smaller pictures, or fewer of them; lookalike serve --max-bytes sets the limit."
+ASK_LESS = (
+    "Ask for less at once: no option changes this limit. Send pictures as parts of multipart/form-data."
+)
 
 
 class Rates:
@@ -84,17 +88,7 @@ def client_of(address: tuple[str, int] | None) -> str:
     >>> client_of(("10.0.0.1", 5)), client_of(("2001:db8::1:2", 5)), client_of(None)
     ('10.0.0.1', '2001:db8::/64', '')
     """
-    return "" if address is None else _network(address[0])
-
-
-@lru_cache(MOST_CLIENTS)
-def _network(host: str) -> str:
-    try:
-        size = 64 if ":" in host else 32
-        network = ipaddress.ip_network(f"{host.partition('%')[0]}/{size}", strict=False)
-    except ValueError:
-        return ""  # a proxy may hand on any text
-    return str(network) if size == 64 else host
+    return "" if address is None else network_of(address[0])
 
 
 class Held:
@@ -125,10 +119,23 @@ class Held:
 
 
 class Body:
-    """A request's body, counted and timed while it is read; its length is never believed."""
+    """A request's body, counted and timed while it is read; its length is never believed.
 
-    def __init__(self, receive: Receive, *, most: int, held: Held, seconds: float = BODY_SECONDS) -> None:
+    Args:
+        is_question: whether it is one in JSON, without pictures.
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        *,
+        most: int,
+        held: Held,
+        is_question: bool = False,
+        seconds: float = BODY_SECONDS,
+    ) -> None:
         self._receive, self._most, self._held, self._seconds = receive, most, held, seconds
+        self._is_question = is_question
         self._begun = time.monotonic()
         self._count, self._whole = 0, False
 
@@ -153,7 +160,7 @@ class Body:
 
     def _take(self, count: int) -> None:
         if self._count + count > self._most:
-            raise too_large(self._most)
+            raise too_large(self._most, is_question=self._is_question)
         self._held.add(count)
         self._count += count
 
@@ -172,11 +179,7 @@ class Body:
             ) from error
 
 
-def too_large(most: int) -> Problem:
+def too_large(most: int, *, is_question: bool) -> Problem:
     """The problem of a body with more bytes than are taken."""
-    return Problem(
-        413,
-        "too_large",
-        f"The body has more than {most:,} bytes.",
-        "Send smaller pictures, or fewer of them; lookalike serve --max-bytes sets the limit.",
-    )
+    hint = ASK_LESS if is_question else SEND_LESS
+    return Problem(413, "too_large", f"The body has more than {most:,} bytes.", hint)

@@ -17,6 +17,7 @@ from lookalike.judging.similarity import Ints
 from lookalike.presenting.map_page import MOST_COLUMNS
 
 FEW = 100  # values of an attribute: one of more says little by its colour
+LABEL, FOLDER = "label", "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,27 @@ def columns_of(store: Store, ids: Ints, names: Sequence[str]) -> list[Column]:
     """
     labels, attributes = _known(store, ids)
     found = [
-        _column("label", labels),
-        _column("folder", [name.rpartition("/")[0] for name in names]),
+        _column(LABEL, labels),
+        _column(FOLDER, [name.rpartition("/")[0] for name in names]),
         *_attributes(attributes),
     ]
-    kept = [column for column in found if len(column.values) > 1 or (column.name == "label" and any(labels))]
+    kept = [column for column in found if len(column.values) > 1 or (column.name == LABEL and any(labels))]
     return kept[:MOST_COLUMNS]
+
+
+def first_column(columns: Sequence[Column]) -> str | None:
+    """By which column a map is coloured before anybody chooses; None: by none.
+
+    The label where any picture has one, else the attribute with most values, the first of several.
+    """
+    if any(column.name == LABEL for column in columns):
+        return LABEL
+    attributes = [column for column in columns if column.name != FOLDER]
+    return max(attributes, key=_known_values).name if attributes else None
+
+
+def _known_values(column: Column) -> int:
+    return sum(value != "" for value in column.values)
 
 
 def _known(store: Store, ids: Ints) -> tuple[list[str], list[str]]:

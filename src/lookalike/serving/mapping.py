@@ -23,8 +23,9 @@ from lookalike.presenting.map_page import whole_places
 from lookalike.presenting.projection import Method, Plane, project, require
 from lookalike.records import Floats, Watcher
 from lookalike.serving.background import Background, Course
-from lookalike.serving.map_columns import columns_of
+from lookalike.serving.map_columns import columns_of, first_column
 from lookalike.serving.names import Names
+from lookalike.serving.own_connection import own_connection
 
 MOST: Mapping[Method, int] = {"pca": 100_000, "umap": 20_000}  # pictures on the map
 SAMPLE = 20_000  # vectors that choose the plane; of more, a fair part
@@ -47,7 +48,8 @@ class Made:
     def parts(self, column: str | None) -> dict[str, str]:
         """All of it as JSON texts by name, with one of the columns or all of them."""
         columns = [text for name, text in self.columns.items() if column in (None, name)]
-        return {**self.facts, "columns": f"[{','.join(columns)}]"}
+        chosen = self.facts["column"] if column is None else _json(column)
+        return {**self.facts, "column": chosen, "columns": f"[{','.join(columns)}]"}
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,19 @@ class Map:
         for work in self._works.values():
             work.wait(seconds)
 
+    def end(self) -> None:
+        """Have what is under way end soon; nothing is begun any more."""
+        for work in self._works.values():
+            work.end()
+
     def close(self) -> None:
-        """End what is under way."""
+        """The same, and wait for it."""
+        self.end()
         for work in self._works.values():
             work.close()
 
     def _make(self, method: Method, watcher: Watcher) -> Made:
-        with Index.open(self._index.path, model=self._index.model) as index, index.reading():
+        with own_connection(self._index) as index, index.reading():
             generation = index.store.generation()
             ids, of = _drawn(index.store, most=MOST[method])
             places, share = _places(index.store, ids, method, watcher)
@@ -123,6 +131,7 @@ class Map:
             "sampled": len(ids) < of,
             "of": of,
             "generation": generation,
+            "column": first_column(columns),
         }
         return Made(
             generation,

@@ -8,6 +8,7 @@ still there is not looked at.
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,11 @@ _SHOWN = 6  # names in a message
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder by its public name, and how many items lie in it, at any depth."""
+    """A folder by its public name, how many items lie in it, at any depth, and whether it has folders."""
 
     name: str
     count: int
+    folders: bool
 
 
 class Names:
@@ -86,14 +88,22 @@ class Names:
             name: sum(count_inside(self._store, root.id) for root in roots if root.path == place)
             for place, name in _places(roots).items()
         }
-        return tuple(Folder(name, count) for name, count in counts.items() if count)
+        return tuple(
+            Folder(name, counts[name], self._has_folders(Path(place)))
+            for place, name in _places(roots).items()
+            if counts[name]
+        )
+
+    def _has_folders(self, place: Path) -> bool:
+        return any(any(_steps(self._store, root, place)) for root in self._store.roots())
 
     def _below(self, below: str) -> tuple[Folder, ...]:
-        place, counts = self.folder(below), dict[str, int]()
+        place, counts, deep = self.folder(below), Counter[str](), set[str]()
         for root in self._store.roots():
-            for step, count in _steps(self._store, root, place):
-                counts[step] = counts.get(step, 0) + count
-        return tuple(Folder(f"{below}/{step}", counts[step]) for step in sorted(counts))
+            for step, count, has_folders in _steps(self._store, root, place):
+                counts[step] += count
+                deep |= {step} if has_folders else set()
+        return tuple(Folder(f"{below}/{step}", counts[step], step in deep) for step in sorted(counts))
 
 
 def _places(roots: Iterable[Root]) -> dict[str, str]:
@@ -120,12 +130,15 @@ def _name(top: str, path: str) -> str:
     return f"{top}/{posixpath.basename(path) if is_outside else path}"
 
 
-def _steps(store: Store, root: Root, place: Path) -> Iterator[tuple[str, int]]:
-    """The folders directly below a place that hold items of a root, by whatever ways the root names it."""
+def _steps(store: Store, root: Root, place: Path) -> Iterator[tuple[str, int, bool]]:
+    """The folders directly below a place that hold items of a root, by whatever ways the root names it.
+
+    With each, how many items of the root it holds, and whether they lie in folders of it.
+    """
     for name in names_below(root.path, place):
         if {*name.split("/")} == {".."}:  # the root lies below the place
-            step, *_ = Path(root.path).parts[len(place.parts) :]
-            yield step, count_inside(store, root.id)
+            step, *further = Path(root.path).parts[len(place.parts) :]
+            yield step, count_inside(store, root.id), bool(further or steps_below(store, root.id, ""))
         else:
             yield from steps_below(store, root.id, "" if name == "." else f"{name}/")
 

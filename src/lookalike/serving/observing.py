@@ -6,7 +6,6 @@ pictures are never written.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import math
@@ -17,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from prometheus_client import (
@@ -33,6 +31,7 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lookalike.errors import LookalikeError
+from lookalike.serving.addresses import plain_address
 from lookalike.serving.settings import LogFormat
 
 LOGGER = "lookalike.serving"
@@ -176,15 +175,7 @@ def _request_id(scope: Scope) -> bytes:
 def _address(scope: Scope) -> str:
     """Who asks, where it is an address: a proxy may hand on any text."""
     client = scope["client"]
-    return "" if client is None else _plain_address(client[0])
-
-
-@lru_cache(1024)
-def _plain_address(host: str) -> str:
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return ""
+    return "" if client is None else plain_address(client[0])
 
 
 def _shown(scope: Scope) -> str:

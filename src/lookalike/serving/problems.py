@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import ceil
 from pathlib import Path, PurePath
 from typing import Any
@@ -34,7 +34,9 @@ from lookalike.errors import (
     SkipReason,
     StoreError,
 )
+from lookalike.serving.advice import advised
 from lookalike.serving.observing import GONE
+from lookalike.serving.value_words import Details, Schema, misfit
 
 
 class ErrorText(BaseModel):
@@ -104,20 +106,21 @@ _FRAMEWORK = {
 }
 _AGAIN = "Send the same request again; what was done before is not done twice."
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
 _TOPS = {  # of what systems keep; an address of this API is none of them
     *("Applications", "Library", "Users", "Volumes", "app", "bin", "boot", "data", "dev", "etc", "home"),
     *("lib", "media", "mnt", "opt", "private", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr"),
     *("var", "work", "workspace"),
 }
+NOWHERE: Mapping[Path, str] = {}
 _ABSOLUTE = re.compile(r"""(?:(?<=[\s"'(=:,])|^)(?:/|[A-Za-z]:[\\/])[^\s"',;:)]*[^\s"',;:).]""")
 
 
-def problem_of(error: LookalikeError, *, folders: Sequence[Path] = ()) -> Problem:
+def problem_of(error: LookalikeError, *, folders: Mapping[Path, str] = NOWHERE) -> Problem:
     """An error of the core as the answer to a request.
 
     Args:
-        folders: known places of this machine; in texts only their last names are left.
+        folders: known places of this machine, and what a command calls them; elsewhere in texts only their
+            last names are left.
     """
     stored = _not_stored(error)
     if stored is not None:
@@ -128,7 +131,7 @@ def problem_of(error: LookalikeError, *, folders: Sequence[Path] = ()) -> Proble
     wanted = f"; wanted {error.wanted}" if error.wanted else ""
     named = f"{PurePath(error.where).name}: " if isinstance(error, ImageError) else ""  # one of several
     message = f"{named}{error.what}: {error.saw}{wanted}"
-    hint = _FLAG.sub(_asked, error.do) if "lookalike " not in error.do else error.do
+    hint = advised(error.do, folders)
     return Problem(status, code, without_places(message, folders), without_places(hint, folders))
 
 
@@ -157,7 +160,7 @@ def _not_stored(error: LookalikeError) -> Problem | None:
     return None
 
 
-def without_places(text: str, folders: Sequence[Path] = ()) -> str:
+def without_places(text: str, folders: Collection[Path] = ()) -> str:
     """A text in which paths of this machine are replaced by their last names.
 
     Those are known folders, what lies below them, and absolute ones as systems have them; whether they exist
@@ -181,9 +184,10 @@ def without_places(text: str, folders: Sequence[Path] = ()) -> str:
     return _ABSOLUTE.sub(last_name, text)
 
 
-def _asked(found: re.Match[str]) -> str:
-    """An option of the command line as the key of a question is called."""
-    return found[1].replace("-", "_")
+def only_read() -> Problem:
+    """The problem of a request that would change something where nothing may be changed."""
+    hint = "Have it started to be written to: lookalike serve INDEX --writable"
+    return Problem(403, "read_only", "This server only reads.", hint)
 
 
 def seconds_of(count: float) -> str:
@@ -196,13 +200,15 @@ def seconds_of(count: float) -> str:
     return f"{whole} second" if whole == 1 else f"{whole} seconds"
 
 
-def answer_problems(app: FastAPI, folders: Sequence[Path]) -> None:
+def answer_problems(app: FastAPI, folders: Mapping[Path, str]) -> None:
     """Have an application answer everything that goes wrong in the one form; folders as in `problem_of`."""
 
-    def answer(_request: Request, error: Exception) -> JSONResponse:
-        return as_problem(error, folders=folders).answer()
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, RequestValidationError):
+            return invalid_values(error.errors(), body=_body(request)).answer()
+        return as_problem(error, folders=folders).answer()  # at once: no thread may be free
 
-    def gone(_request: Request, _error: Exception) -> Response:
+    async def gone(_request: Request, _error: Exception) -> Response:
         return Response(status_code=GONE)  # nobody reads it; the log does
 
     app.add_exception_handler(ClientDisconnect, gone)
@@ -210,7 +216,16 @@ def answer_problems(app: FastAPI, folders: Sequence[Path]) -> None:
         app.add_exception_handler(kind, answer)
 
 
-def as_problem(error: Exception, *, folders: Sequence[Path] = ()) -> Problem:
+def _body(request: Request) -> Schema:
+    """The description of the body that is asked for; empty where there is none."""
+    api, route = request.app.openapi(), request.scope["route"].path_format
+    operation = api["paths"].get(route, {}).get(request.method.lower(), {})
+    kinds = operation.get("requestBody", {}).get("content", {})
+    shared = api.get("components", {}).get("schemas", {})
+    return {**kinds.get("application/json", {}).get("schema", {}), "$defs": shared}
+
+
+def as_problem(error: Exception, *, folders: Mapping[Path, str] = NOWHERE) -> Problem:
     """Anything that was raised while a request was answered, as its answer."""
     if isinstance(error, Problem):
         return error
@@ -230,27 +245,12 @@ def as_problem(error: Exception, *, folders: Sequence[Path] = ()) -> Problem:
     )
 
 
-def invalid_values(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    """What a check of values found, as one problem that names the first of them.
-
-    Args:
-        errors: as pydantic's `ValidationError.errors()` gives them.
-    """
+def invalid_values(errors: Sequence[Details], *, body: Schema | None = None) -> Problem:
+    """What a check of values found, as one problem; errors and body as of `misfit`."""
     first = errors[0]
-    place = ".".join(str(part) for part in first["loc"] if not re.search(r"[\[(]", str(part))) or "body"
-    saw = "" if first["type"] == "missing" else f": saw {_short(first.get('input'))}"
-    more = f" ({len(errors) - 1} more like it)" if len(errors) > 1 else ""
     if first["type"] == "json_invalid":
-        return Problem(400, "not_json", f"The body is not JSON: {first['msg']}.", "Send valid JSON.")
-    return Problem(422, "invalid", f"{place}{saw}: {first['msg']}{more}", _hint(first, place))
-
-
-def _hint(error: Mapping[str, Any], place: str) -> str:
-    if error["type"] == "extra_forbidden":
-        return f"Leave {place} out; GET /openapi.json lists what is understood."
-    return f"Mend {place}; GET /openapi.json says what it may be."
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+        said = first.get("ctx", {}).get("error", first["msg"])
+        message = f"The body is not JSON: {said}, at letter {first['loc'][-1]}."
+        return Problem(400, "not_json", message, "Send valid JSON.")
+    told = misfit(errors, body=body)
+    return Problem(422, "invalid", told.message, told.hint)

@@ -203,7 +203,10 @@ class EmbedAnswer(BaseModel):
 
 
 class IdentifyAnswer(BaseModel):
-    """What a picture is taken for: label, or null where it is none of the known things."""
+    """What a picture is taken for: label, or null where it is none of the known things.
+
+    known: the items with the content of the upload, which do not answer.
+    """
 
     query: str
     label: str | None
@@ -213,6 +216,7 @@ class IdentifyAnswer(BaseModel):
     neighbours: list[HitText]
     threshold: float
     promise: str
+    known: list[int]
 
 
 def body_of(ask: type[Asked], *, files: int, required: bool = True) -> dict[str, Any]:

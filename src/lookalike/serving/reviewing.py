@@ -14,12 +14,13 @@ from itertools import count
 from pathlib import PurePath
 from typing import Literal
 
-from lookalike.duplicates.finding import Found, look_for
+from lookalike.duplicates.finding import Found, check_looked_at, look_for
 from lookalike.duplicates.records import Band, Duplicates, Group
 from lookalike.indexing.index import Index
 from lookalike.indexing.schema import Decision, Verdict
 from lookalike.records import Watcher
 from lookalike.serving.background import Background, Course
+from lookalike.serving.own_connection import own_connection
 from lookalike.serving.problems import Problem
 
 State = Literal["working", "ready", "failed"]
@@ -182,8 +183,12 @@ class Review:
         """Wait for a finding that is under way."""
         self._work.wait(seconds)
 
+    def end(self) -> None:
+        """Have what is under way end soon; nothing is begun any more."""
+        self._work.end()
+
     def close(self) -> None:
-        """End what is under way, and let go of the index."""
+        """The same, wait for it, and let go of the index."""
         self._work.close()
         with self._lock:
             for each in {id(each): each for each in (self._shown, self._work.made) if each}.values():
@@ -191,11 +196,13 @@ class Review:
             self._shown = self._work.made = None
 
     def _find(self, watcher: Watcher) -> _Reviewed:
-        index = Index.open(self._index.path, model=self._index.model)
+        index = own_connection(self._index)
         try:
             decisions = index.store.decisions()
             found = look_for(index, watcher=watcher)
-            return _Reviewed(index, found, found.groups(), decisions)
+            groups = found.groups()
+            check_looked_at(groups, index.path)
+            return _Reviewed(index, found, groups, decisions)
         except BaseException:
             index.close()
             raise

@@ -6,9 +6,9 @@ Uploads enter, read as all uploads are; what became of each leaves as JSON. No f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
@@ -18,13 +18,13 @@ from lookalike.serving.adding import Adding, Sent
 from lookalike.serving.collection import Collection
 from lookalike.serving.desk import Desk
 from lookalike.serving.item_text import ItemText, facts_of
-from lookalike.serving.problems import Failure, Problem, without_places
+from lookalike.serving.problems import Failure, Problem, only_read, without_places
 from lookalike.serving.routes_items import Id
 from lookalike.serving.searcher import no_such_item
-from lookalike.serving.staying import while_asked
+from lookalike.serving.staying import in_one_of, while_asked
 from lookalike.serving.uploads import PICTURE, File, read_upload
 
-_AT_ONCE = 8  # requests that add, so that searches find a thread free
+_AT_ONCE = 8  # requests that write, so that others find a thread free
 _FULL: dict[int | str, dict[str, Any]] = {
     507: {"model": Failure, "description": "The server's disk is full; nothing was changed."}
 }
@@ -55,24 +55,24 @@ class SentItems(BaseModel):
 
 def routes(desk: Desk) -> APIRouter:
     """What changes the collection."""
-    router = APIRouter()
-    _adding(router, desk)
+    router, threads = APIRouter(), ThreadPoolExecutor(_AT_ONCE, "lookalike-adding")
+    _adding(router, desk, threads)
 
     @router.delete("/v1/items/{id}", status_code=204, responses=_FULL)
-    def remove(number: Id) -> None:
+    async def remove(number: Id) -> None:
         """Take an item out of the index; no file is touched.
 
         A picture that was added here stays out. One that lies in an indexed folder comes back when that
         folder is indexed again, unless its file is gone by then.
         """
-        if not writable(desk).remove(number):
+        if not await in_one_of(threads, writable(desk).remove, number):
             raise no_such_item(number)
 
     return router
 
 
-def _adding(router: APIRouter, desk: Desk) -> None:
-    collection, limiter = Collection(desk.index.store, desk.names), CapacityLimiter(_AT_ONCE)
+def _adding(router: APIRouter, desk: Desk, threads: Executor) -> None:
+    collection = Collection(desk.index.store, desk.names)
 
     def add_and_tell(adding: Adding, files: Sequence[File], label: str | None) -> SentItems:
         return _sent(collection, files, adding.add(files, label=label))
@@ -98,8 +98,7 @@ def _adding(router: APIRouter, desk: Desk) -> None:
                 422, "no_pictures", "The body holds no pictures.", "Send them as parts named picture."
             )
         label = upload.fields.get("label")
-        work = to_thread.run_sync(add_and_tell, adding, upload.files, label, limiter=limiter)
-        told = await while_asked(request, work)
+        told = await while_asked(request, in_one_of(threads, add_and_tell, adding, upload.files, label))
         if not told.added:
             response.status_code = 200
         return told
@@ -112,9 +111,7 @@ def writable(desk: Desk) -> Adding:
         Problem: the server was not started to be written to.
     """
     if desk.adding is None:
-        raise Problem(
-            403, "read_only", "This server only reads.", "Start it with lookalike serve INDEX --writable."
-        )
+        raise only_read()
     return desk.adding
 
 

@@ -6,24 +6,34 @@ and public names. Nothing is changed here (routes_adding).
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Annotated
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from lookalike.errors import SkipReason
 from lookalike.indexing.filters import MOST_LETTERS
 from lookalike.serving.collection import Collection
 from lookalike.serving.desk import Desk
 from lookalike.serving.item_text import ItemText, facts_of
 from lookalike.serving.searcher import no_such_item
-from lookalike.serving.staying import while_asked
-from lookalike.serving.thumbs import LARGEST, SMALLEST, USUAL
+from lookalike.serving.staying import in_one_of, while_asked
+from lookalike.serving.thumbs import CHANGED, LARGEST, SMALLEST, USUAL
 
 LAST_ID = 2**63 - 1
 MOST, USUAL_PAGE = 1000, 100  # entries of a page
 LONGEST_NAME = 4096
 KEEP_SECONDS = 3600  # that a browser need not ask again for a small copy
+FLAW = "X-Picture"
+_FLAW = {
+    "description": "Only of a grey tile: the file has changed, or why it cannot be opened.",
+    "schema": {
+        "type": "string",
+        "enum": [CHANGED, *(reason.value.replace(" ", "-") for reason in SkipReason)],
+    },
+}
 _AT_ONCE = 8  # small copies, so that searches find a thread free
 
 Id = Annotated[int, Path(alias="id", ge=1, le=LAST_ID)]
@@ -60,10 +70,11 @@ class Labels(BaseModel):
 
 
 class FolderText(BaseModel):
-    """A folder, and how many items lie in it, at any depth."""
+    """A folder, how many items lie in it, at any depth, and whether it has folders."""
 
     name: str
     count: int
+    folders: bool
 
 
 class Folders(BaseModel):
@@ -146,12 +157,12 @@ def _reading(router: APIRouter, desk: Desk, collection: Collection) -> None:
     def folders(asked: Annotated[AskedFolders, Query()]) -> Folders:
         """A page of folders."""
         found, end = desk.names.folders(asked.below), asked.skip + asked.limit
-        shown = [FolderText(name=each.name, count=each.count) for each in found[asked.skip : end]]
+        shown = [FolderText(**asdict(each)) for each in found[asked.skip : end]]
         return Folders(folders=shown, next=end if end < len(found) else None, total=len(found))
 
 
 def _thumbs(router: APIRouter, desk: Desk) -> None:
-    limiter = CapacityLimiter(_AT_ONCE)
+    threads = ThreadPoolExecutor(_AT_ONCE, "lookalike-thumbs")
 
     def thumb(number: int, size: int, known: str) -> Response:
         shown = desk.thumbs.find(number, size)
@@ -161,7 +172,8 @@ def _thumbs(router: APIRouter, desk: Desk) -> None:
         if shown.tag in known:
             return Response(status_code=304, headers=headers)
         made = desk.thumbs.make(shown)
-        kept = headers if made.is_lasting else {"Cache-Control": "no-store"}
+        told = {"Cache-Control": "no-store", FLAW: made.flaw.replace(" ", "-")}
+        kept = headers if made.is_lasting else told
         return Response(made.content, media_type="image/jpeg", headers=kept)
 
     @router.get(
@@ -170,7 +182,8 @@ def _thumbs(router: APIRouter, desk: Desk) -> None:
         responses={
             200: {
                 "content": {"image/jpeg": {}},
-                "description": "A JPEG; a grey tile where it cannot be opened.",
+                "description": "A JPEG; a grey tile where it cannot be opened or has changed.",
+                "headers": {FLAW: _FLAW},
             },
             304: {"description": "What the browser has is right."},
         },
@@ -182,4 +195,4 @@ def _thumbs(router: APIRouter, desk: Desk) -> None:
     ) -> Response:
         """An item's picture, or the part of it that the item is, upright and never enlarged."""
         known = request.headers.get("if-none-match", "")
-        return await while_asked(request, to_thread.run_sync(thumb, number, asked.s, known, limiter=limiter))
+        return await while_asked(request, in_one_of(threads, thumb, number, asked.s, known))

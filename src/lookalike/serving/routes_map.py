@@ -25,6 +25,7 @@ _NOTHING = {  # while there is no map
     "sampled": "false",
     "of": "0",
     "generation": "-1",
+    "column": "null",
     "columns": "[]",
 }
 
@@ -50,6 +51,9 @@ class MapShown(BaseModel):
     x: list[int]
     y: list[int]
     names: list[str]
+    column: str | None = Field(
+        description="To colour by: the one that was asked for, else the server's choice; null: none."
+    )
     columns: list[ColumnShown]
     method: Method
     explained: float | None = Field(description="Share of the differences that the plane shows.")

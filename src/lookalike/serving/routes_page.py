@@ -6,6 +6,7 @@ The page's files are read once, when the server starts: nothing else of this mac
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,9 +21,10 @@ from lookalike.models.verdicts import calibration_of
 from lookalike.open_calibrating import open_thresholds
 from lookalike.serving.admission import SESSION_SECONDS, Tokens
 from lookalike.serving.desk import Desk
-from lookalike.serving.guard import FAILURES_A_MINUTE, wrong_token
-from lookalike.serving.limits import Rates, client_of
+from lookalike.serving.guard import wrong_token
+from lookalike.serving.limits import client_of
 from lookalike.serving.problems import Problem
+from lookalike.serving.staying import in_one_of
 
 WEB = Path(__file__).parent.parent / "web" / "app"
 PAGE = "index.html"
@@ -182,7 +184,7 @@ def _add_files(router: APIRouter) -> None:
 def _add_session(router: APIRouter, desk: Desk) -> None:
     token = desk.settings.token
     tokens = None if token is None else Tokens(token)
-    failures = Rates(FAILURES_A_MINUTE)
+    failures = desk.failures
 
     @router.post("/v1/session", status_code=204)
     async def session(request: Request, ask: SessionAsk) -> Response:
@@ -207,16 +209,18 @@ def _add_session(router: APIRouter, desk: Desk) -> None:
 
 
 def _add_watches(router: APIRouter, desk: Desk) -> None:
+    checking = ThreadPoolExecutor(1, "lookalike-ready")  # its own: it is asked when all others are busy
+
     @router.get("/healthz")
     async def alive() -> Health:
         """Say that the server runs."""
         return Health(status="ok")
 
     @router.get("/readyz")
-    def ready() -> Health:
+    async def ready() -> Health:
         """Say whether index and model answer (503: not now)."""
         try:
-            desk.follower.check()
+            await in_one_of(checking, desk.follower.check)
         except ReplacedError:
             raise  # it says itself what to do
         except LookalikeError as error:

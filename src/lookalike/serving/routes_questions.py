@@ -117,7 +117,7 @@ class Asking:
         return _json(answering.embed_values(self._desk.model, upload.files, found))
 
     async def identify(self, request: Request) -> Response:
-        """Say which label of the index a picture carries, or none."""
+        """Say which label of the index a picture carries, or none; by other pictures than itself."""
         upload = await read_upload(request, self._desk.settings)
         ask = answering.read(IdentifyAsk, upload)
         asked = answering.one(ask.query, upload)
@@ -169,7 +169,8 @@ class Asking:
             answers = identify(self._desk.index, given, threshold=ask.threshold)
             (found,) = (answer for answer in answers if isinstance(answer, Identification))
             names = self._desk.names.of(hit.id for hit in found.neighbours)
-        return answering.identify_values(found, names)
+            same = [item for each in uploads for item in self._desk.index.same_content(each.content)]
+        return answering.identify_values(found, names, sorted(same))
 
 
 def _json(values: dict[str, Any]) -> Response:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lookalike.duplicates.records import Band, Group
 from lookalike.indexing.schema import Verdict
-from lookalike.presenting.duplicates_wording import cautions, group_values, headline, totals
+from lookalike.presenting.duplicates_wording import cautions, group_values, headline, left_out, totals
 from lookalike.serving.desk import Desk
 from lookalike.serving.problems import Problem, as_problem, without_places
 from lookalike.serving.reviewing import Page, renamed
@@ -210,14 +210,14 @@ def _groups(desk: Desk, page: Page) -> Groups:
     said = headline(page.found) if page.total or page.state == "ready" else ""
     if page.error is not None and page.state == "failed":
         problem = as_problem(page.error, folders=places)
-        said = f"{problem.message} {problem.hint}"
+        said = f"{problem.message.rstrip('.')}. {problem.hint}"
     names = desk.names.of(member.id for _, group in page.groups for member in group.members)
     return Groups(
         state=page.state,
         stage=page.course.stage,
         done=page.course.done,
         headline=said,
-        cautions=[without_places(text, places) for text in cautions(page.found)],
+        cautions=[without_places(text, places) for text in (*left_out(page.found), *cautions(page.found))],
         totals=[TotalShown(**{**asdict(total), "band": total.name}) for total in totals(page.found)],
         groups=[_group(key, renamed(group, names)) for key, group in page.groups],
         total=page.course.total if page.state == "working" else page.total,

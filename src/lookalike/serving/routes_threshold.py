@@ -14,7 +14,7 @@ from lookalike.records import Threshold
 from lookalike.serving.boundary import CONFIDENCE
 from lookalike.serving.desk import Desk
 from lookalike.serving.nearest_pairs import Pair
-from lookalike.serving.problems import Problem
+from lookalike.serving.problems import only_read
 
 LONGEST_NAME = 80
 
@@ -155,8 +155,7 @@ def routes(desk: Desk) -> APIRouter:
 
 def _may_write(desk: Desk) -> None:
     if not desk.settings.writable:
-        hint = "Start the server so that it may write: lookalike serve INDEX --writable"
-        raise Problem(403, "not_writable", "This server was not started to write.", hint)
+        raise only_read()
 
 
 def _about_boundary(router: APIRouter, desk: Desk) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from lookalike.errors import LookalikeError, MissingExtraError
-from lookalike.serving.settings import LAST_PORT, Settings
+from lookalike.serving.settings import Settings
 
 PARTS = ("fastapi", "uvicorn", "httptools", "python_multipart", "prometheus_client")
 WAITING = 2048  # connections that the system keeps until they are taken
@@ -83,8 +83,7 @@ def _listen(settings: Settings) -> socket.socket:
 def _cannot_listen(settings: Settings, error: OSError) -> LookalikeError:
     index = shlex.quote(str(settings.index))
     if error.errno == errno.EADDRINUSE:
-        free = settings.port + 1 if settings.port < LAST_PORT else 0
-        do = f"end it, or take another port: lookalike serve {index} --port {free}"
+        do = f"end it, or take any port that is free: lookalike serve {index} --port 0"
         saw = "another program listens there"
     else:
         do = f"name an address of this machine and a port that you may use: lookalike serve {index}"

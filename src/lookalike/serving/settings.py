@@ -61,7 +61,7 @@ class Settings:
         if not self.is_local and self.token is None and not self.insecure:
             raise _open_to_others(self)
         if self.token is not None and (len(self.token) < SHORTEST_TOKEN or not _is_plain(self.token)):
-            raise _unfit("token", saw=f"{len(self.token)} characters", wanted=_TOKEN)
+            raise _unfit_token(self.token)
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
@@ -97,7 +97,6 @@ class Settings:
 
 SHORTEST_TOKEN = 16  # characters: shorter ones can be guessed
 LAST_PORT = 65_535
-_TOKEN = f"at least {SHORTEST_TOKEN} printable ASCII characters without spaces"
 _LEAST = {
     "port": 0,
     "workers": 1,
@@ -128,6 +127,18 @@ def _unfit(name: str, *, saw: str, wanted: str) -> LookalikeError:
     option = f"--{name.replace('_', '-')}"
     return LookalikeError(
         "a server cannot be set up like this", where=option, saw=saw, wanted=wanted, do=f"change {option}"
+    )
+
+
+def _unfit_token(token: str) -> LookalikeError:
+    letters = f"{len(token)} character" + ("" if len(token) == 1 else "s")
+    others = " and others than these" if token and not _is_plain(token) else ""
+    return LookalikeError(
+        "a server cannot be set up like this",
+        where="--token, or LOOKALIKE_TOKEN",
+        saw=f"{letters}{others}" if token else "an empty one",
+        wanted=f"at least {SHORTEST_TOKEN} printable ASCII characters without spaces",
+        do='make one: --token "$(openssl rand -hex 16)"; or leave it out',
     )
 
 

@@ -7,7 +7,9 @@ runs to its end; what still waits is not begun.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from fastapi import Request
@@ -33,6 +35,11 @@ async def while_asked(request: Request, work: Coroutine[Any, Any, A]) -> A:
         raise
     finally:
         watching.cancel()
+
+
+async def in_one_of(threads: Executor, work: Callable[..., A], *values: object) -> A:
+    """The answer of blocking work, which holds its thread until it ends, even if the client went away."""
+    return await asyncio.get_running_loop().run_in_executor(threads, partial(work, *values))
 
 
 class _Watch:

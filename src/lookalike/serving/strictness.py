@@ -11,6 +11,7 @@ from fastapi import Request
 from python_multipart.multipart import parse_options_header
 
 from lookalike.serving.problems import Problem
+from lookalike.serving.value_words import unknown
 
 
 async def check_described(request: Request) -> None:
@@ -19,7 +20,7 @@ async def check_described(request: Request) -> None:
     Raises:
         Problem: 422, there is such a parameter; 415, the body is of such a kind.
     """
-    described = request.app.openapi()["paths"].get(request.scope["route"].path, {})
+    described = request.app.openapi()["paths"].get(request.scope["route"].path_format, {})
     operation = described.get(request.method.lower(), {})
     _check_query(request, operation)
     _check_body(request, operation)
@@ -29,8 +30,8 @@ def _check_query(request: Request, operation: dict[str, Any]) -> None:
     known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
     for name in request.query_params:
         if name not in known:
-            hint = f"Leave it out; known are: {', '.join(known) or 'none'}."
-            raise Problem(422, "invalid", f"query.{name[:40]}: there is no such parameter", hint)
+            message = f"{name[:40]} in the query string: there is no such parameter"
+            raise Problem(422, "invalid", message, unknown(name, known))
 
 
 def _check_body(request: Request, operation: dict[str, Any]) -> None:

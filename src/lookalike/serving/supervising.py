@@ -17,13 +17,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from lookalike.errors import LookalikeError
+from lookalike.indexing.made_by import find_model
+from lookalike.indexing.store import Store
 from lookalike.serving.observing import LOGGER, SHARED_FOLDER, start_logging
 from lookalike.serving.settings import Settings
-from lookalike.serving.worker import GRACE_SECONDS, REPORT, SETTINGS, SOCKET
+from lookalike.serving.worker import GRACE_SECONDS, REPORT, SETTINGS, SOCKET, started
 
 LOOK_SECONDS = 0.1  # between two looks at the processes
 PIECE = 65_536  # bytes of a report read at once
@@ -112,6 +114,7 @@ class Worker:
 def supervise(settings: Settings, listening: socket.socket, *, ready: Callable[[], None]) -> None:
     """Serve by several processes until somebody asks to end; arguments and errors as of `worker.answer`."""
     start_logging(settings.log)
+    count = _have_model(settings)
     with _wish_to_end() as stop, tempfile.TemporaryDirectory(prefix="lookalike-counts-") as counts:
         workers: list[Worker] = []
         try:
@@ -121,6 +124,7 @@ def supervise(settings: Settings, listening: socket.socket, *, ready: Callable[[
                 worker.wait_until_ready(stop)
             if not stop.is_set():
                 ready()
+                _log.info(started(settings, count))
             while not stop.wait(LOOK_SECONDS):
                 for place, worker in enumerate(workers):
                     if worker.ended:
@@ -128,6 +132,13 @@ def supervise(settings: Settings, listening: socket.socket, *, ready: Callable[[
         finally:
             listening.close()  # what came until now waits for the workers, which take it before they end
             _end_all(workers)
+
+
+def _have_model(settings: Settings) -> int:
+    """See that there is the index's model before several processes look for it at once; how many pictures."""
+    with closing(Store(settings.index)) as store:
+        find_model(store, say=_log.info)
+        return store.size()
 
 
 def _replaced(

@@ -1,8 +1,8 @@
 """Small copies of the index's pictures, by id: made once, kept in memory as far as it is given, and tagged.
 
 An item's id and a size enter; a JPEG leaves, with a tag that changes when the item's content does. A picture
-that cannot be opened gives a grey tile that says why, and that is not kept. Files are read, never written;
-how they are decoded is decided elsewhere (decoding).
+that cannot be opened, or is not what was indexed, gives a grey tile that says why, and that is not kept.
+Files are read, never written; how they are decoded is decided elsewhere (decoding).
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from lookalike.records import Box
 from lookalike.serving.collection import box_of
 from lookalike.serving.decoding import Decoders
 from lookalike.serving.observing import Metrics
+from lookalike.serving.unchanged import is_as_indexed
 
 SMALLEST, USUAL, LARGEST = 16, 128, 2048  # pixels
+CHANGED = "changed"
 MOST_BYTES = 64 * 1024 * 1024  # kept in memory
 
 Key = tuple[bytes, int]  # the hash of the content and the box, and the size
@@ -35,12 +37,17 @@ class Thumb:
 
     Attributes:
         content: a JPEG.
-        is_lasting: whether it shows the item's content; else the file has changed since it was indexed, or
-            this is the grey tile of a picture that cannot be opened now.
+        flaw: why this is a grey tile: `changed` where the file is another one than when it was indexed; a
+            SkipReason where it cannot be opened now. Empty: it shows the item's content.
     """
 
     content: bytes
-    is_lasting: bool
+    flaw: str = ""
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it shows the item's content."""
+        return not self.flaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ class Thumbs:
         with self._lock:
             if (kept := self._kept.get(shown.key)) is not None:
                 self._kept.move_to_end(shown.key)
-                return Thumb(kept, is_lasting=True)
+                return Thumb(kept)
             making = self._making.get(shown.key)
             is_first = making is None
             if making is None:
@@ -139,12 +146,13 @@ class Thumbs:
     def _made(self, shown: Shown) -> Thumb:
         try:
             content = self._decoders.small(shown.file, shown.size, box=shown.box)
-            return Thumb(content, is_lasting=shown.file.stat().st_size == shown.item.size)
-        except OSError:  # gone since it was read
-            return Thumb(tile(SkipReason.MISSING.value, shown.size), is_lasting=False)
+            if is_as_indexed(shown.item, shown.file):  # asked after reading: what is shown was meant
+                return Thumb(content)
+            flaw = CHANGED if shown.file.exists() else SkipReason.MISSING.value
+            return Thumb(tile(flaw, shown.size), flaw)
         except ImageError as error:
             self._metrics.undecoded(error.reason.value)
-            return Thumb(tile(error.reason.value, shown.size), is_lasting=False)
+            return Thumb(tile(error.reason.value, shown.size), error.reason.value)
 
     def _keep(self, key: Key, content: bytes) -> None:
         self._kept[key] = content

@@ -16,6 +16,7 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from lookalike.serving.limits import ASK_LESS, SEND_LESS
 from lookalike.serving.problems import Problem
 from lookalike.serving.settings import Settings
 
@@ -82,7 +83,7 @@ async def _whole(request: Request) -> bytes:
     async for chunk in request.stream():
         held += chunk
         if len(held) > MAX_ASK:
-            raise _too_large("the question", MAX_ASK)
+            raise _too_large("The question", MAX_ASK, ASK_LESS)
     return bytes(held)
 
 
@@ -170,9 +171,9 @@ class _Parts:
         self._total += end - start
         self._content += memoryview(data)[start:end]
         if self._total > self._settings.max_bytes:
-            raise _too_large("the upload", self._settings.max_bytes)
+            raise _too_large("The upload", self._settings.max_bytes, SEND_LESS)
         if self._name != PICTURE and len(self._content) > MAX_ASK:
-            raise _too_large(f"the part {self._name}", MAX_ASK)
+            raise _too_large(f"The part {self._name}", MAX_ASK, ASK_LESS)
 
     def _end(self) -> None:
         if self._name == PICTURE:
@@ -241,13 +242,8 @@ def _not_whole(reason: str, *, cause: Exception | None = None) -> NoReturn:
     ) from cause
 
 
-def _too_large(what: str, most: int) -> Problem:
-    return Problem(
-        413,
-        "too_large",
-        f"{what[0].upper()}{what[1:]} has more than {most:,} bytes.",
-        "Send smaller pictures, or fewer of them; lookalike serve --max-bytes sets the limit.",
-    )
+def _too_large(what: str, most: int, hint: str) -> Problem:
+    return Problem(413, "too_large", f"{what} has more than {most:,} bytes.", hint)
 
 
 def _too_many(what: str, settings: Settings) -> Problem:

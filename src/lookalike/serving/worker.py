@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import os
 import signal
 import socket
@@ -24,13 +25,15 @@ from lookalike.errors import LookalikeError
 from lookalike.serving.application import create_app
 from lookalike.serving.desk import Desk
 from lookalike.serving.heads import LimitedHeads
-from lookalike.serving.observing import start_logging
+from lookalike.serving.observing import LOGGER, start_logging
 from lookalike.serving.settings import Settings
 
 GRACE_SECONDS = 30  # that running requests have when the server is to stop
 PROXIES = "127.0.0.1,::1"  # whose word for who asks is taken
 SETTINGS, SOCKET, REPORT = "LOOKALIKE_SERVE", "LOOKALIKE_SERVE_SOCKET", "LOOKALIKE_SERVE_REPORT"
 FAILED = 2
+
+_log = logging.getLogger(LOGGER)
 
 
 class Server(uvicorn.Server):
@@ -91,16 +94,29 @@ def answer(
         LookalikeError: index or model cannot be opened.
     """
     start_logging(settings.log)
-    desk = Desk.open(settings)
+    desk = Desk.open(settings, say=_log.info)
+
+    def told() -> None:
+        ready()
+        if stop is None:  # else it is told once, of all processes
+            _log.info(started(settings, len(desk.index)))
+
     try:
         desk.decoders.warm()  # they come up while the rest does
-        server = Server(configured(desk), ready)
+        server = Server(configured(desk), told)
         gc.freeze()  # what stays for good need not be searched for garbage while somebody waits
         if stop is not None:
             stop.of(server)
         server.run(sockets=[listening])
     finally:
         desk.close()
+
+
+def started(settings: Settings, count: int) -> str:
+    """What is served, as the log has it when requests are answered."""
+    pictures = "1 picture" if count == 1 else f"{count:,} pictures"
+    ways = "writable" if settings.writable else "read-only"
+    return f"{pictures}, {ways}; Ctrl-C ends the server"
 
 
 def configured(desk: Desk) -> uvicorn.Config:
