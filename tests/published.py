@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -237,3 +237,22 @@ def _save(picture: Image.Image, path: Path) -> None:
 def _text(path: Path, *lines: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+
+
+WRITERS: dict[str, Callable[..., Path]] = {
+    "tiny-imagenet": write_tiny_imagenet,
+    "cars196": write_cars196,
+    "cub200": write_cub200,
+    "celeba": write_celeba,
+    "sop": write_sop,
+    "inshop": write_inshop,
+    "omniglot": write_omniglot,
+}
+LISTED = ("tiny-imagenet", "celeba", "cub200", "sop", "inshop")  # whose rows stand in lists of text
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Put another text in the place of the first one of that kind."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")

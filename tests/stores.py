@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,3 +50,32 @@ def spoil(path: Path, statement: str) -> None:
     with connection:
         connection.execute(statement)
     connection.close()
+
+
+@contextmanager
+def new_store(folder: Path) -> Iterator[Store]:
+    """A store with one root and nothing in it, under a name that a URL would not take."""
+    made = Store.create(folder / "a b#?%.idx", FACTS)
+    with made.writing() as writer:
+        assert writer.add_root("/pictures", "/pictures") == 1
+    yield made
+    made.close()
+
+
+@contextmanager
+def read_only_copy(index: Path) -> Iterator[Path]:
+    """An index in a folder where this process may not write, root or not."""
+    folder = Path(tempfile.mkdtemp())
+    copy = folder / "a.idx"
+    copy.write_bytes(index.read_bytes())
+    copy.chmod(0o444)
+    folder.chmod(0o555)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield copy
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o755)
+        shutil.rmtree(folder)

@@ -25,7 +25,8 @@ from lookalike.doors import (
     cli_serve,
     cli_tune,
 )
-from lookalike.duplicates import applying, finding, undoing
+from lookalike.duplicates import applying, undoing
+from lookalike.duplicates.limits import Wishes
 from lookalike.indexing.index import Index
 from lookalike.presenting import projector
 from lookalike.serving.settings import Settings
@@ -53,7 +54,7 @@ from lookalike.training import tuning
         (cli_index.index, Index.update, ("prune",)),
         (cli_look.doctor, checkup.doctor, ("similarity",)),
         (cli_tune.tune, tuning.tune, ("jobs",)),
-        (cli_duplicates.duplicates, finding.find_duplicates, ("mirrored", "similarity", "against")),
+        (cli_duplicates.duplicates, Wishes, ("mirrored", "similarity", "against")),
         (cli_duplicates.apply, applying.apply_plan, ("quarantine", "dry_run")),
         (cli_duplicates.undo, undoing.undo_moves, ("dry_run",)),
         (

@@ -125,9 +125,18 @@ def _misuse(error: Any) -> LookalikeError:
     return LookalikeError(
         "the command is not understood",
         where=command,
-        saw=error.format_message().rstrip("."),
+        saw=_in_plain_words(error.format_message().rstrip(".")),
         do=f"{command} --help shows how",
     )
+
+
+def _in_plain_words(text: str) -> str:
+    """A usage error without the words of the library that checks values.
+
+    >>> _in_plain_words("Invalid value for '--port': Input should be greater than or equal to 0")
+    "Invalid value for '--port': it should be greater than or equal to 0"
+    """
+    return text.replace("Value error, ", "").replace("Input should", "it should")
 
 
 def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it

@@ -55,8 +55,8 @@ def identify(
 ) -> Iterator[Identification | Skipped]:
     """Say of each picture which label of an index it carries, or none.
 
-    The picture's own file never answers; a copy of it under another path does. Pictures of the index without
-    a label have no part in it.
+    As in a search, no picture answers to itself, nor do copies of its file, however it is asked about: a
+    threshold was calibrated without them. Pictures of the index without a label have no part in it.
 
     Args:
         images: files, inside the index or not, or pictures that are embedded already.
@@ -72,12 +72,10 @@ def identify(
         StoreError: the index is damaged, or its model is not to be found.
     """
     limit = require_open_threshold(index.model, threshold)
-    found = search_images(index, images, k=limit.vote, copies=True, embed=embed)
+    found = search_images(index, images, k=limit.vote, embed=embed)
     for image, answer in zip(images, found, strict=True):
         if isinstance(answer, Hits) and any(hit.label is None for hit in answer.hits):
-            (answer,) = search_images(
-                index, [image], k=limit.vote, copies=True, selection=LABELLED, embed=embed
-            )
+            (answer,) = search_images(index, [image], k=limit.vote, selection=LABELLED, embed=embed)
         yield _decided(answer, limit) if isinstance(answer, Hits) else answer
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from lookalike.errors import BusyError, LookalikeError, SkipReason, StoreError, TableError
 from lookalike.indexing import added_folder, adding
-from lookalike.indexing.added_folder import AddedFolder, Entry, name_of
+from lookalike.indexing.added_folder import LONGEST_STEM, AddedFolder, Entry, name_of, plain_stem
 from lookalike.indexing.adding import (
     Added,
     Seen,
@@ -454,6 +454,62 @@ def test_a_picture_that_another_adds_meanwhile_is_known(
 )
 def test_files_are_called_by_hash_and_format(body: bytes, kind: str, ending: str) -> None:
     assert name_of(b"\x01\xab", body, kind) == f"01ab{ending}"
+    assert name_of(b"\x01\xab", body, kind, called="x.jpeg") == f"x-01ab{ending}"
+
+
+@pytest.mark.parametrize(
+    ("called", "stem"),
+    [
+        ("my dolphin.jpg", "my dolphin"),
+        ("a.b.tar.gz", "a.b.tar"),
+        ("no ending", "no ending"),
+        ("", ""),
+        ("..", ""),
+        (".hidden", "hidden"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\photos\\x.png", "x"),
+        ("a:b*c?\n\u202ed.png", "a_b_c___d"),
+        ("हिन्दी 猫 e\u0301.png", "हिन्दी 猫 é"),
+        ("  -- x --  .png", "x"),
+        ("ä" * 200 + ".png", "ä" * 40),
+        ("猫" * 200 + ".png", "猫" * 26),
+    ],
+    ids=range(13),
+)
+def test_of_a_senders_name_its_letters_stay(called: str, stem: str) -> None:
+    assert plain_stem(called) == stem
+    assert plain_stem(stem) in (stem, stem.rpartition(".")[0])
+    assert len(stem.encode()) <= LONGEST_STEM
+
+
+def test_files_keep_their_names(collection: Collection, tmp_path: Path) -> None:
+    for place, seed in (("a", 7), ("b", 8)):
+        write(tmp_path / place / "ä x.png", scene(seed))
+    added = add_pictures(collection.index, [tmp_path / "a" / "ä x.png", tmp_path / "b" / "ä x.png"])
+    paths = [collection.items()[number].path for number in added.added]
+    assert paths == [f"ä x-{content_hash(picture(seed)).hex()}.png" for seed in (7, 8)]
+    assert nothing_to_do(collection.refresh())
+    assert remove_items(collection.index, added.added[:1]) == 1
+    assert nothing_to_do(collection.refresh())
+    assert remove_items(collection.index, added.added[1:]) == 1
+    assert not collection.folder.manifest.exists()
+
+
+def test_a_content_that_a_kill_left_under_another_name_is_there_once(
+    collection: Collection, tmp_path: Path
+) -> None:
+    add_pictures(collection.index, [picture(7)])
+    unfinished(collection, range(20, 21))
+    (collection.folder.path / f".a b-{'0f' * 16}.png.a1b2_3c4").write_bytes(b"half")
+    write(tmp_path / "named.png", scene(20))
+    assert len(add_pictures(collection.index, [tmp_path / "named.png"]).added) == 1
+    finish_adding(collection.index)
+    assert nothing_to_do(collection.refresh())
+    assert [item.hash for item in collection.items().values()].count(content_hash(picture(20))) == 1
+    assert [item.path for item in collection.items().values()][-1].startswith("named-")
+    with collection.index.store.writing():
+        collection.folder.mend()
+    assert not [name for name in collection.files() if name.startswith(".")]
 
 
 def test_endings_are_those_of_pictures() -> None:

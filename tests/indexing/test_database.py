@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,16 +13,13 @@ from lookalike.indexing import database
 from lookalike.indexing.faults import explained
 from lookalike.indexing.schema import Changes
 from lookalike.indexing.store import Store
-from stores import FACTS, four_beats, item, put, vector
+from stores import FACTS, four_beats, item, new_store, put, read_only_copy, vector
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store.create(tmp_path / "a b#?%.idx", FACTS)
-    with made.writing() as writer:
-        assert writer.add_root("/pictures", "/pictures") == 1
-    yield made
-    made.close()
+    with new_store(tmp_path) as made:
+        yield made
 
 
 def test_no_file_is_answered_with_the_command_that_makes_one(tmp_path: Path) -> None:
@@ -54,7 +50,7 @@ def test_another_file_is_no_index(tmp_path: Path, content: bytes) -> None:
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("name", ["README.md", "noto.png"])
+@pytest.mark.parametrize("name", ["README.md", "notes"])
 def test_what_was_never_an_index_is_not_sent_to_the_doctor(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"something else" * 100)
@@ -62,6 +58,18 @@ def test_what_was_never_an_index_is_not_sent_to_the_doctor(tmp_path: Path, name:
         Store(path)
     four_beats(error, "the file is no index", f"lookalike index {path.with_name(path.stem)}-new.idx DATA")
     assert not {"doctor", "backup"} & set(str(error.value).split())
+
+
+def test_who_names_pictures_is_told_how_an_index_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "noto.png"
+    path.write_bytes(b"something else" * 100)
+    for place, what, saw in (
+        (path, "a picture is no index", "a picture"),
+        (tmp_path, "no index lies here", "a folder"),
+    ):
+        with pytest.raises(StoreError) as error:
+            Store(place)
+        four_beats(error, what, saw, "lookalike index NAME.idx FOLDER")
 
 
 def test_another_programs_database_is_no_index(tmp_path: Path) -> None:
@@ -147,23 +155,10 @@ def test_a_full_disk_loses_the_batch_and_nothing_else(store: Store) -> None:
 
 @pytest.fixture
 def read_only(store: Store) -> Iterator[Path]:
-    """The index in a folder where this process may not write, root or not."""
     put(store, item("a.png"))
     store.close()
-    folder = Path(tempfile.mkdtemp())
-    copy = folder / "a.idx"
-    copy.write_bytes(store.path.read_bytes())
-    copy.chmod(0o444)
-    folder.chmod(0o555)
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    yield copy
-    os.seteuid(user)
-    folder.chmod(0o755)
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()
+    with read_only_copy(store.path) as copy:
+        yield copy
 
 
 def test_a_read_only_index_is_read_and_not_written(read_only: Path) -> None:

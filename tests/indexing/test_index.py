@@ -154,7 +154,7 @@ def test_another_model_is_refused_with_the_command_that_embeds_again(album: Albu
 def loaded_without_running(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `Model.load` open folders that hold facts and no graph."""
 
-    def load(path: str | Path) -> Model:
+    def load(path: str | Path, **_: object) -> Model:
         if str(path) == "default":
             return fake_model(Path(os.environ["LOOKALIKE_CACHE"]) / "models" / "made-again")
         return real(path)

@@ -204,3 +204,15 @@ def test_items_of_a_label_are_found_by_the_index_of_labels(tmp_path: Path, where
     )
     assert "items_by_label" in plan[0][3]
     store.close()
+
+
+def test_a_column_that_is_no_word_is_told_as_a_filter_says_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "attribute_names", lambda _: ["kw:food"])
+    with pytest.raises(StoreError) as error:
+        selected(store, Selection('"kw:fod" = 1'))
+    four_beats(error, "kw:fod", 'label, path, "kw:food"', 'did you mean "kw:food"?')
+    with pytest.raises(StoreError) as error:
+        selected(store, Selection("kw:food = 1"))
+    four_beats(error, "the filter is not understood", 'stands in double quotes: "kw:food"')

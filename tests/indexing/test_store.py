@@ -14,16 +14,13 @@ from lookalike.errors import SkipReason, StoreError
 from lookalike.indexing.schema import Changes, Decision, Unusable
 from lookalike.indexing.store import Store, absolute
 from lookalike.records import Look
-from stores import DIM, FACTS, four_beats, item, put, spoil, vector
+from stores import DIM, FACTS, four_beats, item, new_store, put, spoil, vector
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store.create(tmp_path / "a b#?%.idx", FACTS)
-    with made.writing() as writer:
-        assert writer.add_root("/pictures", "/pictures") == 1
-    yield made
-    made.close()
+    with new_store(tmp_path) as made:
+        yield made
 
 
 def test_a_new_store_is_empty_and_keeps_its_facts(store: Store) -> None:

@@ -16,26 +16,15 @@ from lookalike.tables.splits import split_table
 from lookalike.tables.table import ImageTable
 from packed_sets import write_parquet
 from published import (
+    WRITERS,
     drawn,
     write_cars196,
-    write_celeba,
     write_cub200,
     write_inshop,
-    write_omniglot,
     write_sop,
-    write_tiny_imagenet,
 )
 
 CLASSES = drawn("a", "b", "c", "d", each=4)
-WRITERS: dict[str, Callable[..., Path]] = {
-    "tiny-imagenet": write_tiny_imagenet,
-    "cars196": write_cars196,
-    "cub200": write_cub200,
-    "celeba": write_celeba,
-    "sop": write_sop,
-    "inshop": write_inshop,
-    "omniglot": write_omniglot,
-}
 
 
 @pytest.fixture(params=WRITERS)

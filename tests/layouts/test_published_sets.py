@@ -1,6 +1,5 @@
 """Every published data set: what its rows say."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,9 @@ from published import (
     ATTRIBUTES,
     CORNERS,
     LABELLED,
+    LISTED,
+    WRITERS,
+    change,
     drawn,
     save_mat,
     structs,
@@ -41,12 +43,6 @@ def _counted(table: ImageTable, *columns: str) -> list[tuple[Any, ...]]:
     return table.frame.group_by(columns).len().sort(columns).rows()
 
 
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
 def with_other_ends(folder: Path) -> None:
     """As after a visit to Windows: a BOM, and other line ends."""
     for path in folder.rglob("*"):
@@ -54,18 +50,9 @@ def with_other_ends(folder: Path) -> None:
             path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
 
 
-TEXTS: dict[str, Callable[..., Path]] = {
-    "tiny-imagenet": write_tiny_imagenet,
-    "celeba": write_celeba,
-    "cub200": write_cub200,
-    "sop": write_sop,
-    "inshop": write_inshop,
-}
-
-
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", LISTED)
 def test_line_ends_and_bom_make_no_difference(name: str, tmp_path: Path) -> None:
-    root = TEXTS[name](tmp_path, CLASSES)
+    root = WRITERS[name](tmp_path, CLASSES)
     before = read(name, root)
     with_other_ends(root)
     assert read(name, root).frame.equals(before.frame)

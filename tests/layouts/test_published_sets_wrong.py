@@ -1,6 +1,5 @@
 """Every published data set: the ways in which its files can be wrong, and what is said of them."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +10,21 @@ from lookalike.tables.table import ImageTable
 from published import (
     CORNERS,
     LABELLED,
+    LISTED,
+    WRITERS,
+    change,
     drawn,
     save_mat,
     structs,
     write_cars196,
-    write_celeba,
-    write_cub200,
-    write_inshop,
     write_omniglot,
-    write_sop,
-    write_tiny_imagenet,
 )
 
 CLASSES = drawn("Cat fish", "Élan ひ", "c", "d", each=3)
-TEXTS: dict[str, Callable[..., Path]] = {
-    "tiny-imagenet": write_tiny_imagenet,
-    "celeba": write_celeba,
-    "cub200": write_cub200,
-    "sop": write_sop,
-    "inshop": write_inshop,
-}
 
 
 def read(name: str, root: Path) -> ImageTable:
     return ImageTable.read(f"{name}:{root}")
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 # lists
@@ -130,7 +114,7 @@ CASES = [
 def test_a_list_that_is_wrong_is_named_with_its_line(
     tmp_path: Path, name: str, file: str, old: str, new: str, message: str
 ) -> None:
-    root = TEXTS[name](tmp_path, CLASSES)
+    root = WRITERS[name](tmp_path, CLASSES)
     change(root / file, old, new)
     with pytest.raises(TableError, match=message) as caught:
         read(name, root)
@@ -152,8 +136,7 @@ def test_a_list_that_is_wrong_is_named_with_its_line(
     ],
 )
 def test_what_is_missing_is_named(tmp_path: Path, name: str, file: str) -> None:
-    writers = {**TEXTS, "cars196": write_cars196, "omniglot": write_omniglot}
-    root = writers[name.partition("+")[0]](tmp_path / "set", CLASSES)
+    root = WRITERS[name.partition("+")[0]](tmp_path / "set", CLASSES)
     (root / file).rename(tmp_path / "elsewhere")
     with pytest.raises(TableError) as caught:
         read(name, root)
@@ -164,9 +147,9 @@ def test_what_is_missing_is_named(tmp_path: Path, name: str, file: str) -> None:
     assert caught.value.where == str(root / file)
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", LISTED)
 def test_a_list_cut_short_anywhere_is_an_error_or_has_fewer_rows(name: str, tmp_path: Path) -> None:
-    root = TEXTS[name](tmp_path, CLASSES)
+    root = WRITERS[name](tmp_path, CLASSES)
     files = {
         "tiny-imagenet": "val/val_annotations.txt",
         "celeba": "list_attr_celeba.txt",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import tempfile
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from lookalike.mending.inspection import Inspection, inspect_index
 from lookalike.tables.table import ImageTable
 from older_index import make_older
 from spoiled import closed_album, spoil, tear, without_pages
-from stores import four_beats
+from stores import four_beats, read_only_copy
 
 OK, LOOK, MEND = Verdict.OK, Verdict.LOOK, Verdict.MEND
 
@@ -393,19 +392,8 @@ def test_what_waits_beside_the_file_is_told(album: Album, monkeypatch: pytest.Mo
 
 @pytest.fixture
 def read_only(album: Album) -> Iterator[Path]:
-    """The index in a folder where this process may not write, root or not."""
-    folder = Path(tempfile.mkdtemp())
-    copy = folder / "a.idx"
-    copy.write_bytes(album.path.read_bytes())
-    folder.chmod(0o555)
-    copy.chmod(0o444)
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    yield copy
-    os.seteuid(user)
-    folder.chmod(0o755)
-    shutil.rmtree(folder)
+    with read_only_copy(album.path) as copy:
+        yield copy
 
 
 def test_a_read_only_index_can_be_inspected(read_only: Path, album: Album) -> None:

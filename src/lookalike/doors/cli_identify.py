@@ -160,14 +160,14 @@ def identify(
     from lookalike.doors.console import Talk, tell_skipped
     from lookalike.identifying import Identification
     from lookalike.identifying import identify as ask
-    from lookalike.indexing.index import Index
+    from lookalike.indexing.ready import open_ready
 
     style = style_of(json=as_json, jsonl=jsonl)
     paths, unfit = picture_paths(images)
     check_style(style, pictures=len(paths))
     skipped: list[Skipped] = [*unfit]
     known: list[bool] = []
-    with Talk() as talk, Index.open(index_file) as opened:
+    with Talk() as talk, open_ready(index_file, say=talk.say) as opened:
         for answer in ask(opened, paths, threshold=threshold):
             if isinstance(answer, Identification):
                 if not known:

@@ -133,10 +133,10 @@ def _answer(
 ) -> list[Hits]:
     """Print the answers, and return them."""
     from lookalike.doors.console import Talk, tell_skipped
-    from lookalike.indexing.index import Index
+    from lookalike.indexing.ready import open_ready
 
     check_style(style, pictures=question.count)
-    with Talk() as talk, Index.open(index_file) as opened:
+    with Talk() as talk, open_ready(index_file, say=talk.say) as opened:
         found = ask(opened, question, judging=judging, **options)
         answers, unusable = _put_each(found, style=style, changes=question.changes)
         skipped = [*unfit, *unusable]

@@ -40,7 +40,10 @@ AllowHost = Annotated[
     typer.Option("--allow-host", metavar="NAME", help="A further name of this server; repeatable."),
 ]
 Proxy = Annotated[bool, typer.Option("--proxy", help="Believe a proxy on this machine who asks.")]
-Rate = Annotated[int | None, typer.Option(min=1, metavar="N", help="Requests a minute for one client.")]
+Rate = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Requests a minute for one client; any number without it."),
+]
 MaxBytes = Annotated[int, typer.Option(min=1, help="Bytes of the pictures of one request.")]
 MaxPixels = Annotated[int, typer.Option(min=4, help="Pixels of one picture.")]
 MaxFiles = Annotated[int, typer.Option(min=1, help="Pictures of one request.")]

@@ -1,8 +1,8 @@
 """The folder beside an index with the pictures that were given to it alone, and the manifest that lists them.
 
-Contents enter; files that are called by their content's hash leave, with a row each in the manifest. What is
-kept is on the disk when a call returns, and what fails on the way leaves nothing behind; whoever calls holds
-the writer's lock. What an index makes of it is decided elsewhere (adding).
+Contents enter; files that are called by what their sender called them and their content's hash leave, with a
+row each in the manifest. What is kept is on the disk when a call returns, and what fails on the way leaves
+nothing behind; whoever calls holds the writer's lock. What an index makes of it is told in `adding`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import mmap
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -25,7 +26,12 @@ from lookalike.pictures.finding import LISTED
 SUFFIX = "-added"
 MANIFEST = "pictures.jsonl"
 
-_UNFINISHED = re.compile(r"\.(?:[0-9a-f]{32}\.\w+|pictures\.jsonl|\.lookalike-added)\.\w{8}")  # of `files`
+LONGEST_STEM = 80  # bytes of what is kept of a sender's name
+
+_HASH = re.compile(r"([0-9a-f]{32})\.\w+")  # at the end of a file's name
+_UNFINISHED = re.compile(
+    r"\.(?:(?:.+-)?[0-9a-f]{32}\.\w+|pictures\.jsonl|\.lookalike-added)\.\w{8}"
+)  # of `files`
 _WORDS = (
     "The pictures here are those of pictures.jsonl; a walk through the folder around it passes them by.\n"
 )
@@ -126,11 +132,12 @@ class AddedFolder:
 
     def _list(self, entries: Sequence[Entry], undo: ExitStack) -> None:
         rows = b"".join(_row(entry) for entry in entries)
-        names = {entry.name for entry in entries}
-        if not self.manifest.exists() or self._names_any(names):
+        contents = {_content_of(entry.name) for entry in entries}
+        if not self.manifest.exists() or self._has_any(contents):
             before = self._rows()
             undo.callback(self._put_back, b"".join(before))
-            write_atomically(self.manifest, b"".join(_without(before, names)) + rows)
+            others = [row for row in before if _content_of(_image(row)) not in contents]
+            write_atomically(self.manifest, b"".join(others) + rows)
             return
         undo.callback(self._cut, self._whole_size())
         with self.manifest.open("ab") as file:
@@ -143,15 +150,15 @@ class AddedFolder:
         content = self.manifest.read_bytes() if self.manifest.exists() else b""
         return content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
 
-    def _names_any(self, names: Collection[str]) -> bool:
-        """Whether a row may be about one of these files; a manifest of a million rows is not taken apart."""
+    def _has_any(self, contents: Collection[str]) -> bool:
+        """Whether a row may be about one of these; a manifest of a million rows is not taken apart."""
         if self.manifest.stat().st_size == 0:
             return False
         with (
             self.manifest.open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
-            return any(content.find(name.encode()) >= 0 for name in names)
+            return any(content.find(each.encode()) >= 0 for each in contents)
 
     def _whole_size(self) -> int:
         """The manifest's size, half a row at its end being cut off first."""
@@ -179,10 +186,37 @@ class AddedFolder:
                 self.manifest.unlink(missing_ok=True)
 
 
-def name_of(content_hash: bytes, content: bytes, kind: str) -> str:
-    """What a picture's file is called: its hash, and the ending of its format (Pillow's name)."""
+def name_of(content_hash: bytes, content: bytes, kind: str, *, called: str = "") -> str:
+    """What a picture's file is called: its sender's name, its hash, the ending of its format (Pillow's name).
+
+    The hash keeps pictures of one name apart.
+    """
     is_raw = raw.is_raw(io.BytesIO(content), content[:16])
-    return content_hash.hex() + (".raw" if is_raw else _ENDINGS.get(kind, ".img"))
+    ending = ".raw" if is_raw else _ENDINGS.get(kind, ".img")
+    return "-".join(filter(None, (plain_stem(called), content_hash.hex()))) + ending
+
+
+def plain_stem(name: str) -> str:
+    """What is kept of a sender's name: letters, digits and a few signs, not too long; never a path.
+
+    >>> plain_stem("my dolphin.jpg"), plain_stem("../../.e:t|c"), plain_stem("...")
+    ('my dolphin', 'e_t_c', '')
+    """
+    stem = Path(unicodedata.normalize("NFC", name).replace("\\", "/")).name
+    stem = stem.rpartition(".")[0] or stem if not stem.startswith(".") else stem
+    kept = "".join(sign if sign in " -_.()" or _is_written(sign) else "_" for sign in stem)
+    cut = " ".join(kept.split()).encode()[:LONGEST_STEM].decode(errors="ignore")
+    return cut.strip(" -_.")
+
+
+def _is_written(sign: str) -> bool:
+    return unicodedata.category(sign)[0] in "LMN"  # letters with their marks, and digits
+
+
+def _content_of(name: str) -> str:
+    """The hash that a file's name ends with; the whole name where it has none."""
+    found = _HASH.search(name)
+    return found[1] if found else name
 
 
 def _row(entry: Entry) -> bytes:
@@ -190,7 +224,7 @@ def _row(entry: Entry) -> bytes:
 
 
 def _without(rows: Sequence[bytes], names: Collection[str]) -> list[bytes]:
-    parts = [name.encode() for name in names]  # a row that has none of them need not be taken apart
+    parts = [_content_of(name).encode() for name in names]  # a row that has none need not be taken apart
     return [row for row in rows if not any(part in row for part in parts) or _image(row) not in names]
 
 

@@ -37,12 +37,17 @@ _FRACTION = re.compile(r"[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?")  # that no manif
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A picture that was decoded and embedded: its file's content and hash, its vector [d], its look."""
+    """A picture that was decoded and embedded: its file's content and hash, its vector [d], its look.
+
+    Attributes:
+        called: the name of its file where it came from; empty: not known.
+    """
 
     content: bytes
     hash: bytes
     vector: Floats
     look: Look
+    called: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,8 @@ def add_pictures(index: Index, pictures: Sequence[Path | bytes], *, label: str |
         try:
             content = picture if isinstance(picture, bytes) else read_image(picture)
             known = index.same_content(content_hash(content))
-            return known[0] if known else _see(model, content)
+            called = "" if isinstance(picture, bytes) else picture.name
+            return known[0] if known else _see(model, content, called=called)
         except ImageError as error:
             return skipped(error, str(number) if isinstance(picture, bytes) else picture)
 
@@ -211,10 +217,10 @@ def checked_label(label: str | None) -> str | None:
     return text
 
 
-def _see(model: Model, content: bytes) -> Seen:
+def _see(model: Model, content: bytes, *, called: str) -> Seen:
     picture = open_picture(content, target=model.preprocess.decode_target)
     vector = model.embed_pixels(prepare(picture.pixels, model.preprocess)[None])[0]
-    return Seen(content, content_hash(content), vector, look_of(picture, content))
+    return Seen(content, content_hash(content), vector, look_of(picture, content), called)
 
 
 def _ids(store: Store, contents: Collection[bytes]) -> dict[bytes, int]:
@@ -226,9 +232,7 @@ def _store(store: Store, writer: Writer, pictures: Sequence[Seen], label: str | 
     """Store pictures that no item has; whether the folder beside the index is a source only now."""
     folder = AddedFolder(store.path)
     own = _root_of(store, folder)
-    entries = [
-        Entry(name_of(each.hash, each.content, each.look.format), each.content, label) for each in pictures
-    ]
+    entries = [Entry(_file_name(each), each.content, label) for each in pictures]
     with folder.keeping(entries), writer.together():
         root = own.id if own is not None else writer.add_root(str(folder.path), str(folder.manifest))
         puts = []
@@ -238,6 +242,10 @@ def _store(store: Store, writer: Writer, pictures: Sequence[Seen], label: str | 
             puts.append((item, each.vector))
         writer.apply(Changes(puts=puts, looks=[(each.hash, each.look) for each in pictures]))
     return own is None
+
+
+def _file_name(picture: Seen) -> str:
+    return name_of(picture.hash, picture.content, picture.look.format, called=picture.called)
 
 
 def _root_of(store: Store, folder: AddedFolder) -> Root | None:

@@ -62,15 +62,16 @@ def count_inside(store: Store, root: int) -> int:
     return int(row[0])
 
 
-def steps_below(store: Store, root: int, start: str) -> list[tuple[str, int]]:
-    """The folders directly below a place of a root, with the number of items in each, by name.
+def steps_below(store: Store, root: int, start: str) -> list[tuple[str, int, bool]]:
+    """The folders directly below a place of a root, by name: its items, and whether it has folders.
 
     Args:
         start: how the paths of the place begin: "a/b/"; empty for the root's own folder.
     """
     rest = len(start) + 1  # SQLite counts letters from 1
     rows = store.rows(
-        "SELECT substr(path, ?1, instr(substr(path, ?1), '/') - 1) AS step, count(*) FROM items "
+        "SELECT substr(path, ?1, instr(substr(path, ?1), '/') - 1) AS step, count(*), "
+        "max(instr(substr(path, ?1 + instr(substr(path, ?1), '/')), '/')) > 0 FROM items "
         "WHERE root = ?2 AND path >= ?3 AND path < ?4 AND instr(substr(path, ?1), '/') > 0 "
         "GROUP BY step ORDER BY step",
         rest,
@@ -78,4 +79,4 @@ def steps_below(store: Store, root: int, start: str) -> list[tuple[str, int]]:
         start,
         f"{start[:-1]}0" if start else _BEYOND,  # "0" sorts right after "/"
     )
-    return [(step, count) for step, count in rows if start or step not in ("", "..")]
+    return [(step, count, bool(deep)) for step, count, deep in rows if start or step not in ("", "..")]

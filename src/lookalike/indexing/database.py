@@ -18,7 +18,7 @@ import filelock
 from lookalike.errors import BusyError, StoreError
 from lookalike.files import sync_folder
 from lookalike.indexing.faults import APPLICATION as APPLICATION
-from lookalike.indexing.faults import damaged, explained, new_index_command
+from lookalike.indexing.faults import PICTURES, damaged, explained, new_index_command
 from lookalike.indexing.file_format import FORMAT, OLDEST, check_tables, read_as_current, upgrade
 
 BUSY_SECONDS = 10.0
@@ -69,7 +69,7 @@ def open_reader(path: Path) -> tuple[sqlite3.Connection, Stamp | None]:
             where=path,
             saw="a folder" if path.is_dir() else "no such file",
             wanted="an index, which is one file",
-            do=f"lookalike index {'NAME.idx' if path.is_dir() else shlex.quote(str(path))} DATA makes one",
+            do=PICTURES if path.is_dir() else f"lookalike index {shlex.quote(str(path))} DATA makes one",
         )
     with explained(path):
         connection, frozen = _connect(path, "mode=rw"), None

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lookalike.errors import DamageError, StoreError
+from lookalike.pictures.finding import looks_like_image
 
 # what SQLite's error code begins with: what went wrong, what to do
 _MEANINGS = {
@@ -34,6 +35,7 @@ _MEANINGS = {
 }
 MAGIC = b"SQLite format 3\0"  # what every database begins with
 APPLICATION = 0x6C6B616C  # "lkal" in the file's header
+PICTURES = "an index is made of a folder of pictures: lookalike index NAME.idx FOLDER"
 USUAL = ".idx"  # how an index is named, where nobody says otherwise
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
@@ -74,6 +76,14 @@ def damaged(path: Path, saw: str) -> DamageError:
     if is_empty(path):
         do = f"{backup}, or make a new one: {new_index_command(path)}"
         return DamageError("the index is empty", where=path, saw="0 bytes", do=do)
+    if looks_like_image(path) and not (_is_database(path) or is_index(path)):
+        return DamageError(
+            "a picture is no index",
+            where=path,
+            saw="a picture",
+            wanted="an index that lookalike made",
+            do=PICTURES,
+        )
     if not _is_database(path):
         rescue = f", or save what can be read: lookalike doctor {name} --repair" if is_index(path) else ""
         was = f"; if it was an index, {backup}{rescue}" if rescue or path.suffix == USUAL else ""

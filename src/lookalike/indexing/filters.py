@@ -7,12 +7,14 @@ store's business.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lookalike.errors import StoreError
+from lookalike.indexing.column_names import RESERVED, WORD, spelled, stored, stored_names
 from lookalike.pictures.finding import bad_name
 
 if TYPE_CHECKING:
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
 
 Value = str | float | int | bool
 
-COLUMNS = ("label", "path")  # what every item has; all others are its attributes
 COMPARISONS = {"=": "=", "==": "=", "!=": "<>", "<>": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 MOST_LETTERS = 10_000
 MOST_CONDITIONS = 200  # SQLite reads expressions up to a depth of 1,000
 _SHOWN = 80  # letters of a filter in a message
 _LONGEST_INT = 20  # sign and digits of a whole number of 64 bits; longer ones are read as floats
+_UNQUOTED = re.compile(rf"{WORD}(?:[^\w\s'\"=!<>(),]+\w+)+")  # a column that has to stand in quotes
 _EXAMPLE = "for example --where \"label = 'cat' and year >= 2020\""
 
 
@@ -193,29 +195,9 @@ class Filter:
         return cls(text, condition)
 
 
-def stored(column: str) -> str:
-    """How a column is spelt in a statement; `stored_names` are the values of its question marks."""
-    if column in COLUMNS:
-        return column
-    if _is_plain(column):
-        return "json_extract(attributes, ?)"
-    return "(SELECT value FROM json_each(attributes) WHERE key = ?)"  # whose keys need no quotes
-
-
-def _is_plain(column: str) -> bool:
-    """Whether it is written in JSON as it is, and can be between the quotes of a path."""
-    return column.isprintable() and not set(column) & set('"\\')
-
-
 def _bound(value: Value) -> Value:
     """As SQLite has it, which knows true and false as 1 and 0."""
     return int(value) if isinstance(value, bool) else value
-
-
-def stored_names(column: str) -> Iterator[str]:
-    """What the question marks of `stored` stand for."""
-    if column not in COLUMNS:
-        yield f'$."{column}"' if _is_plain(column) else column
 
 
 @cache
@@ -223,8 +205,8 @@ def _grammar() -> pp.ParserElement:
     import pyparsing as pp  # not above: most searches have no filter, and this takes a tenth of their start
 
     word = pp.CaselessKeyword
-    reserved = pp.MatchFirst(map(word, ("and", "or", "not", "in", "is", "null", "true", "false")))
-    column = _quoted('"') | (~reserved + pp.Regex(r"[^\W\d]\w*"))
+    reserved = pp.MatchFirst(map(word, RESERVED))
+    column = _quoted('"') | (~reserved + pp.Regex(WORD))
     text = _quoted("'")
     truth = word("true").set_parse_action(lambda: [True]) | word("false").set_parse_action(lambda: [False])
     number = pp.Regex(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?![\w.])").set_parse_action(_number)
@@ -284,10 +266,15 @@ def _negated(part: Condition) -> Condition:
 
 
 def _not_understood(text: str, saw: str) -> StoreError:
+    odd = _UNQUOTED.match(saw)
+    if odd:
+        do = f"a column that is no plain word stands in double quotes: {spelled(odd[0])}"
+    else:
+        do = f"texts stand in single quotes: {_EXAMPLE}" if saw[:1] not in ("", "'", ")") else _EXAMPLE
     return StoreError(
         "the filter is not understood",
         where=text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…",
         saw=saw[:_SHOWN],
         wanted="column = 'text' or column >= number, joined by and, or, not",
-        do=f"texts stand in single quotes: {_EXAMPLE}" if saw[:1] not in ("", "'", ")") else _EXAMPLE,
+        do=do,
     )

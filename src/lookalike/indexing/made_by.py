@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,8 +53,11 @@ def check_model(store: Store, model: Model) -> None:
     )
 
 
-def find_model(store: Store) -> Model:
+def find_model(store: Store, *, say: Callable[[str], None] = lambda _: None) -> Model:
     """The model that made an index, where it was last noted.
+
+    Args:
+        say: told where something is done that takes its time.
 
     Raises:
         StoreError: it is not there, or was trained again since.
@@ -72,7 +76,7 @@ def find_model(store: Store) -> Model:
                 wanted=f"fingerprint {meta['fingerprint'][:12]}",
                 do=f"say where it is now: lookalike index {shlex.quote(str(store.path))} --model FOLDER",
             ) from error
-        found = Model.load(DEFAULT)  # a cache may be emptied
+        found = Model.load(DEFAULT, say=say)  # a cache may be emptied
     check_model(store, found)
     return found
 

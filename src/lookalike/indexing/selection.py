@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.errors import StoreError
-from lookalike.indexing.filters import COLUMNS, Filter, stored, stored_names
+from lookalike.indexing.column_names import COLUMNS, spelled, stored, stored_names
+from lookalike.indexing.filters import Filter
 from lookalike.indexing.store import Store, names_below
 from lookalike.pictures.finding import printable
 
@@ -91,8 +92,8 @@ def _check_column(store: Store, column: str, text: str) -> None:
         "no picture of the index has this column",
         where=text,
         saw=column,
-        wanted=", ".join(known[:12]) + (" …" if len(known) > 12 else ""),
-        do=f"did you mean {near[0]}?" if near else "index a manifest that has it, or leave it out",
+        wanted=", ".join(map(spelled, known[:12])) + (" …" if len(known) > 12 else ""),
+        do=f"did you mean {spelled(near[0])}?" if near else "index a manifest that has it, or leave it out",
     )
 
 
