@@ -316,7 +316,7 @@ def test_a_long_name_as_data_or_index_is_one_line(run: Run, pictures: Path, tiny
 def test_a_folder_where_the_index_should_stand_is_answered_with_a_name_for_one(
     run: Run, pictures: Path, tiny_folder: Path
 ) -> None:
-    fails(run("index", pictures, "--model", tiny_folder), "saw a folder", "lookalike index NAME.idx DATA")
+    fails(run("index", pictures, "--model", tiny_folder), "saw a folder", "lookalike index NAME.idx FOLDER")
 
 
 def test_nothing_found_prints_no_path(run: Run, query: Path, tiny_folder: Path, tmp_path: Path) -> None:

@@ -322,7 +322,7 @@ def test_a_class_that_is_indexed_is_named_at_once(
     """Enrolling: nothing is trained or calibrated in between; folders and stdin are asked, too."""
     known, new, asked = tmp_path / "known", tmp_path / "new", tmp_path / "asked"
     paint(known / "warm", "red", "yellow")
-    paint(new / "cold", "blue", "cyan")
+    paint(new / "cold", "cyan", "blue")  # its picture of blue is another file than what is asked
     paint(asked, "blue-again")
     index, query = tmp_path / "things.idx", asked / "blue-again.png"
     assert run("index", index, known, "--model", tiny.folder)[0] == 0

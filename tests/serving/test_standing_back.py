@@ -77,18 +77,21 @@ def test_what_is_to_end_need_not_be_waited_for(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_all_work_of_a_server_ends_together(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended, heard = threading.Event(), list[bool]()
+    looking, laying, ended = threading.Event(), threading.Event(), threading.Event()
+    heard = list[bool]()
 
     def look(_index: Index, *, watcher: Watcher) -> Iterator[None]:
         tell = watcher.stage("look")
         try:
             while True:
                 tell(1, 2)
+                looking.set()
                 time.sleep(0.005)
         finally:
             ended.set()
 
     def lay_out(*_: object) -> None:
+        laying.set()
         heard.append(ended.wait(2.5))
 
     monkeypatch.setattr(reviewing, "look_for", look)
@@ -96,6 +99,8 @@ def test_all_work_of_a_server_ends_together(index: Path, monkeypatch: pytest.Mon
     desk = Desk.open(Settings(index))
     desk.review.refresh()
     desk.map.show("pca")
+    assert looking.wait(20)
+    assert laying.wait(20)
     desk.close()
     desk.map.wait()
     assert heard == [True]
