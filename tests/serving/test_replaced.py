@@ -105,6 +105,16 @@ def test_the_last_one_that_was_replaced_is_put_back(one: TestClient, other: Test
     assert {**thresholds(one), "strict": None} == {**before, "strict": None}
 
 
+def test_who_says_what_to_take_back_takes_back_nothing_else(one: TestClient, other: TestClient) -> None:
+    save(one, "strict", 0.3)
+    save(other, "strict", 0.4)
+    refused = one.post("/v1/thresholds/strict/undo", params={"saved": 0.3})
+    nothing((refused.status_code, refused.json()))
+    assert thresholds(one)["strict"]["similarity"] == 0.4
+    taken = other.post("/v1/thresholds/strict/undo", params={"saved": 0.4})
+    assert (taken.status_code, taken.json()["similarity"]) == (200, 0.3)
+
+
 def test_what_somebody_else_changed_since_stays(one: TestClient, model: Model) -> None:
     save(one, "strict", 0.3)
     Model.load(model.folder).set_threshold(threshold("recall=0.5"), name="strict")

@@ -166,8 +166,11 @@ class Boundary:
             note_replaced(model, name, by=wanted)
             return set_threshold(model, similarity, name=name, pairs=border.pairs, seen=border.seen)
 
-    def undo(self, name: str) -> Threshold:
+    def undo(self, name: str, *, saved: float | None = None) -> Threshold:
         """Put back the threshold that was there before it was last saved, by this process or another one.
+
+        Args:
+            saved: the similarity that is to be taken back; None: whatever was saved last.
 
         Raises:
             Problem: none was replaced, it is put back already, or it was changed otherwise since.
@@ -175,8 +178,8 @@ class Boundary:
         """
         with self._lock:
             reread(self._index.model)
-            before = replaced(self._index.model, name)
-            if before is None:
+            now, before = self._index.model.thresholds.get(name), replaced(self._index.model, name)
+            if now is None or before is None or saved not in (None, now.similarity):
                 hint = "A threshold can be put back once, as long as nothing else changed it since."
                 raise Problem(409, "nothing_replaced", "No threshold of that name was replaced here.", hint)
             restore_threshold(self._index.model, before.threshold, name=name, calibration=before.calibration)

@@ -117,6 +117,15 @@ class ThresholdSaved(ThresholdShown):
 
 
 Similarity = Annotated[float, Query(ge=-1.0, le=1.0, allow_inf_nan=False)]
+Saved = Annotated[
+    float | None,
+    Query(
+        ge=-1.0,
+        le=1.0,
+        allow_inf_nan=False,
+        description="What is to be taken back, so that nobody takes back what another one saved.",
+    ),
+]
 Count = Annotated[int, Query(ge=1, le=100, description="Pairs on each side.")]
 Name = Annotated[str, Path(max_length=LONGEST_NAME, description="Not empty, and without a slash.")]
 
@@ -145,10 +154,10 @@ def routes(desk: Desk) -> APIRouter:
         desk.boundary.remove(name)
 
     @router.post("/thresholds/{name:path}/undo")
-    def undo(name: Name) -> ThresholdSaved:
+    def undo(name: Name, saved: Saved = None) -> ThresholdSaved:
         """Put back the threshold that was there before it was last saved, with its promise."""
         _may_write(desk)
-        return ThresholdSaved(name=name, **shown(desk.boundary.undo(name)).model_dump())
+        return ThresholdSaved(name=name, **shown(desk.boundary.undo(name, saved=saved)).model_dump())
 
     return router
 

@@ -38,7 +38,7 @@ class ThresholdView {
     this.#histogram = createHistogram({ moved: (similarity) => move(this.#nearest(similarity)) });
     this.#figures = createFigures();
     this.#pairs = createPairs(app.api);
-    this.#saved = createSaved({ go: move, save: (name) => this.#save(name), remove: (name) => this.#remove(name), undo: (name) => this.#undo(name) }, { writable: app.info.writable });
+    this.#saved = createSaved({ go: move, save: (name) => this.#save(name), remove: (name) => this.#remove(name), undo: (saved) => this.#undo(saved) }, { writable: app.info.writable });
     this.#moving = createMoving({ to: move, toBin: (bin) => move(this.#edge(bin)), by: (step) => this.#step(step), stay: () => this.#similarity });
     root.append(make("header", {}, make("h1", { textContent: "Threshold" }), this.#basis), this.#place, this.#body, this.#saved.dialog);
     this.#body.append(
@@ -119,14 +119,15 @@ class ThresholdView {
   #save(name) {
     return this.#change(async () => {
       const isNew = !this.#named.some((each) => each.name === name);
-      await this.#app.api.put(pathOf(name), { similarity: this.#similarity });
-      return [`Saved as ${name}.`, isNew ? null : name];
+      const { similarity } = await this.#app.api.put(pathOf(name), { similarity: this.#similarity });
+      return [`Saved as ${name}.`, isNew ? null : { name, similarity }];
     });
   }
 
-  #undo(name) {
+  /* Only what was saved here: another one may have saved since. */
+  #undo({ name, similarity }) {
     return this.#change(async () => {
-      await this.#app.api.post(`${pathOf(name)}/undo`);
+      await this.#app.api.post(`${pathOf(name)}/undo?saved=${similarity}`);
       return [`Put back: ${name}.`];
     });
   }

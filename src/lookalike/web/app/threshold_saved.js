@@ -4,7 +4,7 @@ import { button, field, make } from "./elements.js";
 
 const BY_HAND = "by hand";
 
-/* acts: { go(similarity), save(name), remove(name), undo(name) }. What promises something is replaced once that is confirmed. */
+/* acts: { go(similarity), save(name), remove(name), undo(saved) }. What promises something is replaced once that is confirmed. */
 export function createSaved(acts, { writable }) {
   const list = make("ul", { className: "saved" }), none = make("p", { className: "quiet", textContent: "The model has none yet." });
   const name = make("input", { value: "default", required: true, maxLength: 60, autocomplete: "off", spellcheck: false, oninput: () => word() });
@@ -32,11 +32,11 @@ export function createSaved(acts, { writable }) {
     word();
   }
 
-  /* What happened; with the name of what was replaced, it can be put back. */
-  function tell(text, replaced = null) {
+  /* What happened; with what was saved over another, that can be put back. */
+  function tell(text, saved = null) {
     told.textContent = text;
-    undo.hidden = !replaced;
-    undo.onclick = () => acts.undo(replaced);
+    undo.hidden = !saved;
+    undo.onclick = () => acts.undo(saved);
   }
 
   return { element, dialog: asking.element, show, done: tell, busy: (is) => { save.disabled = is; } };
