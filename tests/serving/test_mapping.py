@@ -145,6 +145,18 @@ def test_of_many_attributes_some_are_columns(tiny: Model, tmp_path: Path) -> Non
     assert len(found) == MOST_COLUMNS
 
 
+def test_what_says_more_than_yes_or_no_stands_first(tiny: Model, tmp_path: Path) -> None:
+    path = labelled_index(tmp_path, tiny, {"a": 1, "b": 1})
+    with Index.open(path) as index:
+        with index.store.writing() as writer:
+            for number in (1, 2):
+                flags = {f"a{place}": (bool(number % 2), number % 2)[place % 2] for place in range(20)}
+                text = json.dumps({**flags, "kind": f"kind {number}", "year": 2000 + number})
+                writer._connection.execute("UPDATE items SET attributes = ? WHERE id = ?", (text, number))
+        found = [entry.name for entry in columns_of(index.store, np.array([1, 2]), ["a/1.png", "b/2.png"])]
+    assert found == ["label", "folder", "kind", "year", "a0", "a1", "a10", "a11"]
+
+
 def column(name: str, *values: str) -> Column:
     return Column(name, sorted(values), list(range(len(values))))
 

@@ -32,6 +32,8 @@ class Column:
 def columns_of(store: Store, ids: Ints, names: Sequence[str]) -> list[Column]:
     """The columns of some items, label and folder first; one that says the same of all is left out.
 
+    An attribute that only says yes or no stands behind those that say more: there may be many of it.
+
     Args:
         names: of the items, as they are called outside: folders and the file's name.
     """
@@ -39,7 +41,7 @@ def columns_of(store: Store, ids: Ints, names: Sequence[str]) -> list[Column]:
     found = [
         _column(LABEL, labels),
         _column(FOLDER, [name.rpartition("/")[0] for name in names]),
-        *_attributes(attributes),
+        *sorted(_attributes(attributes), key=_is_flag),
     ]
     kept = [column for column in found if len(column.values) > 1 or (column.name == LABEL and any(labels))]
     return kept[:MOST_COLUMNS]
@@ -54,6 +56,10 @@ def first_column(columns: Sequence[Column]) -> str | None:
         return LABEL
     attributes = [column for column in columns if column.name != FOLDER]
     return max(attributes, key=_known_values).name if attributes else None
+
+
+def _is_flag(column: Column) -> bool:
+    return {*column.values} <= {"", "0", "1", "False", "True"}
 
 
 def _known_values(column: Column) -> int:
