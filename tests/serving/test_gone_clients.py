@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,25 +131,18 @@ def leave_while_waiting(asking: Asking, way: str, question: tuple[bytes, str]) -
     until(lambda: asking.figure("lookalike_requests_total", route=f"/v1/{way}", status="499") == 1)
 
 
-@pytest.mark.parametrize("gate", STAGES, indirect=True)
-def test_an_upload_that_nobody_waits_for_goes_no_further(asking: Asking, gate: Gate) -> None:
-    first = asking.later("search", *picture(FIRST))
+@pytest.mark.parametrize(
+    ("gate", "asked"), [*((stage, picture) for stage in STAGES), ("searching", item)], indirect=["gate"]
+)
+def test_what_nobody_waits_for_goes_no_further(
+    asking: Asking, gate: Gate, asked: Callable[[int], tuple[bytes, str]]
+) -> None:
+    first = asking.later("search", *asked(FIRST))
     until(lambda: gate.begun == 1)
-    leave_while_waiting(asking, "search", picture(GONE))
+    leave_while_waiting(asking, "search", asked(GONE))
     gate.is_open.set()
     assert first.result(PATIENCE) == 200
-    assert asking.later("search", *picture(LAST)).result(PATIENCE) == 200
-    assert gate.begun == 2
-
-
-@pytest.mark.parametrize("gate", ["searching"], indirect=True)
-def test_a_search_that_nobody_waits_for_is_not_begun(asking: Asking, gate: Gate) -> None:
-    first = asking.later("search", *item(FIRST))
-    until(lambda: gate.begun == 1)
-    leave_while_waiting(asking, "search", item(GONE))
-    gate.is_open.set()
-    assert first.result(PATIENCE) == 200
-    assert asking.later("search", *item(LAST)).result(PATIENCE) == 200
+    assert asking.later("search", *asked(LAST)).result(PATIENCE) == 200
     assert gate.begun == 2
 
 

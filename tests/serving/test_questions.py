@@ -197,7 +197,8 @@ def test_a_picture_that_is_gone_is_told_by_its_item(asking: TestClient, index: P
     error = done.json()["error"]
     assert (done.status_code, error["code"]) == (409, "picture_gone")
     assert error["message"] == f"The picture of item {number}, painted/thing02/3.png, is not where it was."
-    assert error["hint"].endswith("lookalike index INDEX")
+    assert "lookalike index INDEX finds a picture that was moved in its folder" in error["hint"]
+    assert error["hint"].endswith("lookalike index INDEX FOLDER what moved with its folder.")
     assert (thumb.status_code, thumb.headers["x-picture"]) == (200, "missing")
     assert "x-picture" not in asking.get(f"/v1/thumb/{number}").headers
 

@@ -90,7 +90,8 @@ def _gone(number: int, name: str) -> Problem:
         409,
         "picture_gone",
         f"The picture of item {number}, {name}, is not where it was.",
-        "Have the index brought up to date, which finds pictures that were moved: lookalike index INDEX",
+        "Have the index brought up to date: lookalike index INDEX finds a picture that was moved in its "
+        "folder, lookalike index INDEX FOLDER what moved with its folder.",
     )
 
 

@@ -161,19 +161,18 @@ class _Asset:
         headers = {"ETag": self.tag, "Cache-Control": "no-cache"}  # ask each time whether it is a newer one
         if request.headers.get("if-none-match") == self.tag:
             return Response(status_code=304, headers=headers)
-        content = self.content if request.method == "GET" else b""
-        return Response(content, media_type=self.type, headers=headers)
+        return Response(self.content, media_type=self.type, headers=headers)
 
 
 def _add_files(router: APIRouter) -> None:
     assets = {path.name: _Asset.read(path) for path in sorted(WEB.iterdir()) if path.suffix in TYPES}
 
-    @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @router.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:
         """Give the page."""
         return assets[PAGE].answer(request)
 
-    @router.api_route("/static/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    @router.get("/static/{name}", include_in_schema=False)
     async def static(request: Request, name: str) -> Response:
         """Give a file of the page."""
         if name not in assets:
